@@ -1,0 +1,111 @@
+//! What an editor or a script sees of the session.
+
+use crate::pattern::Song;
+use crate::rt::ports::Meter;
+use crate::session::{ClientId, Role, Seq, Timeline};
+use crate::time::{Beats, TempoMap};
+use crate::wire::PresenceState;
+
+/// The session as one machine sees it now: confirmed state under its own pending edits. A new one
+/// is published at each change; readers hold an `Arc` of it.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// Tracks, steps, parameters, with gestures in flight.
+    pub song: Song,
+    /// The tempo map.
+    pub tempo_map: TempoMap,
+    /// The session's transport.
+    pub timeline: Timeline,
+    /// The last commit applied.
+    pub seq: Seq,
+    /// Who this machine is in the session; 0 without one.
+    pub client: ClientId,
+    /// What it may do.
+    pub role: Role,
+    /// The connection.
+    pub connection: Connection,
+    /// The session's link without its secret; `None` without a session.
+    pub session: Option<String>,
+    /// Ops made here that no commit has confirmed.
+    pub unsaved: usize,
+    /// The others.
+    pub peers: Vec<Peer>,
+    /// The shared clock.
+    pub clock: ClockStatus,
+    /// The last refusal or error, for a person.
+    pub notice: Option<String>,
+    /// Whether what sounds here equals what sounds elsewhere.
+    pub audio: AudioMatch,
+    /// Song position of the engine; `None` when stopped.
+    pub position: Option<Beats>,
+    /// Tempo the engine uses, in µBPM.
+    pub engine_micro_bpm: u64,
+    /// Levels.
+    pub meter: Option<Meter>,
+    /// The step each track last sounded.
+    pub lamps: [Option<u8>; crate::param::MAX_TRACKS],
+}
+
+/// How it stands with the server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Connection {
+    /// No session: the machine plays alone.
+    Solo,
+    /// On the way.
+    Connecting,
+    /// Joined.
+    Online,
+    /// Lost; the next try comes in this many ms. Edits go on and wait.
+    Offline {
+        /// Milliseconds to the next try.
+        retry_ms: u64,
+        /// Why it was lost.
+        reason: String,
+    },
+    /// The server refused us for good; the person has to act.
+    Refused(String),
+}
+
+/// Another participant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Peer {
+    /// Who.
+    pub client: ClientId,
+    /// Its name.
+    pub name: String,
+    /// Whether it is connected.
+    pub online: bool,
+    /// What it last told.
+    pub state: PresenceState,
+}
+
+/// The shared clock's state.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ClockStatus {
+    /// Session time − host time, in ns, if known.
+    pub offset_ns: Option<i64>,
+    /// Certified bound in ns: the truth lies no further away.
+    pub bound_ns: i64,
+    /// Median round trip of the window in ns.
+    pub rtt_ns: i64,
+    /// Probes in the window.
+    pub probes: u32,
+}
+
+/// Whether equal input gave equal samples.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum AudioMatch {
+    /// Nothing to compare with yet.
+    #[default]
+    Settling,
+    /// Equal up to this bar.
+    Equal {
+        /// The last bar compared.
+        bar: i32,
+    },
+    /// Different from this bar on.
+    Different {
+        /// The first bar that differs.
+        bar: i32,
+    },
+}

@@ -1,0 +1,1 @@
+//! The text notation: reading and writing patterns (SPEC B4).

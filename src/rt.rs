@@ -1,0 +1,13 @@
+//! The engine on the audio thread.
+//!
+//! Thread: audio, for everything reachable from [`Engine::process`]. Invariant (the determinism
+//! contract): the same engine input gives the same canonical samples, whatever the block size, the
+//! device's rate and the machine.
+
+mod engine;
+pub mod ports;
+
+pub use engine::{Block, Drive, Engine, EngineConfig, MAX_MIDI_OUT, MidiBuffer};
+
+/// Part of every input key: grows with each change that alters a sample.
+pub const ENGINE_VERSION: u32 = 1;

@@ -1,0 +1,204 @@
+//! The only ways across the audio thread's boundary.
+
+use rtrb::{Consumer, Producer, RingBuffer};
+use serde::{Deserialize, Serialize};
+
+use crate::param::{MAX_TRACKS, Slot, TrackIndex};
+use crate::pattern::{Edit, Song};
+use crate::time::{Beats, SamplePos, TempoMap};
+
+/// Messages the ring towards the engine holds. A sender that finds it full keeps the message and
+/// tries again; nothing is dropped.
+pub const TO_ENGINE_CAPACITY: usize = 4096;
+/// Messages the ring from the engine holds. When it is full, meters, lamps and fingerprints are
+/// dropped and counted ([`FromEngine::Fault`] tells later), a moved parameter stays dirty and is
+/// told next block, and a retired box waits in the engine.
+pub const FROM_ENGINE_CAPACITY: usize = 4096;
+
+/// To the engine, from the session's thread.
+#[derive(Debug)]
+pub enum ToEngine {
+    /// Write one register: at the next quantum, or at the quantum that holds tick `at` where `at`
+    /// lies ahead; where the position has already passed `at`, at the next bar.
+    Edit {
+        /// The write, checked.
+        edit: Edit,
+        /// When.
+        at: Option<Beats>,
+    },
+    /// Replace the whole song at the next quantum; cancels waiting edits. The old one comes back
+    /// in [`FromEngine::RetiredSong`].
+    Song(Box<Song>),
+    /// Replace the tempo map at the next quantum. The old one comes back.
+    TempoMap(Box<TempoMap>),
+    /// Let the engine's own transport (mode Session) run so that tick `tick` sounds at device
+    /// frame `frame` (counted from the engine's first block). A frame that has passed enters at the
+    /// next step, in phase. A new run origin.
+    Start {
+        /// The song position.
+        tick: Beats,
+        /// The device frame at which it sounds.
+        frame: i64,
+    },
+    /// Stop the engine's own transport; all notes off.
+    Stop,
+    /// The track that live notes play, see [`LiveNote`].
+    Focus(TrackIndex),
+}
+
+/// From the engine, to the session's thread.
+#[derive(Debug)]
+pub enum FromEngine {
+    /// A host parameter moved (automation or knob) and already sounds here.
+    ParamMoved {
+        /// Which.
+        slot: Slot,
+        /// To what.
+        value: f32,
+    },
+    /// A song to drop.
+    RetiredSong(Box<Song>),
+    /// A tempo map to drop.
+    RetiredTempoMap(Box<TempoMap>),
+    /// A note of the pattern (or played live) began.
+    NoteOn {
+        /// On which track.
+        track: TrackIndex,
+        /// The step, 0 to 63; `None` for a live note.
+        step: Option<u8>,
+        /// The song position it belongs to.
+        tick: Beats,
+        /// The device frame at which it sounds, counted from the engine's first block.
+        frame: i64,
+    },
+    /// A bar has been rendered.
+    Fingerprint(BarFingerprint),
+    /// Where the engine is, at least 20 times a second while it runs.
+    Position {
+        /// Song position at the block's start; `None` when stopped.
+        tick: Option<Beats>,
+        /// Tempo in use.
+        micro_bpm: u64,
+        /// The device frame of the block's start.
+        frame: i64,
+    },
+    /// Levels since the last meter, 20 to 60 times a second.
+    Meter(Meter),
+    /// Something went wrong on the audio thread and was survived.
+    Fault(Fault),
+}
+
+/// Peak levels, linear.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Meter {
+    /// Each track after its inserts.
+    pub tracks: [f32; MAX_TRACKS],
+    /// The main output, left and right.
+    pub master: [f32; 2],
+}
+
+/// What one bar sounded like, in numbers two peers can compare.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BarFingerprint {
+    /// The bar, counted from 0 at the song's beginning.
+    pub bar: i32,
+    /// A hash of everything that went into the sound: engine version, seed, song at the run's
+    /// origin, tempo map, run origin, and every message since with its landing sample. Equal keys
+    /// must mean equal hashes; unequal keys are not compared.
+    pub input_key: u64,
+    /// Each track after its inserts.
+    pub tracks: [u64; MAX_TRACKS],
+    /// The master before the personal layer and the resampler.
+    pub master: u64,
+    /// The canonical sample (since the song's beginning) at which the bar began.
+    pub start: SamplePos,
+}
+
+/// A fault survived on the audio thread.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    /// More edits waited for their beat than the engine holds; this many landed at once instead.
+    PendingFull(u32),
+    /// The ring out was full; this many lamps, meters or fingerprints were dropped.
+    OutFull(u32),
+    /// The host gave no usable position while playing; the engine counts on by itself.
+    NoPosition,
+}
+
+/// The session's ends of the rings.
+pub struct SessionPorts {
+    /// Towards the engine.
+    pub to_engine: Producer<ToEngine>,
+    /// From the engine.
+    pub from_engine: Consumer<FromEngine>,
+}
+
+/// The engine's ends of the rings.
+pub struct EnginePorts {
+    /// From the session.
+    pub from_session: Consumer<ToEngine>,
+    /// Towards the session.
+    pub to_session: Producer<FromEngine>,
+}
+
+/// A pair of rings between one engine and one session thread.
+pub fn ports() -> (SessionPorts, EnginePorts) {
+    let (to_engine, from_session) = RingBuffer::new(TO_ENGINE_CAPACITY);
+    let (to_session, from_engine) = RingBuffer::new(FROM_ENGINE_CAPACITY);
+    (SessionPorts { to_engine, from_engine }, EnginePorts { from_session, to_session })
+}
+
+/// A note from the host's MIDI, within a block.
+///
+/// Channel 10 plays the drum tracks by General MIDI note (36 kick, 38 snare, 42 closed hat, 46 open
+/// hat: the first alive track with that voice); every other channel plays the focused track.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct LiveNote {
+    /// Frame within the block.
+    pub frame: u32,
+    /// MIDI channel, 0 to 15.
+    pub channel: u8,
+    /// MIDI note, 0 to 127.
+    pub note: u8,
+    /// 0 to 1; 0 is the note's end.
+    pub velocity: f32,
+}
+
+/// A note of the pattern for the host, within a block: track n plays channel n.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct MidiOut {
+    /// Frame within the block, less than the block's length.
+    pub frame: u32,
+    /// MIDI channel, 0 to 15.
+    pub channel: u8,
+    /// MIDI note, 0 to 127.
+    pub note: u8,
+    /// 0 to 1; 0 is the note's end. Every note that began ends: on its length, on stop, on a jump.
+    pub velocity: f32,
+}
+
+/// A host parameter's new value within a block; it lands on the quantum that holds it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct ParamMove {
+    /// Frame within the block.
+    pub frame: u32,
+    /// Which.
+    pub slot: Slot,
+    /// To what, within the table's range.
+    pub value: f32,
+}
+
+/// What the host says of its transport at a block's start.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct HostTransport {
+    /// Whether it plays.
+    pub playing: bool,
+    /// Its song position in quarter notes, as precise as the host gives it.
+    pub quarters: Option<f64>,
+    /// Its tempo in BPM.
+    pub bpm: Option<f64>,
+    /// Its time signature.
+    pub metre: Option<(u8, u8)>,
+    /// The active loop in quarter notes, start and end.
+    pub loop_range: Option<(f64, f64)>,
+}

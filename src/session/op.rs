@@ -1,0 +1,108 @@
+//! Ops and commits.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::pattern::Edit;
+use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
+
+/// A participant of one session, numbered by its sequencer from 1; 0 is the sequencer itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct ClientId(pub u32);
+
+/// A commit's place in the session, gapless from 1; 0 is the empty session.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Seq(pub u64);
+
+/// A client's own count of the frames of ops it sent, from 1: what makes a retry harmless.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Cseq(pub u64);
+
+/// What a participant may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Role {
+    /// Hears and sees.
+    Listener,
+    /// Edits.
+    Editor,
+    /// Edits and invites.
+    Owner,
+}
+
+/// One change of shared state.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Op {
+    /// Write one register of the song.
+    Edit(Edit),
+    /// A client asks for a tempo; the sequencer answers with [`Op::TempoMap`] in its place.
+    RequestTempo(Tempo),
+    /// The tempo map from now on; the sequencer alone writes it.
+    TempoMap(TempoMap),
+    /// Where and whether the session plays; the sequencer alone writes it.
+    Timeline(Timeline),
+    /// Ops stamped for ticks up to this one have taken effect; the sequencer alone writes it.
+    Promote(Beats),
+}
+
+/// The session's own transport: tick `tick` sounds at session time `at`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Timeline {
+    /// Whether it plays.
+    pub playing: bool,
+    /// The position that sounds at `at`.
+    pub tick: Beats,
+    /// When.
+    pub at: SessionNanos,
+}
+
+/// An op, perhaps stamped for a beat.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StampedOp {
+    /// The change.
+    pub op: Op,
+    /// The tick from which it holds; `None`: on arrival.
+    pub at: Option<Beats>,
+}
+
+/// A frame of ops as the sequencer accepted it: whole, at one place.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Commit {
+    /// Its place.
+    pub seq: Seq,
+    /// Who sent it.
+    pub author: ClientId,
+    /// The author's own count.
+    pub cseq: Cseq,
+    /// What it changes.
+    pub ops: Vec<StampedOp>,
+}
+
+/// Why a frame of ops was refused; nothing of it took effect.
+#[derive(Clone, Debug, PartialEq, Eq, Error, Serialize, Deserialize)]
+pub enum Refusal {
+    /// The role does not allow it.
+    #[error("a {0:?} may not make this edit; ask the session's owner for an editor's invite")]
+    Role(Role),
+    /// An op breaks a bound.
+    #[error("op {index} of the frame: {reason}")]
+    Invalid {
+        /// Which op of the frame.
+        index: u32,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// More ops in one frame than allowed.
+    #[error("a frame holds at most {0} ops")]
+    TooMany(u32),
+    /// A client's count jumped; it should send the missing frames first.
+    #[error("frame {got} came where frame {expected} was expected")]
+    Gap {
+        /// The next count the sequencer waits for.
+        expected: u64,
+        /// What came.
+        got: u64,
+    },
+    /// Too many ops wait for their beat.
+    #[error("too many edits wait for their beat; send this one again later")]
+    PendingFull,
+}

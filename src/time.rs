@@ -1,0 +1,24 @@
+//! Time in every form the product knows, each its own type.
+//!
+//! Thread: any. Invariant: integer arithmetic throughout; positions are computed from an exact
+//! base, never by repeated addition; spans are half-open.
+
+mod beats;
+mod clock;
+mod tempo;
+mod tempo_map;
+
+pub use beats::{Beats, TICKS_PER_BEAT};
+pub use clock::{Clock, HostNanos, SessionNanos};
+pub use tempo::{Tempo, TempoError};
+pub use tempo_map::{TempoMap, TempoMapError, TempoSegment};
+
+/// The one rate, in Hz, at which every peer renders. Device rates are met by the resampler after
+/// the fingerprint.
+pub const CANONICAL_RATE: u32 = 48_000;
+
+/// A position in canonical samples (48 kHz); what it counts from is said where it is used.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
+pub struct SamplePos(pub i64);

@@ -1,0 +1,40 @@
+//! The two clocks a peer knows, and the trait that lets tests be virtual.
+
+use std::ops::{Add, Sub};
+
+use serde::{Deserialize, Serialize};
+
+/// Nanoseconds of the session's clock since its epoch (the server's monotonic clock).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct SessionNanos(pub i64);
+
+/// Nanoseconds of this machine's raw monotonic clock; never the slewed or the wall clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct HostNanos(pub i64);
+
+impl Add<i64> for SessionNanos {
+    type Output = SessionNanos;
+    fn add(self, ns: i64) -> SessionNanos {
+        SessionNanos(self.0 + ns)
+    }
+}
+
+impl Sub for SessionNanos {
+    type Output = i64;
+    fn sub(self, other: SessionNanos) -> i64 {
+        self.0 - other.0
+    }
+}
+
+impl Sub for HostNanos {
+    type Output = i64;
+    fn sub(self, other: HostNanos) -> i64 {
+        self.0 - other.0
+    }
+}
+
+/// A source of host time. Clocks are passed in, so that tests can be virtual.
+pub trait Clock: Send {
+    /// Now.
+    fn now(&self) -> HostNanos;
+}

@@ -1,0 +1,237 @@
+//! What travels.
+
+use serde::{Deserialize, Serialize};
+
+use super::VERSION;
+use crate::param::Slot;
+use crate::rt::ports::BarFingerprint;
+pub use crate::session::Role;
+use crate::session::{ClientId, Commit, Cseq, Refusal, Seq, StampedOp};
+use crate::time::{Beats, SessionNanos, Tempo};
+
+/// A commit as it travels.
+pub type WireCommit = Commit;
+
+/// From a client to its server. The variant's index is the frame's type byte.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Up {
+    /// The first frame of a session socket.
+    Hello(Hello),
+    /// Edits: committed whole or not at all.
+    Ops {
+        /// The client's count of its frames.
+        cseq: Cseq,
+        /// The last commit the client had seen when it made them.
+        base: Seq,
+        /// What to change.
+        ops: Vec<StampedOp>,
+    },
+    /// Parameters in somebody's hand: never stored, the latest value is what counts.
+    Gesture(Vec<Gesture>),
+    /// Where this participant is.
+    Presence(PresenceState),
+    /// Start the session's transport at a tick, on a bar far enough ahead for everybody; or stop it.
+    Start {
+        /// The song position to start from.
+        tick: Beats,
+    },
+    /// Stop the session's transport.
+    Stop,
+    /// Bars as they sounded here, for comparison.
+    Fingerprints(Vec<BarFingerprint>),
+    /// A clock probe; on the clock socket only.
+    Probe {
+        /// The client's stamp, in its own ns; returned as it came.
+        t1: i64,
+    },
+    /// A line of chat, at most 500 characters.
+    Chat(String),
+    /// Goodbye: the participant leaves.
+    Leave,
+}
+
+/// How a client introduces itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// [`super::VERSION`].
+    pub version: u16,
+    /// The engine's version: peers on different ones are told.
+    pub engine_version: u32,
+    /// Who this is, stable over reconnects: 128 random bits of the client's profile folder.
+    pub client_key: [u8; 16],
+    /// The invite's secret.
+    pub secret: String,
+    /// What others read.
+    pub name: String,
+    /// The last commit this client holds; 0 for none. The server answers with a delta or a snapshot.
+    pub last_seq: Seq,
+}
+
+impl Hello {
+    /// Whether this client speaks the server's version.
+    pub fn is_current(&self) -> bool {
+        self.version == VERSION
+    }
+}
+
+/// A parameter in somebody's hand.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Gesture {
+    /// Which parameter.
+    pub slot: Slot,
+    /// Its value now.
+    pub value: f32,
+}
+
+/// What a participant tells of itself.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct PresenceState {
+    /// The cell under the cursor: track and step.
+    pub cursor: Option<(u8, u8)>,
+    /// Whether its transport plays.
+    pub playing: bool,
+    /// Its host's tempo in µBPM.
+    pub host_tempo: Option<Tempo>,
+    /// Round trip to the server in µs.
+    pub rtt_us: u32,
+    /// Certified bound of its clock in µs.
+    pub clock_bound_us: u32,
+}
+
+/// From the server to a client.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Down {
+    /// The answer to [`Up::Hello`].
+    Welcome(Welcome),
+    /// Commits in order. One whose author is the receiver acknowledges its `cseq`.
+    Commits(Vec<Commit>),
+    /// A frame of ops was refused.
+    Nack {
+        /// Which.
+        cseq: Cseq,
+        /// Why.
+        reason: Refusal,
+    },
+    /// Other people's gestures.
+    Gestures {
+        /// Whose.
+        author: ClientId,
+        /// The parameters.
+        moves: Vec<Gesture>,
+    },
+    /// Who is here; the whole list, sent when it changes.
+    Participants(Vec<Participant>),
+    /// One participant's state.
+    Presence {
+        /// Whose.
+        client: ClientId,
+        /// The state.
+        state: PresenceState,
+    },
+    /// The answer to [`Up::Probe`].
+    Pong {
+        /// As it came.
+        t1: i64,
+        /// Session time on arrival.
+        t2: SessionNanos,
+        /// Session time on departure.
+        t3: SessionNanos,
+    },
+    /// A bar on which two peers with equal input keys sounded different.
+    Mismatch {
+        /// The bar.
+        bar: i32,
+        /// Tracks that differ, bit n for track n; bit 16 for the master alone.
+        tracks: u32,
+        /// Whom the receiver differs from.
+        other: ClientId,
+    },
+    /// A line of chat.
+    Chat {
+        /// Whose.
+        author: ClientId,
+        /// The line.
+        text: String,
+    },
+    /// Something the client did wrong; the socket closes if `fatal`.
+    Error {
+        /// Which rule.
+        code: ErrorCode,
+        /// What, where, and what to do.
+        message: String,
+        /// Whether the socket closes.
+        fatal: bool,
+    },
+    /// The server is going down; come back in this many ms.
+    Goaway {
+        /// Milliseconds.
+        retry_ms: u32,
+    },
+}
+
+/// The server's answer to a [`Hello`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// Who the client is in this session.
+    pub client: ClientId,
+    /// What it may do.
+    pub role: Role,
+    /// Names this session's clock; changes when the reference does.
+    pub clock_epoch: u64,
+    /// The last `cseq` of this client that was committed or refused.
+    pub acked: Cseq,
+    /// The state: commits since [`Hello::last_seq`], or everything.
+    pub state: Snapshot,
+}
+
+/// The state as a joiner gets it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub enum Snapshot {
+    /// The commits the client lacks, in order.
+    Delta(Vec<Commit>),
+    /// Everything, as [`crate::session`] encodes it, at `seq`.
+    Full {
+        /// The commit it stands at.
+        seq: Seq,
+        /// The encoded state.
+        bytes: Vec<u8>,
+    },
+}
+
+/// Somebody in the session.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Participant {
+    /// Who.
+    pub client: ClientId,
+    /// What others read.
+    pub name: String,
+    /// What they may do.
+    pub role: Role,
+    /// Whether a socket of theirs is open.
+    pub online: bool,
+    /// What they last told.
+    pub state: PresenceState,
+}
+
+/// What kind of rule a client broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum ErrorCode {
+    /// The protocol versions differ.
+    Version,
+    /// No such session.
+    UnknownSession,
+    /// The invite is wrong, spent or expired.
+    Unauthorized,
+    /// The bytes are no frame.
+    Malformed,
+    /// More than [`super::MAX_FRAME`] bytes.
+    TooLarge,
+    /// More messages a second than allowed.
+    RateLimit,
+    /// A frame that is not expected now.
+    Unexpected,
+    /// The session is full.
+    Full,
+    /// The server could not commit; send the frame again.
+    Unavailable,
+}
