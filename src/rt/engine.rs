@@ -3,7 +3,7 @@
 use super::ports::{EnginePorts, HostTransport, LiveNote, MidiOut, ParamMove};
 use crate::param::Slot;
 use crate::pattern::Song;
-use crate::time::TempoMap;
+use crate::time::{HostNanos, TempoMap};
 
 /// What an engine is built for.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -57,6 +57,9 @@ pub struct Block<'a> {
     pub left: &'a mut [f32],
     /// Right output, of equal length.
     pub right: &'a mut [f32],
+    /// Host time at which the block's first frame is due, stamped by the caller: the engine itself
+    /// reads no clock; it hands the stamp on in [`super::ports::FromEngine::Position`].
+    pub now: HostNanos,
     /// Where the position comes from.
     pub drive: Drive,
     /// Host parameters that moved, in order of frame.

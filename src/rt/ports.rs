@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::param::{MAX_TRACKS, Slot, TrackIndex};
 use crate::pattern::{Edit, Song};
-use crate::time::{Beats, SamplePos, TempoMap};
+use crate::time::{Beats, HostNanos, SamplePos, TempoMap};
 
 /// Messages the ring towards the engine holds. A sender that finds it full keeps the message and
 /// tries again; nothing is dropped.
@@ -81,6 +81,8 @@ pub enum FromEngine {
         micro_bpm: u64,
         /// The device frame of the block's start.
         frame: i64,
+        /// Host time at which that frame is due, as the block was stamped.
+        now: HostNanos,
     },
     /// Levels since the last meter, 20 to 60 times a second.
     Meter(Meter),

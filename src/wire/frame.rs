@@ -137,13 +137,14 @@ pub enum Down {
         /// Session time on departure.
         t3: SessionNanos,
     },
-    /// A bar on which two peers with equal input keys sounded different.
-    Mismatch {
+    /// The receiver's bar was compared with another's of equal input key: sent when the result for
+    /// that pair changes, and otherwise every fourth bar.
+    Compared {
         /// The bar.
         bar: i32,
-        /// Tracks that differ, bit n for track n; bit 16 for the master alone.
-        tracks: u32,
-        /// Whom the receiver differs from.
+        /// Tracks that differ, bit n for track n, bit 16 for the master; 0 when all are equal.
+        differ: u32,
+        /// Whose bar it was compared with.
         other: ClientId,
     },
     /// A line of chat.
