@@ -1,1 +1,51 @@
-fn main() {}
+//! The project's own commands: `cargo xtask bundle | test | tidy | bench | jam`.
+//!
+//! Progress goes to standard error; standard output holds results alone.
+
+mod bench;
+mod bundle;
+mod setup;
+mod steps;
+mod test;
+mod tidy;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "cargo xtask", about = "Antiphon's own commands")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Build the CLAP, the VST3 and the standalone into `target/bundled`.
+    Bundle(bundle::Arguments),
+    /// Set up, check and run every test.
+    Test(test::Arguments),
+    /// Floors, banned float functions, format, lints, documentation.
+    Tidy(tidy::Arguments),
+    /// Measure; `--json` prints one object.
+    Bench(bench::Arguments),
+}
+
+fn main() -> ExitCode {
+    let outcome = std::env::set_current_dir(steps::root()).map_err(anyhow::Error::from).and_then(|()| {
+        match Arguments::parse().task {
+            Task::Bundle(arguments) => bundle::run(&arguments),
+            Task::Test(arguments) => test::run(&arguments),
+            Task::Tidy(arguments) => tidy::run(&arguments),
+            Task::Bench(arguments) => bench::run(&arguments),
+        }
+    });
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! `cargo xtask bench`: the project's own measurements.
+
+use anyhow::{Context, Result, bail};
+
+use crate::setup::{self, Need};
+use crate::steps;
+
+/// The options of `cargo xtask bench`.
+#[derive(clap::Args)]
+pub struct Arguments {
+    /// Which measurement; all without a name.
+    name: Option<String>,
+    /// One JSON object on standard output and nothing else there.
+    #[arg(long)]
+    json: bool,
+}
+
+/// `cargo xtask bench`.
+pub fn run(arguments: &Arguments) -> Result<()> {
+    setup::ensure(&[Need::Build])?;
+    steps::step("build the benches", || {
+        steps::run(&mut steps::cargo("bench --package antiphon --features client --bench antiphon --no-run"))
+    })?;
+    let mut bench = steps::cargo("bench --quiet --package antiphon --features client --bench antiphon --");
+    bench.args(&arguments.name);
+    if arguments.json {
+        bench.arg("--json");
+    }
+    let status = bench.status().context("could not start cargo")?;
+    if !status.success() {
+        bail!("the bench ended with {status}");
+    }
+    Ok(())
+}
