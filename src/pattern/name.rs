@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 use thiserror::Error;
 
-/// A word of at most 24 bytes: a letter, then letters, digits, `_` or `-`; stored in lower case.
+/// A word of at most 24 letters, digits, `_` or `-`, not beginning with `-`; stored in lower case.
 /// The empty name means "none".
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
 pub struct Name {
@@ -15,7 +15,7 @@ pub struct Name {
 
 /// A word that cannot be a name.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-#[error("'{0}' is not a name: at most 24 letters, digits, '_' or '-', beginning with a letter")]
+#[error("'{0}' is not a name: at most 24 letters, digits, '_' or '-', not beginning with '-'")]
 pub struct NameError(pub String);
 
 impl Name {
@@ -31,7 +31,7 @@ impl Name {
     pub fn new(word: &str) -> Result<Name, NameError> {
         let fits = word.len() <= Name::MAX
             && word.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_' || b == b'-')
-            && word.bytes().next().is_none_or(|b| b.is_ascii_alphabetic());
+            && !word.starts_with('-');
         if !fits {
             return Err(NameError(word.to_owned()));
         }

@@ -1,0 +1,220 @@
+//! What one line says, and its canonical form.
+
+use std::fmt::{self, Display, Formatter};
+
+use super::keys::{self, LFO_TARGETS, OVERFLOWS, STEP_SETS};
+use crate::param::{Param, TrackIndex};
+use crate::pattern::{MAX_STEPS, Name, Overflow, Pitch, Step, StepField};
+use crate::time::Tempo;
+
+/// What a statement is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// The sum of all tracks.
+    Master,
+    /// A track by its id.
+    Track(Name),
+}
+
+/// One statement. Its [`Display`] is the canonical form.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Statement {
+    /// `TEMPO 124`.
+    Tempo(Tempo),
+    /// `SEED 7`: seeds all chance.
+    Seed(u32),
+    /// `track hat: 3`: the track's place, shown from 1, where order alone would give another.
+    Place {
+        /// The track.
+        track: Name,
+        /// Its place.
+        place: TrackIndex,
+    },
+    /// `seq kick: X...x...`.
+    Seq {
+        /// The track.
+        track: Name,
+        /// The cells as written, with single spaces and `|` between groups.
+        text: String,
+        /// The cells, 1 to 64.
+        cells: Vec<Step>,
+    },
+    /// `step kick.3: velocity=0.55 probability=0.5`: what a cell's letter cannot say.
+    Step {
+        /// The track.
+        track: Name,
+        /// The cell, from 0.
+        step: u8,
+        /// Its fields; those left out are as `seq` says.
+        fields: Vec<StepField>,
+    },
+    /// `note bass: 36` or `note bass: 55hz`.
+    Note {
+        /// The track.
+        track: Name,
+        /// Its pitch.
+        pitch: Pitch,
+    },
+    /// `overflow kick: rest`.
+    Overflow {
+        /// The track.
+        track: Name,
+        /// What its pattern does at its end.
+        overflow: Overflow,
+    },
+    /// A parameter that is a statement of its own: `pan hat: 0.3`.
+    Value {
+        /// Whose.
+        scope: Scope,
+        /// Which.
+        param: Param,
+        /// Its value.
+        value: f32,
+    },
+    /// A module with its parameters: `filter bass: freq=800 Q=1`, `sample hat: closed gain=-1`.
+    Module {
+        /// Whose.
+        scope: Scope,
+        /// The table's name of it: `filter`, `lfo.amp`.
+        module: &'static str,
+        /// The parameters given, in the table's order; the others take the table's `stated`.
+        values: Vec<(Param, f32)>,
+        /// The sample's or voice's name.
+        sample: Option<Name>,
+        /// The steps a groove moves.
+        steps: Option<u64>,
+        /// The groove's template.
+        template: Option<Name>,
+    },
+}
+
+/// What a statement replaces: a later one with the same key wins.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Key(u8, Option<Scope>, &'static str, u8);
+
+impl Statement {
+    /// The track or master it names.
+    pub fn scope(&self) -> Option<Scope> {
+        match self {
+            Statement::Tempo(_) | Statement::Seed(_) => None,
+            Statement::Place { track, .. }
+            | Statement::Seq { track, .. }
+            | Statement::Step { track, .. }
+            | Statement::Note { track, .. }
+            | Statement::Overflow { track, .. } => Some(Scope::Track(*track)),
+            Statement::Value { scope, .. } | Statement::Module { scope, .. } => Some(*scope),
+        }
+    }
+
+    pub(super) fn key(&self) -> Key {
+        let (kind, word, step) = match self {
+            Statement::Tempo(_) => (0, "", 0),
+            Statement::Seed(_) => (1, "", 0),
+            Statement::Place { .. } => (2, "", 0),
+            Statement::Seq { .. } => (3, "", 0),
+            Statement::Step { step, .. } => (4, "", *step),
+            Statement::Note { .. } => (5, "", 0),
+            Statement::Overflow { .. } => (6, "", 0),
+            Statement::Value { param, .. } => (7, param.spec().id, 0),
+            Statement::Module { module, .. } => (8, *module, 0),
+        };
+        Key(kind, self.scope(), word, step)
+    }
+
+    /// Its keyword and what it is about: `filter bass`, `lfo bass.amp`, `TEMPO`.
+    pub fn head(&self) -> String {
+        let scope = self.scope().map(|scope| scope.to_string()).unwrap_or_default();
+        match self {
+            Statement::Tempo(_) => "TEMPO".to_owned(),
+            Statement::Seed(_) => "SEED".to_owned(),
+            Statement::Place { .. } => format!("track {scope}"),
+            Statement::Seq { .. } => format!("seq {scope}"),
+            Statement::Step { step, .. } => format!("step {scope}.{step}"),
+            Statement::Note { .. } => format!("note {scope}"),
+            Statement::Overflow { .. } => format!("overflow {scope}"),
+            Statement::Value { param, .. } => format!("{} {scope}", param.spec().id),
+            Statement::Module { module, .. } => {
+                match LFO_TARGETS.iter().find(|(_, target)| target == module) {
+                    Some((target, _)) => format!("lfo {scope}.{target}"),
+                    None => format!("{module} {scope}"),
+                }
+            }
+        }
+    }
+}
+
+impl Display for Scope {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self {
+            Scope::Master => f.write_str("master"),
+            Scope::Track(name) => f.write_str(name.as_str()),
+        }
+    }
+}
+
+impl Display for Statement {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.head())?;
+        match self {
+            Statement::Tempo(tempo) => write!(f, " {}", said_tempo(*tempo)),
+            Statement::Seed(seed) => write!(f, " {seed}"),
+            Statement::Place { place, .. } => write!(f, ": {}", place.get() + 1),
+            Statement::Seq { text, .. } => write!(f, ": {text}"),
+            Statement::Step { fields, .. } => {
+                f.write_str(":")?;
+                fields.iter().try_for_each(|field| write!(f, " {}", said_field(field)))
+            }
+            Statement::Note { pitch: Pitch::Note(note), .. } => write!(f, ": {note}"),
+            Statement::Note { pitch: Pitch::Hertz(hertz), .. } => write!(f, ": {hertz}hz"),
+            Statement::Overflow { overflow, .. } => {
+                let said = OVERFLOWS.iter().find(|(_, value)| value == overflow);
+                write!(f, ": {}", said.map_or("loop", |(word, _)| word))
+            }
+            Statement::Value { param: Param::Mute, value, .. } if *value >= 0.5 => Ok(()),
+            Statement::Value { param, value, .. } => write!(f, ": {}", keys::say(*param, *value)),
+            Statement::Module { values, sample, steps, template, .. } => {
+                f.write_str(":")?;
+                if let Some(sample) = sample {
+                    write!(f, " {sample}")?;
+                }
+                for (param, value) in values {
+                    write!(f, " {}={}", keys::key_of(*param), keys::say(*param, *value))?;
+                }
+                if let Some(steps) = steps {
+                    write!(f, " steps={}", said_steps(*steps))?;
+                }
+                template.map_or(Ok(()), |name| write!(f, " name={name}"))
+            }
+        }
+    }
+}
+
+/// Millionths of a BPM as the shortest decimal.
+fn said_tempo(tempo: Tempo) -> String {
+    let (whole, rest) = (tempo.micro_bpm() / 1_000_000, tempo.micro_bpm() % 1_000_000);
+    if rest == 0 { whole.to_string() } else { format!("{whole}.{rest:06}").trim_end_matches('0').to_owned() }
+}
+
+/// One field of a cell as `key=value`.
+fn said_field(field: &StepField) -> String {
+    match field {
+        StepField::On(on) => format!("on={}", keys::on_off(*on)),
+        StepField::Velocity(velocity) => format!("velocity={velocity}"),
+        StepField::Note(None) => "note=none".to_owned(),
+        StepField::Note(Some(note)) => format!("note={note}"),
+        StepField::Probability(probability) => format!("probability={probability}"),
+        StepField::Ratchet(ratchet) => format!("ratchet={ratchet}"),
+        StepField::Micro(micro) => format!("micro={micro}"),
+    }
+}
+
+/// A groove's mask by its name, else as a list of steps from 0.
+fn said_steps(mask: u64) -> String {
+    match STEP_SETS.iter().find(|(_, set)| *set == mask) {
+        Some((word, _)) => (*word).to_owned(),
+        None => {
+            let steps = (0..MAX_STEPS).filter(|step| mask >> step & 1 == 1);
+            steps.map(|step| step.to_string()).collect::<Vec<_>>().join(",")
+        }
+    }
+}

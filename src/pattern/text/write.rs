@@ -1,0 +1,158 @@
+//! A song in the canonical form.
+
+use std::collections::BTreeSet;
+
+use super::keys::{self, CELLS};
+use super::statement::{Scope, Statement};
+use crate::param::{Owner, Param, TrackIndex};
+use crate::pattern::{MAX_STEPS, Name, Overflow, Song, Step, StepField, Track};
+use crate::time::Tempo;
+
+/// Says a song: reading it back gives the same song and tempo, bit for bit, but for what
+/// [`unsaid`] lists; that stands in comments at the top.
+pub fn write(song: &Song, tempo: Tempo) -> String {
+    let mut text = String::new();
+    for line in unsaid(song) {
+        text.push_str(&format!("# not said here: {line}\n"));
+    }
+    let mut say = |statement: Statement| text.push_str(&format!("{statement}\n"));
+    say(Statement::Tempo(tempo));
+    if song.seed != 0 {
+        say(Statement::Seed(song.seed));
+    }
+    for (ordinal, (at, name)) in names(song).into_iter().enumerate() {
+        let mut statements = track_statements(song, at, name);
+        if at.get() != ordinal {
+            statements.insert(0, Statement::Place { track: name, place: at });
+        }
+        text.push('\n');
+        statements.iter().for_each(|statement| text.push_str(&format!("{statement}\n")));
+    }
+    let master = param_statements(song, Owner::Master, Scope::Master, None);
+    if !master.is_empty() {
+        text.push('\n');
+        master.iter().for_each(|statement| text.push_str(&format!("{statement}\n")));
+    }
+    text
+}
+
+/// What a song holds and the notation cannot say.
+pub fn unsaid(song: &Song) -> Vec<String> {
+    let mut unsaid = Vec::new();
+    for (at, name) in names(song) {
+        let track = song.track(at);
+        if track.name != name {
+            let place = at.get() + 1;
+            unsaid.push(format!("track {place} is called '{}'; it is written as '{name}'", track.name));
+        }
+    }
+    let fresh = Song::new();
+    for at in TrackIndex::all().filter(|at| !song.track(*at).alive) {
+        let owner = Owner::Track(at);
+        let touched = Param::ALL.into_iter().any(|p| song.param(owner, p) != fresh.param(owner, p));
+        if touched || song.track(at) != fresh.track(at) {
+            unsaid.push(format!("what the removed track {} keeps", at.get() + 1));
+        }
+    }
+    unsaid
+}
+
+/// The tracks in use with ids that the notation can tell apart.
+fn names(song: &Song) -> Vec<(TrackIndex, Name)> {
+    let mut taken = BTreeSet::new();
+    let usable = |name: &Name| !name.is_empty() && name.as_str() != "master";
+    let own: BTreeSet<Name> = song.alive().map(|(_, track)| track.name).collect();
+    let spare = |taken: &BTreeSet<Name>| {
+        let free = |name: &Name| !taken.contains(name) && !own.contains(name);
+        // There are more numbers than tracks.
+        (1..).filter_map(|n| Name::new(&format!("track{n}")).ok()).find(free).unwrap_or_default()
+    };
+    let mut names = Vec::new();
+    for (at, track) in song.alive() {
+        let own_name = Some(track.name).filter(|name| usable(name) && !taken.contains(name));
+        let name = own_name.unwrap_or_else(|| spare(&taken));
+        taken.insert(name);
+        names.push((at, name));
+    }
+    names
+}
+
+fn track_statements(song: &Song, at: TrackIndex, name: Name) -> Vec<Statement> {
+    let track = song.track(at);
+    let mut statements = vec![seq(track, name)];
+    statements.extend((0..MAX_STEPS).filter_map(|step| step_statement(track, name, step)));
+    if track.overflow != Overflow::Loop {
+        statements.push(Statement::Overflow { track: name, overflow: track.overflow });
+    }
+    if let Some(pitch) = track.pitch {
+        statements.push(Statement::Note { track: name, pitch });
+    }
+    statements.extend(param_statements(song, Owner::Track(at), Scope::Track(name), Some(track)));
+    statements
+}
+
+fn seq(track: &Track, name: Name) -> Statement {
+    let cells: Vec<Step> = track.steps[..usize::from(track.length).clamp(1, MAX_STEPS)].to_vec();
+    let letter = |cell: &Step| if cell.on { letter_of(cell.velocity).0 } else { '.' };
+    Statement::Seq { track: name, text: cells.iter().map(letter).collect(), cells }
+}
+
+/// The letter whose velocity comes nearest.
+fn letter_of(velocity: f32) -> (char, f32) {
+    let far = |(_, level): &(char, f32)| (level - velocity).abs();
+    CELLS.into_iter().min_by(|a, b| far(a).total_cmp(&far(b))).unwrap_or(CELLS[0])
+}
+
+/// What a cell's letter does not say.
+fn step_statement(track: &Track, name: Name, at: usize) -> Option<Statement> {
+    let cell = &track.steps[at];
+    let by_letter = match cell.on && at < usize::from(track.length) {
+        true => Step { on: true, velocity: letter_of(cell.velocity).1, ..Step::REST },
+        false => Step::REST,
+    };
+    let fields = StepField::all(cell).into_iter().zip(StepField::all(&by_letter));
+    let fields: Vec<_> = fields.filter(|(own, letter)| own != letter).map(|(own, _)| own).collect();
+    (!fields.is_empty()).then_some(Statement::Step { track: name, step: at as u8, fields })
+}
+
+/// Every module with a value that is not the default, in the table's order.
+fn param_statements(song: &Song, owner: Owner, scope: Scope, track: Option<&Track>) -> Vec<Statement> {
+    let mut modules: Vec<&'static str> = Vec::new();
+    for param in Param::ALL {
+        let module = param.spec().module();
+        if !modules.contains(&module) {
+            modules.push(module);
+        }
+    }
+    modules.into_iter().filter_map(|module| module_statement(song, owner, scope, track, module)).collect()
+}
+
+fn module_statement(
+    song: &Song,
+    owner: Owner,
+    scope: Scope,
+    track: Option<&Track>,
+    module: &'static str,
+) -> Option<Statement> {
+    let touched = |param: Param| song.param(owner, param) != param.spec().default;
+    if let Some(param) = keys::value_named(module) {
+        return touched(param).then(|| Statement::Value { scope, param, value: song.param(owner, param) });
+    }
+    let track = track.unwrap_or(&Track::UNUSED);
+    let sample = Some(track.sample).filter(|name| module == "sample" && !name.is_empty());
+    let steps = Some(track.groove_steps).filter(|mask| module == "groove" && *mask != Track::ODD_STEPS);
+    let template = Some(track.groove_template).filter(|name| module == "groove" && !name.is_empty());
+    let kept = keys::params_of(module).any(touched) || sample.is_some() || steps.is_some();
+    // What goes without saying is left out: a module that is named is on, a sample's gain is 0.
+    let quiet = |param: &Param| matches!(keys::key_of(*param), "enabled" | "gain");
+    let said = |param: &Param| !quiet(param) || song.param(owner, *param) != param.spec().stated;
+    let values = keys::params_of(module).filter(said).map(|param| (param, song.param(owner, param)));
+    (kept || template.is_some()).then(|| Statement::Module {
+        scope,
+        module,
+        values: values.collect(),
+        sample,
+        steps,
+        template,
+    })
+}

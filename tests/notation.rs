@@ -1,0 +1,215 @@
+//! The notation, golden and random, and the program's commands as a real process.
+#![cfg(feature = "client")]
+
+use std::path::PathBuf;
+
+use antiphon::param::{Owner, Param, Slot, TrackIndex};
+use antiphon::pattern::text::{self, Severity};
+use antiphon::pattern::{Edit, Name, Overflow, Pitch, Song, StepField, TrackField};
+use antiphon::time::Tempo;
+use proptest::prelude::*;
+
+fn golden(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
+}
+
+fn text_of(name: &str) -> String {
+    std::fs::read_to_string(golden(name)).expect("a golden file")
+}
+
+/// Compares with a golden file; `BLESS=1` writes it anew.
+fn holds(name: &str, actual: &str) {
+    if std::env::var_os("BLESS").is_some() {
+        std::fs::write(golden(name), actual).expect("a writable golden file");
+    }
+    assert_eq!(actual, text_of(name), "{name} differs; BLESS=1 writes it anew");
+}
+
+fn shown(source: &str, file: &str) -> String {
+    let found = match text::read(source) {
+        Ok(reading) => reading.warnings,
+        Err(found) => found,
+    };
+    found.iter().map(|problem| problem.show(source, file)).collect::<Vec<_>>().join("\n")
+}
+
+fn param(song: &Song, track: &str, param: Param) -> f32 {
+    let owner = song.track_named(track).map_or(Owner::Master, Owner::Track);
+    song.param(owner, param)
+}
+
+#[test]
+fn the_base_form_reads() {
+    let reading = text::read(&text_of("base.txt")).expect("the base form");
+    let song = &reading.song;
+    assert_eq!(reading.tempo.micro_bpm(), 124_500_000);
+    let names: Vec<_> = song.alive().map(|(_, track)| track.name.to_string()).collect();
+    assert_eq!(names, ["kick", "hat", "bass", "lead"]);
+    let kick = song.track(TrackIndex::new(0).expect("track 0"));
+    assert_eq!((kick.length, kick.steps[0].velocity, kick.steps[4].velocity), (16, 1.0, 0.7));
+    assert_eq!(song.tracks[2].pitch, Some(Pitch::Note(36)));
+    assert_eq!(song.tracks[3].pitch, Some(Pitch::Hertz(55.5)));
+    assert_eq!(song.tracks[2].groove_steps, 0b100_1001);
+    assert_eq!(param(song, "bass", Param::FilterFreq), 800.0);
+    assert_eq!(param(song, "hat", Param::SampleGain), -1.0);
+    assert_eq!(param(song, "master", Param::EqHigh), -1.0);
+    assert_eq!(param(song, "master", Param::LfoTimeWave), 2.0);
+    assert_eq!(param(song, "lead", Param::EnvEnabled), 1.0);
+    assert_eq!(param(song, "lead", Param::PhaserStages), 1.0);
+}
+
+#[test]
+fn golden_texts_keep_their_canonical_form_and_warnings() {
+    for name in ["base", "extended"] {
+        let source = text_of(&format!("{name}.txt"));
+        holds(&format!("{name}.warnings"), &shown(&source, &format!("{name}.txt")));
+        let reading = text::read(&source).expect("a sound text");
+        holds(&format!("{name}.canonical"), &reading.document.canonical());
+        holds(&format!("{name}.written"), &text::write(&reading.song, reading.tempo));
+    }
+}
+
+#[test]
+fn golden_errors_name_line_column_found_and_expected() {
+    holds("bad.errors", &shown(&text_of("bad.txt"), "bad.txt"));
+}
+
+#[test]
+fn a_seventeenth_track_is_an_error_at_its_own_line() {
+    let source: String = (0..18).map(|n| format!("seq t{n}: x\n")).collect();
+    let found = text::read(&source).expect_err("too many tracks");
+    let places: Vec<_> = found.iter().map(|p| (p.severity, p.line, p.column)).collect();
+    assert_eq!(places, [(Severity::Error, 17, 5), (Severity::Error, 18, 5)]);
+}
+
+#[test]
+fn a_later_statement_replaces_an_earlier_one_whole() {
+    let reading = text::read("filter b: freq=800\nfilter B: Q=3\nTEMPO 90\nTEMPO 91").expect("a text");
+    assert_eq!(param(&reading.song, "b", Param::FilterFreq), 20_000.0);
+    assert_eq!(param(&reading.song, "b", Param::FilterQ), 3.0);
+    assert_eq!(reading.tempo.bpm(), 91.0);
+    assert_eq!(reading.warnings.len(), 2);
+}
+
+#[test]
+fn formatting_keeps_every_comment() {
+    let source = text_of("base.txt") + "\n#last // one";
+    let reading = text::read(&source).expect("a text");
+    for comment in ["// The base form, one of everything.", "# four on the floor", "#last // one"] {
+        assert!(reading.document.canonical().contains(comment), "{comment}");
+    }
+}
+
+#[test]
+fn what_the_notation_cannot_say_is_said_in_a_comment() {
+    let mut song = Song::new();
+    for (at, name) in [(1, "master"), (3, "hat"), (5, "hat")] {
+        song.tracks[at].alive = true;
+        song.tracks[at].name = Name::new(name).expect("a name");
+    }
+    song.tracks[9].length = 3;
+    assert_eq!(text::unsaid(&song).len(), 3);
+    let written = text::write(&song, Tempo::DEFAULT);
+    assert_eq!(written.matches("# not said here").count(), 3);
+    let back = text::read(&written).expect("canonical text");
+    assert_eq!(back.song.alive().map(|(at, _)| at.get()).collect::<Vec<_>>(), [1, 3, 5]);
+}
+
+/// A random write of one register, within its bounds.
+fn edits() -> impl Strategy<Value = Edit> {
+    let track = (0usize..16).prop_map(|at| TrackIndex::new(at).expect("a track"));
+    let name = "[a-z0-9_][a-z0-9_-]{0,23}|".prop_map(|word| Name::new(&word).expect("a name"));
+    let cell = prop_oneof![
+        any::<bool>().prop_map(StepField::On),
+        prop_oneof![Just(1.0f32), Just(0.7), Just(0.3), 0.0f32..=1.0].prop_map(StepField::Velocity),
+        proptest::option::of(0u8..128).prop_map(StepField::Note),
+        (0.0f32..=1.0).prop_map(StepField::Probability),
+        (1u8..=8).prop_map(StepField::Ratchet),
+        (-50i8..=50).prop_map(StepField::Micro),
+    ];
+    let pitch = prop_oneof![(0u8..128).prop_map(Pitch::Note), (20.0f32..=20_000.0).prop_map(Pitch::Hertz)];
+    let field = prop_oneof![
+        name.clone().prop_map(TrackField::Sample),
+        proptest::option::of(pitch).prop_map(TrackField::Pitch),
+        (1u8..=64).prop_map(TrackField::Length),
+        prop_oneof![Just(Overflow::Loop), Just(Overflow::Rest)].prop_map(TrackField::Overflow),
+        any::<u64>().prop_map(TrackField::GrooveSteps),
+        name.prop_map(TrackField::GrooveTemplate),
+    ];
+    prop_oneof![
+        any::<u32>().prop_map(Edit::Seed),
+        (0..Slot::all().count(), 0.0f32..=1.0).prop_map(|(index, travel)| {
+            let slot = Slot::from_index(index).expect("a slot");
+            Edit::Param { slot, value: slot.spec().value_at(travel) }
+        }),
+        (track.clone(), 0u8..64, cell).prop_map(|(track, step, field)| Edit::Step { track, step, field }),
+        (track, field).prop_map(|(track, field)| Edit::Track { track, field }),
+    ]
+}
+
+/// Random songs: any tracks in use, unused ones untouched.
+fn songs() -> impl Strategy<Value = Song> {
+    (any::<u16>(), proptest::collection::vec(edits(), 0..200)).prop_map(|(alive, edits)| {
+        let mut song = Song::new();
+        for at in TrackIndex::all().filter(|at| alive >> at.get() & 1 == 1) {
+            song.tracks[at.get()].alive = true;
+            song.tracks[at.get()].name = Name::new(&format!("t{}", 99 - at.get())).expect("a name");
+        }
+        for edit in edits.into_iter().map(|edit| edit.check().expect("within bounds")) {
+            let owner = match edit {
+                Edit::Seed(_) => None,
+                Edit::Param { slot, .. } => Some(slot.owner()),
+                Edit::Step { track, .. } | Edit::Track { track, .. } => Some(Owner::Track(track)),
+            };
+            if !matches!(owner, Some(Owner::Track(track)) if !song.track(track).alive) {
+                song.apply(&edit);
+            }
+        }
+        song
+    })
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_song_reads_back_bit_for_bit(song in songs(), micro_bpm in 40_000_000u64..=300_000_000) {
+        let tempo = Tempo::from_micro_bpm(micro_bpm).expect("a tempo");
+        let written = text::write(&song, tempo);
+        prop_assert!(!written.contains("# not said"), "{}", written);
+        let back = text::read(&written).map_err(|found| TestCaseError::fail(format!("{found:?}\n{written}")))?;
+        prop_assert_eq!(back.tempo, tempo);
+        prop_assert!(back.song == song, "{}", written);
+        prop_assert_eq!(back.song.digest(), song.digest());
+        let bits = |song: &Song| song.params.map(f32::to_bits);
+        prop_assert_eq!(bits(&back.song), bits(&song));
+        // What is written, and what fmt makes of it, is the one canonical form.
+        prop_assert_eq!(&back.document.canonical(), &written);
+    }
+
+    #[test]
+    fn random_text_never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        let source = String::from_utf8_lossy(&bytes);
+        shown(&source, "random");
+    }
+
+    #[test]
+    fn mutated_text_never_panics_and_what_reads_is_stable(
+        cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0usize..6, "\\PC{0,4}"), 1..12),
+    ) {
+        let mut source: Vec<char> = (text_of("base.txt") + &text_of("extended.txt")).chars().collect();
+        for (at, gone, put) in cuts {
+            let at = at.index(source.len());
+            let end = (at + gone).min(source.len());
+            source.splice(at..end, put.chars());
+        }
+        let source: String = source.into_iter().collect();
+        shown(&source, "mutated");
+        if let Ok(reading) = text::read(&source) {
+            let canonical = reading.document.canonical();
+            let again = text::read(&canonical).map_err(|found| TestCaseError::fail(format!("{found:?}")))?;
+            prop_assert!(again.song == reading.song);
+            prop_assert_eq!(again.document.canonical(), canonical);
+        }
+    }
+}
