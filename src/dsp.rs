@@ -1,1 +1,50 @@
-//! To come.
+//! Sound: smoothers, voices, effects, the limiter and the resampler.
+//!
+//! Thread: audio; objects are built elsewhere. Invariant (the determinism contract): equal calls
+//! give equal bits on every machine. Therefore only + − × ÷ √, comparisons and casts, our own
+//! polynomials or `libm`; sums in a fixed order; chance by hashing; states below [`math::TINY`]
+//! snap to 0, so that flush-to-zero changes nothing; every smoother arrives. Everything but the
+//! resampler's far side works at 48 kHz only, in quanta of 32 samples.
+//!
+//! Conventions of the effects: a setting given as one number a quantum is what the quantum ends
+//! with; the effect moves there in a straight line from what the last quantum ended with.
+
+mod delay;
+mod drive;
+mod envelope;
+mod hat;
+mod kick;
+mod limiter;
+pub mod math;
+mod noise;
+mod oscillator;
+mod resampler;
+mod smooth;
+mod snare;
+mod svf;
+mod synth;
+mod voice;
+
+pub use delay::{DELAY_MAX_SECONDS, Delay};
+pub use drive::Drive;
+pub use envelope::{Adsr, Decay, EnvShape};
+pub use hat::{Hat, HatKind, HatVoice};
+pub use kick::{Kick, KickVoice};
+pub use limiter::{LIMITER_LATENCY, Limiter};
+pub use noise::Noise;
+pub use oscillator::{Phase, saw, square};
+pub use resampler::{RateError, Resampler};
+pub use smooth::Smoother;
+pub use snare::{Snare, SnareVoice};
+pub use svf::{FilterKind, Svf};
+pub use synth::{Synth, SynthVoice};
+pub use voice::{Body, CHOKE_SAMPLES, Strike, Voice};
+
+/// The canonical rate in Hz, as the arithmetic here needs it.
+pub const RATE: f32 = 48_000.0;
+
+/// Samples in a quantum, the grain of every render.
+pub const QUANTUM: usize = 32;
+
+/// One quantum of one channel.
+pub type Quantum = [f32; QUANTUM];

@@ -1,0 +1,183 @@
+//! Envelopes.
+
+use super::RATE;
+use super::math::{exp2, snap};
+
+/// An exponential decay.
+///
+/// Realtime-safe: yes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Decay {
+    level: f32,
+    ratio: f32,
+}
+
+impl Decay {
+    /// From a level, falling 60 dB in so many seconds (at least 0.1 ms).
+    pub fn new(level: f32, seconds_to_60_db: f32) -> Decay {
+        // 60 dB are log2(1000) = 9.96578 halvings.
+        let samples = (seconds_to_60_db * RATE).max(4.8);
+        Decay { level, ratio: exp2(-9.965_784 / samples) }
+    }
+
+    /// The next sample; 0 once it is below [`super::math::TINY`].
+    #[inline]
+    pub fn sample(&mut self) -> f32 {
+        let level = self.level;
+        self.level = snap(level * self.ratio);
+        level
+    }
+
+    /// Where it is.
+    #[inline]
+    pub fn level(&self) -> f32 {
+        self.level
+    }
+}
+
+/// An envelope as the notation states it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct EnvShape {
+    /// Seconds from silence to full level, in a straight line.
+    pub attack_s: f32,
+    /// Seconds from full level to sustain, along an exponential.
+    pub decay_s: f32,
+    /// Level while held, 0 to 1.
+    pub sustain: f32,
+    /// Seconds from any level to silence, along an exponential.
+    pub release_s: f32,
+}
+
+impl EnvShape {
+    /// The synth's own shape, where no envelope is stated.
+    pub const DEFAULT: EnvShape = EnvShape { attack_s: 0.003, decay_s: 0.45, sustain: 0.55, release_s: 0.16 };
+
+    /// The shape inside the table's ranges; what is not finite takes the default.
+    pub(super) fn bounded(self) -> EnvShape {
+        let within = |value: f32, low: f32, high: f32, otherwise: f32| {
+            if value.is_finite() { value.clamp(low, high) } else { otherwise }
+        };
+        let own = EnvShape::DEFAULT;
+        EnvShape {
+            attack_s: within(self.attack_s, 0.001, 2.0, own.attack_s),
+            decay_s: within(self.decay_s, 0.001, 2.0, own.decay_s),
+            sustain: within(self.sustain, 0.0, 1.0, own.sustain),
+            release_s: within(self.release_s, 0.01, 5.0, own.release_s),
+        }
+    }
+}
+
+impl Default for EnvShape {
+    fn default() -> EnvShape {
+        EnvShape::DEFAULT
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Stage {
+    Attack,
+    Decay,
+    Sustain,
+    Release,
+    Over,
+}
+
+/// Attack, decay, sustain, release; every stage ends on its sample, exactly at its level.
+///
+/// Realtime-safe: yes.
+#[derive(Clone, Copy, Debug)]
+pub struct Adsr {
+    stage: Stage,
+    left: u32,
+    /// The exponential's own state, 1 at a stage's start.
+    curve: f32,
+    ratio: f32,
+    /// Level at the stage's start and end.
+    from: f32,
+    to: f32,
+    level: f32,
+    shape: EnvShape,
+}
+
+/// Decay and release cover 8 halvings (48 dB) of an exponential, bent to end exactly.
+const HALVINGS: f32 = 8.0;
+const CURVE_END: f32 = 1.0 / 256.0;
+
+impl Adsr {
+    /// At rest.
+    pub const fn new() -> Adsr {
+        Adsr {
+            stage: Stage::Over,
+            left: 0,
+            curve: 0.0,
+            ratio: 0.0,
+            from: 0.0,
+            to: 0.0,
+            level: 0.0,
+            shape: EnvShape::DEFAULT,
+        }
+    }
+
+    /// Begins a note, from silence.
+    pub fn strike(&mut self, shape: EnvShape) {
+        self.shape = shape;
+        self.level = 0.0;
+        self.enter(Stage::Attack, 1.0, shape.attack_s);
+    }
+
+    /// Lets go of the note.
+    pub fn release(&mut self) {
+        if !matches!(self.stage, Stage::Release | Stage::Over) {
+            self.enter(Stage::Release, 0.0, self.shape.release_s);
+        }
+    }
+
+    fn enter(&mut self, stage: Stage, to: f32, seconds: f32) {
+        self.stage = stage;
+        self.from = self.level;
+        self.to = to;
+        self.left = ((seconds * RATE) as u32).max(24);
+        self.curve = 1.0;
+        self.ratio = exp2(-HALVINGS / self.left as f32);
+    }
+
+    /// The next sample, 0 to 1.
+    #[inline]
+    pub fn sample(&mut self) -> f32 {
+        match self.stage {
+            Stage::Over => return 0.0,
+            Stage::Sustain => return self.level,
+            Stage::Attack => {
+                self.left -= 1;
+                let span = ((self.shape.attack_s * RATE) as u32).max(24) as f32;
+                self.level = 1.0 - self.left as f32 / span;
+            }
+            Stage::Decay | Stage::Release => {
+                self.left -= 1;
+                self.curve *= self.ratio;
+                let bent = (self.curve - CURVE_END) * (1.0 / (1.0 - CURVE_END));
+                self.level = self.to + (self.from - self.to) * bent;
+            }
+        }
+        if self.left == 0 {
+            self.level = self.to;
+            match self.stage {
+                Stage::Attack => self.enter(Stage::Decay, self.shape.sustain, self.shape.decay_s),
+                Stage::Decay if self.to > 0.0 => self.stage = Stage::Sustain,
+                _ => self.stage = Stage::Over,
+            }
+        }
+        self.level
+    }
+
+    /// Whether the note has ended.
+    pub fn is_over(&self) -> bool {
+        self.stage == Stage::Over
+    }
+}
+
+impl Default for Adsr {
+    fn default() -> Adsr {
+        Adsr::new()
+    }
+}

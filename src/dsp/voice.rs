@@ -1,0 +1,165 @@
+//! What all voices share: being struck, released, choked, and starting inside a quantum.
+
+use super::Quantum;
+
+/// Samples a choked voice takes to fall silent: 3 ms.
+pub const CHOKE_SAMPLES: u32 = 144;
+
+/// Samples over which a stroke on a sounding voice fades the old stroke's last value: 2 ms.
+const SEAM_SAMPLES: u32 = 96;
+
+/// A note as a voice hears it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Strike {
+    /// Pitch in Hz; each voice states its own natural pitch as `PITCH_HZ`.
+    pub pitch_hz: f32,
+    /// 0 to 1: level and brightness.
+    pub velocity: f32,
+    /// Multiplies the voice's decay times, 0.1 to 4.
+    pub decay: f32,
+    /// Seeds the note's noise.
+    pub seed: u64,
+    /// Samples until the note is released by itself; `None` waits for [`Voice::release`]. Drums
+    /// ring out and ignore it.
+    pub length: Option<u32>,
+}
+
+impl Strike {
+    /// The stroke with everything inside its range and nothing that is not finite.
+    pub(super) fn bounded(self) -> Strike {
+        let within = |value: f32, low: f32, high: f32, otherwise: f32| {
+            if value.is_finite() { value.clamp(low, high) } else { otherwise }
+        };
+        Strike {
+            pitch_hz: within(self.pitch_hz, 10.0, 16_000.0, 100.0),
+            velocity: within(self.velocity, 0.0, 1.0, 0.7),
+            decay: within(self.decay, 0.1, 4.0, 1.0),
+            ..self
+        }
+    }
+}
+
+/// The part of a voice that makes its sound.
+pub trait Body {
+    /// The next sample.
+    fn sample(&mut self) -> f32;
+    /// Whether it has rung out.
+    fn is_over(&self) -> bool;
+    /// The note's end; drums ring out.
+    fn release(&mut self) {}
+}
+
+/// A voice: one note at a time, of fixed size.
+///
+/// Striking it while it sounds neither clicks nor needs a second voice: the old sound's last value
+/// fades below the new one. *Thread: audio. Realtime-safe: yes, all of it.*
+#[derive(Clone, Debug)]
+pub struct Voice<B> {
+    pub(super) body: B,
+    sounding: bool,
+    length: Option<u32>,
+    choke: Option<u32>,
+    last: f32,
+    seam: f32,
+    seam_left: u32,
+}
+
+impl<B: Body> Voice<B> {
+    pub(super) fn with_body(body: B) -> Voice<B> {
+        Voice { body, sounding: false, length: None, choke: None, last: 0.0, seam: 0.0, seam_left: 0 }
+    }
+
+    /// Begins a note; the body has been set by the caller.
+    pub(super) fn begin(&mut self, length: Option<u32>) {
+        self.seam = self.last;
+        self.seam_left = if self.last == 0.0 { 0 } else { SEAM_SAMPLES };
+        self.sounding = true;
+        self.length = length;
+        self.choke = None;
+    }
+
+    /// Lets go of the note; drums ring out.
+    pub fn release(&mut self) {
+        self.length = None;
+        self.body.release();
+    }
+
+    /// Ends the note within [`CHOKE_SAMPLES`], without a click.
+    pub fn choke(&mut self) {
+        if self.sounding && self.choke.is_none() {
+            self.choke = Some(CHOKE_SAMPLES);
+        }
+    }
+
+    /// Adds the samples `from..to` of the quantum. Sub-ranges of one quantum are rendered in
+    /// order, so that a note can begin or end on any sample.
+    pub fn render_add(&mut self, from: usize, to: usize, out: &mut Quantum) {
+        for sample in &mut out[from..to] {
+            if self.is_silent() {
+                return;
+            }
+            *sample += self.sample();
+        }
+    }
+
+    /// Whether it gives nothing but zeros until it is struck.
+    pub fn is_silent(&self) -> bool {
+        !self.sounding && self.seam_left == 0
+    }
+
+    /// Silences it at once.
+    pub fn reset(&mut self) {
+        (self.sounding, self.length, self.choke) = (false, None, None);
+        (self.last, self.seam, self.seam_left) = (0.0, 0.0, 0);
+    }
+
+    #[inline]
+    fn sample(&mut self) -> f32 {
+        let mut out = 0.0;
+        if self.sounding {
+            self.count_length();
+            out = self.body.sample() * self.choke_gain();
+            if self.body.is_over() || self.choke == Some(0) {
+                self.sounding = false;
+            }
+        }
+        if self.seam_left > 0 {
+            self.seam_left -= 1;
+            out += self.seam * (self.seam_left as f32 * (1.0 / SEAM_SAMPLES as f32));
+        }
+        self.last = out;
+        out
+    }
+
+    #[inline]
+    fn count_length(&mut self) {
+        if let Some(left) = self.length {
+            if left == 0 {
+                self.length = None;
+                self.body.release();
+            } else {
+                self.length = Some(left - 1);
+            }
+        }
+    }
+
+    #[inline]
+    fn choke_gain(&mut self) -> f32 {
+        match &mut self.choke {
+            None => 1.0,
+            Some(left) => {
+                *left -= 1;
+                *left as f32 * (1.0 / CHOKE_SAMPLES as f32)
+            }
+        }
+    }
+}
+
+/// Velocity as a gain: 0.7 is −4.8 dB, 0.3 is −15 dB.
+#[inline]
+pub(super) fn velocity_gain(velocity: f32) -> f32 {
+    velocity * (0.4 + 0.6 * velocity)
+}
+
+/// A drum whose loudest part has fallen below this has rung out (−100 dB).
+pub(super) const RUNG_OUT: f32 = 1e-5;
