@@ -38,3 +38,10 @@ pub mod client;
 pub mod plugin;
 #[cfg(feature = "server")]
 pub mod server;
+
+#[cfg(feature = "plugin")]
+use crate::plugin::Antiphon;
+#[cfg(feature = "plugin")]
+nice_plug::nice_export_clap!(Antiphon);
+#[cfg(feature = "plugin")]
+nice_plug::nice_export_vst3!(Antiphon);

@@ -1,0 +1,241 @@
+//! What the threads of one instance share: the session's client, the project, and the way by
+//! which a restored project reaches the audio thread.
+//!
+//! Thread: any but audio, except [`Handoff`]. A host may restore a project while the audio thread
+//! plays, and calls neither `activate` nor `reset` then; the handoff is lock-free for that reason.
+
+use std::path::PathBuf;
+use std::sync::{Arc, Weak};
+
+use crossbeam::queue::ArrayQueue;
+use parking_lot::{Mutex, RwLock};
+
+use super::state::{Choices, Project};
+use super::{profile, starter};
+use crate::client::{Client, ClientConfig, Command, Connection, Link, View};
+use crate::pattern::Song;
+use crate::rt::ports::SessionPorts;
+use crate::time::TempoMap;
+
+/// Projects on their way back that wait to be dropped; one restore at a time needs one place.
+const RETIRED: usize = 4;
+
+/// A restored project on its way to the audio thread, and the replaced one on its way back.
+pub struct Restored {
+    /// The groove, in both directions.
+    pub song: Option<Box<Song>>,
+    /// Its tempo map, in both directions.
+    pub tempo_map: Option<Box<TempoMap>>,
+}
+
+/// The lock-free way between the thread that restores and the one that plays.
+pub struct Handoff {
+    fresh: ArrayQueue<Box<Restored>>,
+    retired: ArrayQueue<Box<Restored>>,
+}
+
+impl Handoff {
+    fn new() -> Handoff {
+        Handoff { fresh: ArrayQueue::new(1), retired: ArrayQueue::new(RETIRED) }
+    }
+
+    /// Sends a project; one that the audio thread has not yet taken is dropped here.
+    fn send(&self, song: Song, tempo_map: TempoMap) {
+        while self.retired.pop().is_some() {}
+        let restored = Restored { song: Some(Box::new(song)), tempo_map: Some(Box::new(tempo_map)) };
+        drop(self.fresh.force_push(Box::new(restored)));
+    }
+
+    /// Forgets a project on its way: whoever calls it has built the engine from it.
+    pub fn clear(&self) {
+        while self.fresh.pop().is_some() {}
+    }
+
+    /// Lets `swap` exchange a waiting project for the one that plays. *Thread: audio.
+    /// Realtime-safe: yes; nothing is dropped: with no place to retire to, the project waits.*
+    pub fn take(&self, swap: impl FnOnce(&mut Restored)) {
+        if self.retired.is_full() {
+            return;
+        }
+        if let Some(mut restored) = self.fresh.pop() {
+            swap(&mut restored);
+            // There is room: only this thread pushes here.
+            if let Err(restored) = self.retired.push(restored) {
+                std::mem::forget(restored);
+            }
+        }
+    }
+}
+
+/// What the threads of one instance share.
+pub struct Desk {
+    /// Projects to and from the audio thread.
+    pub handoff: Handoff,
+    client: RwLock<Option<Arc<Client>>>,
+    kept: Mutex<Kept>,
+}
+
+/// What stands beside the session's own state.
+struct Kept {
+    /// The groove as it was loaded; what is saved as long as there is no client.
+    project: Project,
+    /// The song the session showed when a project was loaded into it: until it shows another, the
+    /// loaded one is what is saved.
+    before_load: Option<Box<Song>>,
+    notice: Option<String>,
+}
+
+static DESKS: Mutex<Vec<Weak<Desk>>> = Mutex::new(Vec::new());
+
+/// Ends every session of this process with a goodbye. For programs that are about to exit without
+/// dropping their instances, as the standalone is when its window closes.
+pub fn say_goodbye() {
+    let desks: Vec<_> = DESKS.lock().drain(..).collect();
+    for desk in desks.iter().filter_map(Weak::upgrade) {
+        desk.close();
+    }
+}
+
+impl Desk {
+    /// A desk with the starter groove. Opens no file, no socket and starts no thread: hosts make
+    /// and drop instances while they scan.
+    pub fn new() -> Arc<Desk> {
+        let kept = Kept { project: starter::project(), before_load: None, notice: None };
+        let desk =
+            Arc::new(Desk { handoff: Handoff::new(), client: RwLock::new(None), kept: Mutex::new(kept) });
+        let mut desks = DESKS.lock();
+        desks.retain(|other| other.strong_count() > 0);
+        desks.push(Arc::downgrade(&desk));
+        desk
+    }
+
+    /// Starts the session's thread, joined to `link` or to the project's own session.
+    pub fn open(&self, ports: SessionPorts, link: Option<Link>) {
+        let project = self.project();
+        let config = |profile: PathBuf| ClientConfig {
+            profile,
+            name: profile::musician(),
+            link: link.clone().or_else(|| project.session.clone()),
+            song: project.song.clone(),
+            tempo_map: project.tempo_map.clone(),
+        };
+        match Client::spawn(config(profile::folder()), ports) {
+            Ok(client) => {
+                client.send(Command::Focus(project.choices.focus));
+                *self.client.write() = Some(Arc::new(client));
+            }
+            Err(error) => self.notify(format!("Playing alone: {error:#}")),
+        }
+    }
+
+    /// Says goodbye to the session and ends its thread.
+    pub fn close(&self) {
+        let client = self.client.write().take();
+        if let Some(client) = client {
+            self.kept.lock().project = self.merged(&client.view());
+        }
+    }
+
+    /// Whether the session's thread runs.
+    pub fn has_client(&self) -> bool {
+        self.client.read().is_some()
+    }
+
+    /// The session's thread.
+    pub fn client(&self) -> Option<Arc<Client>> {
+        self.client.read().clone()
+    }
+
+    /// Queues a command for the session's thread.
+    pub fn send(&self, command: Command) {
+        match self.client() {
+            Some(client) => client.send(command),
+            None => self.notify("Nothing changed: the session's thread is not running.".to_owned()),
+        }
+    }
+
+    /// The project as it would be saved now.
+    pub fn project(&self) -> Project {
+        match self.client() {
+            Some(client) => self.merged(&client.view()),
+            None => self.kept.lock().project.clone(),
+        }
+    }
+
+    /// This instance's own choices.
+    pub fn choices(&self) -> Choices {
+        self.kept.lock().project.choices
+    }
+
+    /// Changes this instance's own choices.
+    pub fn choose(&self, change: impl FnOnce(&mut Choices)) {
+        change(&mut self.kept.lock().project.choices);
+    }
+
+    fn merged(&self, view: &View) -> Project {
+        let mut kept = self.kept.lock();
+        if kept.before_load.as_ref().is_some_and(|before| **before == view.song) {
+            return kept.project.clone();
+        }
+        kept.before_load = None;
+        Project {
+            song: view.song.clone(),
+            tempo_map: view.tempo_map.clone(),
+            session: view.session.as_ref().and_then(|link| link.parse().ok()),
+            choices: kept.project.choices,
+        }
+    }
+
+    /// Takes over a project the host has loaded. In a session its groove stays as it is: a loaded
+    /// project never changes a session; one that belongs to another session joins that.
+    pub fn restore(&self, project: Project) {
+        let Some(client) = self.client() else {
+            self.handoff.send(project.song.clone(), project.tempo_map.clone());
+            self.kept.lock().project = project;
+            return;
+        };
+        let view = client.view();
+        client.send(Command::Focus(project.choices.focus));
+        let alone = view.connection == Connection::Solo;
+        let elsewhere = project.session.as_ref().is_some_and(|link| Some(link.to_string()) != view.session);
+        if alone {
+            self.handoff.send(project.song.clone(), project.tempo_map.clone());
+            client.send(Command::Load(Box::new(project.song.clone()), project.tempo_map.clone()));
+        }
+        if let Some(link) = project.session.clone().filter(|_| elsewhere) {
+            client.send(Command::Join(link));
+        } else if !alone && !elsewhere && project.session.is_none() {
+            self.notify("You are in a session: the loaded project's own groove was left aside.".to_owned());
+        }
+        let mut kept = self.kept.lock();
+        if alone && view.song != project.song {
+            kept.before_load = Some(Box::new(view.song.clone()));
+        }
+        kept.project = project;
+    }
+
+    /// Keeps a state that could not be read in the profile folder, and says so.
+    pub fn set_aside(&self, saved: &str, reason: &str) {
+        let kept = if saved.is_empty() { None } else { profile::keep_damaged(saved) };
+        let place = match kept {
+            Some(path) => format!(" It is kept as {}.", path.display()),
+            None => String::new(),
+        };
+        self.notify(format!("The project's groove could not be loaded: {reason}.{place}"));
+    }
+
+    /// Shows a line to the person at the editor.
+    pub fn notify(&self, notice: String) {
+        self.kept.lock().notice = Some(notice);
+    }
+
+    /// The line for the person at the editor.
+    pub fn notice(&self) -> Option<String> {
+        self.kept.lock().notice.clone()
+    }
+
+    /// Takes the line away.
+    pub fn dismiss(&self) {
+        self.kept.lock().notice = None;
+    }
+}
