@@ -5,6 +5,7 @@
 //! opens no socket until it is told to join.
 
 mod link;
+pub mod render;
 mod view;
 
 pub use link::{Link, LinkError};

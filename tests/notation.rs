@@ -213,3 +213,71 @@ proptest! {
         }
     }
 }
+
+/// Runs the program; gives its exit code, output and errors.
+fn antiphon(arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
+    use std::io::Write;
+    use std::process::{Command, Stdio};
+    let mut child = Command::new(env!("CARGO_BIN_EXE_antiphon"))
+        .args(arguments)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    child.stdin.take().expect("a pipe").write_all(input).expect("the program reads");
+    let output = child.wait_with_output().expect("the program ends");
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("text");
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[test]
+fn check_prints_every_problem_and_tells_by_its_exit_code() {
+    let (code, out, _) = antiphon(&["check", "-"], b"TEMPO 1\nseq kick: Z\nreverb master: mix=.3\n");
+    assert_eq!(code, Some(1));
+    assert!(out.contains("standard input:1:7") && out.contains("standard input:2:11"), "{out}");
+    assert!(out.ends_with("standard input: 2 errors, 1 warning\n"), "{out}");
+    let (code, out, _) = antiphon(&["check", "-"], b"seq kick: X...\n");
+    assert_eq!((code, out.as_str()), (Some(0), "standard input: 0 errors, 0 warnings; 1 track at 120 BPM\n"));
+    let (code, out, _) = antiphon(&["check", "-"], b"seq kick: X...\nseq hat: \xff\n");
+    assert_eq!(code, Some(1));
+    assert!(out.contains("expected UTF-8 text, found the byte 0xff") && out.contains(":2:10"), "{out}");
+    let (code, _, errors) = antiphon(&["check", "no/such/file.txt"], b"");
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("cannot read no/such/file.txt"), "{errors}");
+}
+
+#[test]
+fn fmt_writes_the_canonical_form_and_leaves_a_broken_file_alone() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("groove.txt");
+    let file = path.to_str().expect("a path of text");
+    std::fs::write(&path, "seq Kick :  X...  # one\n\n\n").expect("a file");
+    assert_eq!(antiphon(&["fmt", "--check", file], b"").0, Some(1));
+    assert_eq!(antiphon(&["fmt", file], b"").0, Some(0));
+    let canonical = "seq kick: X...  # one\n";
+    assert_eq!(std::fs::read_to_string(&path).expect("the file"), canonical);
+    assert_eq!(antiphon(&["fmt", "--check", file], b"").0, Some(0));
+    assert_eq!(antiphon(&["fmt", "-"], b"seq kick:X...  # one").1, canonical);
+    std::fs::write(&path, "seq kick: Z\n").expect("a file");
+    let (code, _, errors) = antiphon(&["fmt", file], b"");
+    assert_eq!(code, Some(1));
+    assert!(errors.contains("found 'Z'"), "{errors}");
+    assert_eq!(std::fs::read_to_string(&path).expect("the file"), "seq kick: Z\n");
+}
+
+#[test]
+fn render_writes_as_many_frames_as_the_bars_last() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.wav");
+    let out = path.to_str().expect("a path of text");
+    let arguments = ["render", "-", out, "--bars", "2", "--rate", "44100", "--samples", "pcm24"];
+    let (code, _, errors) = antiphon(&arguments, b"TEMPO 90\nseq kick: X...\n");
+    assert_eq!(code, Some(0), "{errors}");
+    let wav = hound::WavReader::open(&path).expect("a WAV file");
+    assert_eq!((wav.spec().sample_rate, wav.spec().bits_per_sample, wav.spec().channels), (44_100, 24, 2));
+    assert_eq!(wav.duration(), 2 * 4 * 44_100 * 60 / 90);
+    let (code, _, errors) = antiphon(&["render", "-", "no/such/folder/out.wav"], b"seq kick: X...\n");
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("cannot write no/such/folder/out.wav"), "{errors}");
+}

@@ -393,7 +393,7 @@ fn known_pair<'a>(
 ) -> Option<(usize, Word<'a>)> {
     // `Q` is written large in the notation and small in the parameter table.
     let same = |key: &&str| *key == pair.key.text || (*key == "Q" && pair.key.text == "q");
-    let index = keys.iter().position(|key| same(key));
+    let index = keys.iter().position(same);
     if let Some(index) = index {
         if *seen >> index & 1 == 1 {
             let message = format!("'{}' stands twice; this later one holds", pair.key.text);
