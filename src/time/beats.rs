@@ -18,17 +18,21 @@ impl Beats {
     /// A sixteenth note.
     pub const SIXTEENTH: Beats = Beats(TICKS_PER_BEAT / 4);
 
+    /// The furthest position from the beginning, either way: 2³² quarter notes, 68 years at 120 BPM.
+    /// Up to it no computation of a tempo map overflows.
+    pub const FURTHEST: Beats = Beats(TICKS_PER_BEAT << 32);
+
     /// `n` quarter notes.
     pub const fn quarters(n: i64) -> Beats {
         Beats(n * TICKS_PER_BEAT)
     }
 
     /// The nearest tick to a host's position in quarter notes; `None` where it is not finite or
-    /// beyond ±2⁴⁰ quarters.
+    /// beyond [`Beats::FURTHEST`].
     pub fn from_quarters_f64(quarters: f64) -> Option<Beats> {
         let ticks = quarters * TICKS_PER_BEAT as f64;
         // `+ 0.5` and floor by cast: `f64::round` is banned in the realtime floors.
-        (ticks.is_finite() && ticks.abs() < (1i64 << 60) as f64).then(|| {
+        (ticks.is_finite() && ticks.abs() < Beats::FURTHEST.0 as f64).then(|| {
             let below = ticks as i64;
             let below = if (below as f64) > ticks { below - 1 } else { below };
             Beats(if ticks - below as f64 >= 0.5 { below + 1 } else { below })
@@ -89,6 +93,7 @@ mod tests {
         assert_eq!(Beats::from_quarters_f64(-0.25), Some(Beats(-TICKS_PER_BEAT / 4)));
         assert_eq!(Beats::from_quarters_f64(0.6 / TICKS_PER_BEAT as f64), Some(Beats(1)));
         assert_eq!(Beats::from_quarters_f64(f64::NAN), None);
+        assert_eq!(Beats::from_quarters_f64(1e12), None);
     }
 
     #[test]

@@ -1,4 +1,9 @@
 //! From ticks to nanoseconds and canonical samples and back, exactly.
+//!
+//! Holds for ticks up to [`Beats::FURTHEST`]; results past 64 bits saturate.
+
+#[cfg(test)]
+mod tests;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
@@ -29,19 +34,19 @@ impl TempoSegment {
     /// The nanosecond of a tick: `ns + ceil(Δtick · 6·10¹⁶ / (705600 · µBPM))`.
     pub fn nanos_at(&self, tick: Beats) -> SessionNanos {
         let span = i128::from((tick - self.tick).0) * NANO_MICRO;
-        SessionNanos(self.ns + div_ceil(span, self.denominator()) as i64)
+        SessionNanos(narrow(i128::from(self.ns) + div_ceil(span, self.denominator())))
     }
 
     /// The last tick at or before a nanosecond: the inverse of [`TempoSegment::nanos_at`].
     pub fn tick_at_nanos(&self, ns: SessionNanos) -> Beats {
-        let span = i128::from(ns.0 - self.ns) * self.denominator();
-        Beats(self.tick.0 + span.div_euclid(NANO_MICRO) as i64)
+        let span = (i128::from(ns.0) - i128::from(self.ns)) * self.denominator();
+        Beats(narrow(i128::from(self.tick.0) + span.div_euclid(NANO_MICRO)))
     }
 
     /// The canonical sample nearest to a tick (halves go up), counted from the map's zero.
     pub fn sample_at(&self, tick: Beats) -> SamplePos {
         let (numerator, denominator) = self.sample_fraction(tick);
-        SamplePos((2 * numerator + denominator).div_euclid(2 * denominator) as i64)
+        SamplePos(narrow((2 * numerator + denominator).div_euclid(2 * denominator)))
     }
 
     /// The first tick whose nearest sample is `sample` or later. Events in samples `[a, b)` are
@@ -51,7 +56,7 @@ impl TempoSegment {
         let rate = i128::from(CANONICAL_RATE);
         let den = self.denominator();
         let target = (2 * i128::from(sample.0) - 1) * NANOS - 2 * i128::from(self.ns) * rate;
-        Beats(self.tick.0 + div_ceil(target * den, 2 * rate * NANO_MICRO) as i64)
+        Beats(narrow(i128::from(self.tick.0) + div_ceil(target * den, 2 * rate * NANO_MICRO)))
     }
 
     /// A tick's exact sample position as a fraction.
@@ -83,6 +88,9 @@ pub enum TempoMapError {
     /// A segment's tempo lies outside 40 to 300 BPM.
     #[error("tempo map segment {0} lies outside 40 to 300 BPM")]
     Tempo(usize),
+    /// A segment starts further out than any song reaches.
+    #[error("tempo map segment {0} lies more than 2^32 quarter notes into the song")]
+    Furthest(usize),
     /// More segments than a session may have.
     #[error("a tempo map holds at most {max} segments", max = TempoMap::MAX_SEGMENTS)]
     TooLong,
@@ -105,9 +113,12 @@ impl TempoMap {
     /// This map with `tempo` from `tick` (≥ 0) on, later segments dropped, one revision further.
     ///
     /// # Errors
-    /// When the map is full.
+    /// When the map is full, or the tick lies past [`Beats::FURTHEST`].
     pub fn with_tempo(&self, tick: Beats, tempo: Tempo) -> Result<TempoMap, TempoMapError> {
         let mut segments: Vec<_> = self.segments.iter().copied().filter(|s| s.tick < tick).collect();
+        if tick > Beats::FURTHEST {
+            return Err(TempoMapError::Furthest(segments.len()));
+        }
         match segments.last() {
             None => segments.push(TempoSegment { tick: Beats::ZERO, ns: 0, tempo }),
             Some(last) if segments.len() < Self::MAX_SEGMENTS => {
@@ -133,6 +144,9 @@ impl TempoMap {
         for (at, segment) in self.segments.iter().enumerate() {
             if Tempo::from_micro_bpm(segment.tempo.micro_bpm()).is_err() {
                 return Err(TempoMapError::Tempo(at));
+            }
+            if segment.tick > Beats::FURTHEST {
+                return Err(TempoMapError::Furthest(at));
             }
             let follows = at == 0 || {
                 let before = &self.segments[at - 1];
@@ -190,4 +204,8 @@ impl Default for TempoMap {
 
 fn div_ceil(numerator: i128, denominator: i128) -> i128 {
     -(-numerator).div_euclid(denominator)
+}
+
+fn narrow(exact: i128) -> i64 {
+    exact.clamp(i128::from(i64::MIN), i128::from(i64::MAX)) as i64
 }
