@@ -1,8 +1,22 @@
 //! The session's state: typed registers under a gapless sequence of committed ops.
 //!
 //! Thread: any. Reads no clock and draws no randomness; does no I/O. The same [`Sequencer`] runs in
-//! the server and, without one, in the musician's own machine.
+//! the server and, without one, in the musician's own machine; every peer's [`Replica`] follows it
+//! commit by commit. Invariant: states that took the same commits are equal, and so are their
+//! digests.
 
 mod op;
+mod register;
+mod replica;
+mod sequencer;
+mod snapshot;
+mod state;
 
-pub use op::{ClientId, Commit, Cseq, Op, Refusal, Role, Seq, StampedOp, Timeline};
+pub use op::{ClientId, Commit, Cseq, MAX_OPS, Op, Refusal, Role, Seq, StampedOp, Timeline};
+pub use register::REGISTER_COUNT;
+pub use replica::{Catchup, Frame, Replica, Welcomed};
+pub use sequencer::{Answer, ClientRecord, Outcome, RECENT_ANSWERS, Sequencer};
+pub use snapshot::{MAX_SNAPSHOT, SNAPSHOT_VERSION, SnapshotError};
+pub use state::{
+    ApplyError, Change, MAX_TEMPO_SEGMENTS, MAX_TICK, MAX_WAITING, OpError, Stamp, State, Waiting,
+};

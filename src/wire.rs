@@ -2,15 +2,17 @@
 //!
 //! One WebSocket carries binary frames: a type byte, then postcard. Thread: any.
 
+mod codec;
 mod frame;
+mod split;
 
-pub use frame::{
-    Down, ErrorCode, Gesture, Hello, Participant, PresenceState, Role, Snapshot, Up, Welcome, WireCommit,
-};
+pub use codec::{WireError, decode_down, decode_up, encode_down, encode_up};
+pub use frame::{Down, ErrorCode, Gesture, Hello, Participant, PresenceState, Role, Snapshot, Up, Welcome};
+pub use split::{Assembly, frames};
+
+pub use crate::session::MAX_OPS;
 
 /// The protocol's version; a server refuses others with [`ErrorCode::Version`].
 pub const VERSION: u16 = 1;
 /// The most bytes a frame may have.
 pub const MAX_FRAME: usize = 64 * 1024;
-/// The most ops a frame may hold.
-pub const MAX_OPS: usize = 256;

@@ -6,6 +6,9 @@ use thiserror::Error;
 use crate::pattern::Edit;
 use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 
+/// The most ops a frame may hold.
+pub const MAX_OPS: usize = 256;
+
 /// A participant of one session, numbered by its sequencer from 1; 0 is the sequencer itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClientId(pub u32);

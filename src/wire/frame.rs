@@ -9,9 +9,6 @@ pub use crate::session::Role;
 use crate::session::{ClientId, Commit, Cseq, Refusal, Seq, StampedOp};
 use crate::time::{Beats, SessionNanos, Tempo};
 
-/// A commit as it travels.
-pub type WireCommit = Commit;
-
 /// From a client to its server. The variant's index is the frame's type byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub enum Up {
@@ -168,6 +165,8 @@ pub enum Down {
         /// Milliseconds.
         retry_ms: u32,
     },
+    /// The next bytes of a state that [`Snapshot::Parts`] announced.
+    Part(Vec<u8>),
 }
 
 /// The server's answer to a [`Hello`].
@@ -196,6 +195,14 @@ pub enum Snapshot {
         seq: Seq,
         /// The encoded state.
         bytes: Vec<u8>,
+    },
+    /// Everything, too large for one frame: `size` bytes follow in [`Down::Part`]s before any
+    /// other frame. [`super::frames`] splits and [`super::Assembly`] joins; nobody else meets it.
+    Parts {
+        /// The commit it stands at.
+        seq: Seq,
+        /// Bytes of the encoded state, at most [`crate::session::MAX_SNAPSHOT`].
+        size: u32,
     },
 }
 

@@ -1,0 +1,470 @@
+//! A peer's copy: confirmed state under the overlay of its own pending ops.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::register::{read, read_all};
+use super::state::{Applied, check_tick};
+use super::{
+    ApplyError, Change, ClientId, Commit, Cseq, MAX_OPS, Op, Refusal, Seq, StampedOp, State, Timeline,
+};
+use crate::param::Slot;
+use crate::pattern::{Edit, Register, Song};
+use crate::time::{Beats, TempoMap};
+
+/// More writes than this are told as [`Change::Song`].
+const MANY_WRITES: usize = 512;
+
+/// Follows a session: what is confirmed, what of mine is not, and what to show and play meanwhile.
+///
+/// My own edit shows at once; a remote value never shows under it; only a refusal takes it back.
+/// Every call that changes the view returns what an engine must be told, in order, so that it comes
+/// to hold the view and the edits that wait for their beat ([`Replica::waiting`]).
+#[derive(Clone, Debug)]
+pub struct Replica {
+    confirmed: State,
+    view: Song,
+    /// What waits in the view, by register, in order of beat.
+    waiting: BTreeMap<Register, Vec<(Beats, Edit)>>,
+    gestures: BTreeMap<Slot, (ClientId, f32)>,
+    /// `None` until a sequencer has welcomed this replica: its frames' numbers are its own guess.
+    client: Option<ClientId>,
+    next_cseq: Cseq,
+    outbox: VecDeque<Frame>,
+    /// Frames of the outbox handed out by [`Replica::next_to_send`].
+    sent: usize,
+}
+
+/// A frame of my ops that nobody has answered yet.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Frame {
+    /// Its number.
+    pub cseq: Cseq,
+    /// The last commit I had seen when I made it.
+    pub base: Seq,
+    /// What it changes.
+    pub ops: Vec<StampedOp>,
+}
+
+/// How a joiner gets to the present state.
+#[derive(Clone, Debug)]
+pub enum Catchup {
+    /// By the commits it lacks, in order.
+    Delta(Vec<Commit>),
+    /// By the whole state.
+    Full(Box<State>),
+}
+
+/// What a welcome did.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Welcomed {
+    /// What an engine must be told.
+    pub changes: Vec<Change>,
+    /// Frames of mine that were committed, and as what.
+    pub acked: Vec<(Cseq, Seq)>,
+    /// Frames of mine that were refused: the delta lacks them.
+    pub refused: Vec<Cseq>,
+    /// Frames of mine that were answered, one way or the other: a full state cannot tell which.
+    pub settled: Vec<Cseq>,
+}
+
+/// A register as the view has it: its value, and what waits.
+#[derive(Clone, Debug, PartialEq)]
+struct Plan {
+    now: Edit,
+    waiting: Vec<(Beats, Edit)>,
+}
+
+impl Replica {
+    /// A replica of a state, with nothing of its own.
+    pub fn new(state: State) -> Replica {
+        let mut replica = Replica {
+            view: state.song().clone(),
+            confirmed: state,
+            waiting: BTreeMap::new(),
+            gestures: BTreeMap::new(),
+            client: None,
+            next_cseq: Cseq(1),
+            outbox: VecDeque::new(),
+            sent: 0,
+        };
+        replica.rebuild();
+        replica
+    }
+
+    /// A replica as its journal kept it: the client its frames are numbered under, the frames that
+    /// nobody has answered, in order, and the number of the next.
+    pub fn restore(
+        state: State,
+        client: ClientId,
+        next_cseq: Cseq,
+        outbox: impl IntoIterator<Item = Frame>,
+    ) -> Replica {
+        let mut replica = Replica::new(state);
+        replica.client = Some(client);
+        replica.outbox = outbox.into_iter().collect();
+        let after_last = replica.outbox.back().map_or(1, |frame| frame.cseq.0 + 1);
+        replica.next_cseq = Cseq(next_cseq.0.max(after_last));
+        replica.rebuild();
+        replica
+    }
+
+    /// The song to show and to play: confirmed, then what is pending of mine, then gestures.
+    pub fn view(&self) -> &Song {
+        &self.view
+    }
+
+    /// Edits of the view that wait for their beat, by register, each register's in order of beat.
+    pub fn waiting(&self) -> impl Iterator<Item = (Beats, &Edit)> {
+        self.waiting.values().flatten().map(|(at, edit)| (*at, edit))
+    }
+
+    /// The confirmed state.
+    pub fn confirmed(&self) -> &State {
+        &self.confirmed
+    }
+
+    /// The last commit applied.
+    pub fn seq(&self) -> Seq {
+        self.confirmed.seq()
+    }
+
+    /// The tempo map.
+    pub fn tempo_map(&self) -> &TempoMap {
+        self.confirmed.tempo_map()
+    }
+
+    /// The session's transport.
+    pub fn timeline(&self) -> Timeline {
+        self.confirmed.timeline()
+    }
+
+    /// Who I am in the session, once welcomed.
+    pub fn client(&self) -> Option<ClientId> {
+        self.client
+    }
+
+    /// Makes an edit: shown at once, queued in the outbox. More than [`MAX_OPS`] ops become several
+    /// frames, each whole by itself; the last one's number is returned.
+    ///
+    /// # Errors
+    /// An op that the sequencer would refuse; nothing was changed.
+    pub fn edit(&mut self, mut ops: Vec<StampedOp>) -> Result<(Cseq, Vec<Change>), Refusal> {
+        for (index, op) in ops.iter_mut().enumerate() {
+            check_own(op).map_err(|reason| Refusal::Invalid { index: index as u32, reason })?;
+        }
+        if ops.is_empty() {
+            return Err(Refusal::Invalid { index: 0, reason: "the frame holds no op".into() });
+        }
+        for slot in ops.iter().filter_map(|op| slot_of(op.register()?)) {
+            // My hand lets go: what I write now is what shows.
+            self.gestures.remove(&slot);
+        }
+        let touched = registers(&ops);
+        let base = self.confirmed.seq();
+        for ops in ops.chunks(MAX_OPS) {
+            self.outbox.push_back(Frame { cseq: self.next_cseq, base, ops: ops.to_vec() });
+            self.next_cseq.0 += 1;
+        }
+        Ok((Cseq(self.next_cseq.0 - 1), self.refresh(touched)))
+    }
+
+    /// My frames that nobody has answered, in order: number, base, ops.
+    pub fn outbox(&self) -> impl Iterator<Item = (Cseq, Seq, &[StampedOp])> {
+        self.outbox.iter().map(|frame| (frame.cseq, frame.base, frame.ops.as_slice()))
+    }
+
+    /// The next frame of the outbox that has not been handed out since the last
+    /// [`Replica::resend_from_start`] or welcome.
+    pub fn next_to_send(&mut self) -> Option<&Frame> {
+        let frame = self.outbox.get(self.sent)?;
+        self.sent += 1;
+        Some(frame)
+    }
+
+    /// Hands the whole outbox out again, with the same numbers: a time without an answer proves
+    /// nothing, and the sequencer answers a retry as it did the first time.
+    pub fn resend_from_start(&mut self) {
+        self.sent = 0;
+    }
+
+    /// Ops of mine that no commit has confirmed.
+    pub fn unsaved(&self) -> usize {
+        self.outbox.iter().map(|frame| frame.ops.len()).sum()
+    }
+
+    /// Applies a commit. One of mine confirms its frame and changes nothing that shows; one that
+    /// has been applied before is passed over.
+    ///
+    /// # Errors
+    /// Commits are missing before it, or it breaks a bound; ask for a welcome again.
+    pub fn commit(&mut self, commit: &Commit) -> Result<Vec<Change>, ApplyError> {
+        if commit.seq <= self.confirmed.seq() {
+            return Ok(Vec::new());
+        }
+        let Applied { changes, promoted } = self.confirmed.take(commit)?;
+        let mut touched = registers(&commit.ops);
+        if self.client == Some(commit.author)
+            && let Some(frame) = self.take_frame(commit.cseq)
+        {
+            touched.extend(registers(&frame.ops));
+        }
+        for slot in registers(&commit.ops).into_iter().filter_map(slot_of) {
+            // Under my own hand nothing moves; another's gesture has found its end.
+            if self.gestures.get(&slot).is_some_and(|(author, _)| Some(*author) != self.client) {
+                self.gestures.remove(&slot);
+            }
+        }
+        for due in promoted {
+            let register = due.edit.register();
+            self.land(register, due.at, due.edit);
+            touched.push(register);
+        }
+        let mut told = self.refresh(touched);
+        told.extend(changes.into_iter().filter(|c| matches!(c, Change::TempoMap(_) | Change::Timeline(_))));
+        Ok(told)
+    }
+
+    /// Takes back a refused frame, and that alone.
+    pub fn nack(&mut self, cseq: Cseq) -> Vec<Change> {
+        match self.take_frame(cseq) {
+            Some(frame) => self.refresh(registers(&frame.ops)),
+            None => Vec::new(),
+        }
+    }
+
+    /// A parameter in somebody's hand, mine or another's: it shows and sounds until a commit of that
+    /// register, [`Replica::end_gesture`] or, for mine, my edit. It never shows over an edit of mine
+    /// that is pending, nor another's over my hand. A value out of range changes nothing.
+    pub fn gesture(&mut self, author: ClientId, slot: Slot, value: f32) -> Vec<Change> {
+        if !slot.is_valid() {
+            return Vec::new();
+        }
+        let Ok(value) = slot.spec().check(value) else { return Vec::new() };
+        let held = self.gestures.get(&slot).map(|(holder, _)| *holder);
+        if held.is_some_and(|holder| Some(holder) == self.client && holder != author) {
+            return Vec::new();
+        }
+        self.gestures.insert(slot, (author, value));
+        self.refresh(vec![Register::Param(slot)])
+    }
+
+    /// A gesture is over without a commit: its hold-time ran out.
+    pub fn end_gesture(&mut self, slot: Slot) -> Vec<Change> {
+        match self.gestures.remove(&slot) {
+            Some(_) => self.refresh(vec![Register::Param(slot)]),
+            None => Vec::new(),
+        }
+    }
+
+    /// Gestures in flight: slot, whose, value.
+    pub fn gestures(&self) -> impl Iterator<Item = (Slot, ClientId, f32)> {
+        self.gestures.iter().map(|(slot, (author, value))| (*slot, *author, *value))
+    }
+
+    /// Joins, or joins again: `acked` is the last frame of mine that the sequencer has answered.
+    /// What it has not answered stays in the outbox, to be sent from the start, numbered from
+    /// `acked` + 1. Under another client id than before nothing of the outbox has been answered.
+    ///
+    /// # Errors
+    /// The delta does not follow from the state here; ask for the full state. Commits before the
+    /// fault have been applied.
+    pub fn welcome(
+        &mut self,
+        client: ClientId,
+        acked: Cseq,
+        catchup: Catchup,
+    ) -> Result<Welcomed, ApplyError> {
+        let mut welcomed = Welcomed::default();
+        let known = self.client.replace(client) == Some(client);
+        self.gestures.clear();
+        let full = matches!(catchup, Catchup::Full(_));
+        let before = (self.confirmed.tempo_map().clone(), self.confirmed.timeline());
+        let (delta, confirmed) = match catchup {
+            Catchup::Delta(commits) => (commits, None),
+            Catchup::Full(state) => (Vec::new(), Some(*state)),
+        };
+        for commit in &delta {
+            let mine = known && commit.author == client;
+            if mine && self.outbox.iter().any(|frame| frame.cseq == commit.cseq) {
+                welcomed.acked.push((commit.cseq, commit.seq));
+            }
+            welcomed.changes.extend(self.commit(commit)?);
+        }
+        let answered = match known {
+            true => self.outbox.iter().take_while(|frame| frame.cseq <= acked).count(),
+            false => 0,
+        };
+        let answered = self.outbox.drain(..answered).map(|frame| frame.cseq).collect();
+        *(if full { &mut welcomed.settled } else { &mut welcomed.refused }) = answered;
+        self.next_cseq = Cseq(acked.0 + 1);
+        for frame in &mut self.outbox {
+            frame.cseq = self.next_cseq;
+            self.next_cseq.0 += 1;
+        }
+        self.sent = 0;
+        if let Some(state) = confirmed {
+            self.confirmed = state;
+            let after = (self.confirmed.tempo_map(), self.confirmed.timeline());
+            if *after.0 != before.0 {
+                welcomed.changes.push(Change::TempoMap(after.0.clone()));
+            }
+            if after.1 != before.1 {
+                welcomed.changes.push(Change::Timeline(after.1));
+            }
+        }
+        welcomed.changes.extend(self.rebuild());
+        Ok(welcomed)
+    }
+
+    fn take_frame(&mut self, cseq: Cseq) -> Option<Frame> {
+        let place = self.outbox.iter().position(|frame| frame.cseq == cseq)?;
+        self.sent -= usize::from(place < self.sent);
+        self.outbox.remove(place)
+    }
+
+    /// The engine has let a waiting edit take effect by itself; the view follows.
+    fn land(&mut self, register: Register, at: Beats, edit: Edit) {
+        let Some(waiting) = self.waiting.get_mut(&register) else { return };
+        // Where it is missing, an edit of mine has ended it.
+        if let Some(place) = waiting.iter().position(|entry| *entry == (at, edit)) {
+            waiting.remove(place);
+            self.view.apply(&edit);
+        }
+    }
+
+    /// Brings registers of the view up to date; says what an engine must be told.
+    fn refresh(&mut self, mut touched: Vec<Register>) -> Vec<Change> {
+        touched.sort_unstable();
+        touched.dedup();
+        let mut changes = Vec::new();
+        for register in touched {
+            let plan = self.plan(register);
+            let before = Plan {
+                now: read(&self.view, register),
+                waiting: self.waiting.remove(&register).unwrap_or_default(),
+            };
+            plan.tell_since(&before, &mut changes);
+            self.view.apply(&plan.now);
+            if !plan.waiting.is_empty() {
+                self.waiting.insert(register, plan.waiting);
+            }
+        }
+        changes
+    }
+
+    /// Brings the whole view up to date.
+    fn rebuild(&mut self) -> Vec<Change> {
+        let mine = self.outbox.iter().flat_map(|frame| registers(&frame.ops));
+        let mut touched: Vec<_> = self.confirmed.pending().map(|(_, edit)| edit.register()).collect();
+        touched.extend(mine);
+        touched.extend(self.waiting.keys());
+        let differ = read_all(&self.view).zip(read_all(self.confirmed.song())).filter(|(a, b)| a != b);
+        touched.extend(differ.map(|(edit, _)| edit.register()));
+        let changes = self.refresh(touched);
+        if changes.len() <= MANY_WRITES {
+            return changes;
+        }
+        let waiting = self.waiting().map(|(at, edit)| Change::Edit { edit: *edit, at: Some(at) });
+        std::iter::once(Change::Song).chain(waiting).collect()
+    }
+
+    /// What a register should be in the view.
+    fn plan(&self, register: Register) -> Plan {
+        let waits = self.confirmed.pending().filter(|(_, edit)| edit.register() == register);
+        let mut plan = Plan {
+            now: self.confirmed.read(register),
+            waiting: waits.map(|(at, edit)| (at, *edit)).collect(),
+        };
+        let mut mine = false;
+        for StampedOp { op, at } in self.outbox.iter().flat_map(|frame| &frame.ops) {
+            let Op::Edit(edit) = op else { continue };
+            if edit.register() != register {
+                continue;
+            }
+            match *at {
+                None => {
+                    plan = Plan { now: *edit, waiting: Vec::new() };
+                    mine = true;
+                }
+                Some(at) => {
+                    let place = plan.waiting.partition_point(|(other, _)| *other <= at);
+                    plan.waiting.insert(place, (at, *edit));
+                }
+            }
+        }
+        if let Register::Param(slot) = register
+            && let Some(&(author, value)) = self.gestures.get(&slot)
+            && (!mine || Some(author) == self.client)
+        {
+            plan.now = Edit::Param { slot, value };
+        }
+        plan
+    }
+}
+
+impl Plan {
+    /// What an engine that has come to `before` must be told. It holds waiting edits in order of
+    /// beat, equals in order of arrival; a write on arrival ends what waits for the register.
+    fn tell_since(&self, before: &Plan, changes: &mut Vec<Change>) {
+        let waiting = |&(at, edit): &(Beats, Edit)| Change::Edit { edit, at: Some(at) };
+        if self.now == before.now
+            && let Some(added) = insertions(&before.waiting, &self.waiting)
+        {
+            changes.extend(added.iter().map(waiting));
+            return;
+        }
+        changes.push(Change::Edit { edit: self.now, at: None });
+        changes.extend(self.waiting.iter().map(waiting));
+    }
+}
+
+/// What must be added to `before` to get `after`, each behind its equals; `None` where that is not
+/// enough.
+fn insertions(before: &[(Beats, Edit)], after: &[(Beats, Edit)]) -> Option<Vec<(Beats, Edit)>> {
+    let mut kept = before.iter().peekable();
+    let mut added = Vec::new();
+    for entry in after {
+        if kept.next_if(|old| *old == entry).is_some() {
+            continue;
+        }
+        if kept.peek().is_some_and(|old| old.0 <= entry.0) {
+            return None;
+        }
+        added.push(*entry);
+    }
+    kept.next().is_none().then_some(added)
+}
+
+impl StampedOp {
+    /// The register it writes, if it is an edit.
+    pub fn register(&self) -> Option<Register> {
+        match &self.op {
+            Op::Edit(edit) => Some(edit.register()),
+            _ => None,
+        }
+    }
+}
+
+fn registers(ops: &[StampedOp]) -> Vec<Register> {
+    ops.iter().filter_map(StampedOp::register).collect()
+}
+
+fn slot_of(register: Register) -> Option<Slot> {
+    match register {
+        Register::Param(slot) => Some(slot),
+        _ => None,
+    }
+}
+
+/// Checks an op made here and puts it in canonical bits.
+fn check_own(op: &mut StampedOp) -> Result<(), String> {
+    if let Some(at) = op.at {
+        check_tick(at).map_err(|e| e.to_string())?;
+    }
+    match &mut op.op {
+        Op::Edit(edit) => *edit = edit.check().map_err(|e| e.to_string())?,
+        Op::RequestTempo(_) => {}
+        _ => return Err("only the session itself writes this".into()),
+    }
+    Ok(())
+}

@@ -1,0 +1,239 @@
+//! Who decides: one sequencer a session.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use serde::{Deserialize, Serialize};
+
+use super::state::{MAX_TEMPO_SEGMENTS, MAX_TICK, OpError, State, check_tick};
+use super::{ClientId, Commit, Cseq, MAX_OPS, Op, Refusal, Role, Seq, StampedOp, Timeline};
+use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
+
+/// A bar of four quarters; other metres come with their own list.
+const BAR: Beats = Beats::quarters(4);
+
+/// Answers kept for retries, per client.
+pub const RECENT_ANSWERS: usize = 64;
+
+/// Decides about frames of ops and keeps the state they make. The same library runs in the server
+/// and, without one, in the musician's own machine.
+///
+/// To be crash-safe its owner stores, in one transaction and before anybody is told, the
+/// [`Commit`] (if there is one) and the author's [`ClientRecord`], after a refusal too; where
+/// storing fails it drops the sequencer and restores one from what is stored.
+///
+/// Deliberately absent so far: undo, branches and the decision about conflicts. They need a
+/// register's [`super::Stamp`] and the frame's `base`, which are here.
+#[derive(Clone, Debug)]
+pub struct Sequencer {
+    state: State,
+    clients: BTreeMap<ClientId, ClientRecord>,
+}
+
+/// What a sequencer remembers of a client, so that a retry gets the stored answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClientRecord {
+    /// The last frame answered.
+    pub last_cseq: Cseq,
+    /// The answers to the frames up to it, oldest first, at most [`RECENT_ANSWERS`].
+    pub recent: VecDeque<Answer>,
+}
+
+/// The answer to a frame of ops.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Answer {
+    /// It became this commit.
+    Committed(Seq),
+    /// It was refused.
+    Refused(Refusal),
+}
+
+/// A frame that was not refused.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// The session's next commit.
+    Committed(Commit),
+    /// A retry: the frame was committed before.
+    Duplicate {
+        /// As this commit; 0 where that is more than [`RECENT_ANSWERS`] frames ago.
+        seq: Seq,
+    },
+}
+
+impl ClientRecord {
+    /// The stored answer to a frame, if it is kept.
+    pub fn answer(&self, cseq: Cseq) -> Option<&Answer> {
+        let back = self.last_cseq.0.checked_sub(cseq.0)?;
+        let place = self.recent.len().checked_sub(usize::try_from(back).ok()?.checked_add(1)?)?;
+        self.recent.get(place)
+    }
+
+    fn push(&mut self, cseq: Cseq, answer: Answer) {
+        self.last_cseq = cseq;
+        if self.recent.len() >= RECENT_ANSWERS {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(answer);
+    }
+}
+
+impl Sequencer {
+    /// A sequencer for a state in which no client has yet sent anything.
+    pub fn new(state: State) -> Sequencer {
+        Sequencer { state, clients: BTreeMap::new() }
+    }
+
+    /// A sequencer as it was stored.
+    pub fn restore(state: State, clients: impl IntoIterator<Item = (ClientId, ClientRecord)>) -> Sequencer {
+        Sequencer { state, clients: clients.into_iter().collect() }
+    }
+
+    /// The state after the last commit.
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    /// What is remembered of a client.
+    pub fn client(&self, client: ClientId) -> Option<&ClientRecord> {
+        self.clients.get(&client)
+    }
+
+    /// The last frame of a client that was committed or refused.
+    pub fn acked(&self, client: ClientId) -> Cseq {
+        self.client(client).map_or(Cseq(0), |record| record.last_cseq)
+    }
+
+    /// Decides about a frame of ops: commits it whole, or refuses it whole.
+    ///
+    /// `base` is the last commit the author had seen; `position` is where the session plays now,
+    /// `None` when it is stopped. Tempo: a request takes effect at the next bar line (4/4) after
+    /// `position`, or after its own `at` if that is later; when stopped it becomes the one tempo of
+    /// the whole song.
+    ///
+    /// # Errors
+    /// Why the frame was refused. Every refusal but [`Refusal::Gap`] is the frame's final answer.
+    pub fn submit(
+        &mut self,
+        author: ClientId,
+        role: Role,
+        cseq: Cseq,
+        base: Seq,
+        ops: Vec<StampedOp>,
+        position: Option<Beats>,
+    ) -> Result<Outcome, Refusal> {
+        let record = self.clients.entry(author).or_default();
+        if cseq <= record.last_cseq {
+            return match record.answer(cseq) {
+                Some(Answer::Refused(refusal)) => Err(refusal.clone()),
+                Some(Answer::Committed(seq)) => Ok(Outcome::Duplicate { seq: *seq }),
+                None => Ok(Outcome::Duplicate { seq: Seq(0) }),
+            };
+        }
+        let expected = record.last_cseq.0 + 1;
+        if cseq.0 != expected {
+            return Err(Refusal::Gap { expected, got: cseq.0 });
+        }
+        let decided = self.decide(role, base, ops, position).map(|ops| self.commit(author, cseq, ops));
+        let answer = match &decided {
+            Ok(commit) => Answer::Committed(commit.seq),
+            Err(refusal) => Answer::Refused(refusal.clone()),
+        };
+        self.clients.entry(author).or_default().push(cseq, answer);
+        decided.map(Outcome::Committed)
+    }
+
+    /// Starts the transport: tick `tick` (within the song) sounds at session time `at`.
+    pub fn start(&mut self, tick: Beats, at: SessionNanos) -> Commit {
+        self.timeline(Timeline { playing: true, tick, at })
+    }
+
+    /// Stops the transport at a tick.
+    pub fn stop(&mut self, at: SessionNanos, tick: Beats) -> Commit {
+        self.timeline(Timeline { playing: false, tick, at })
+    }
+
+    /// Lets the edits stamped for ticks up to `upto` take effect; `None` when none is due.
+    pub fn promote(&mut self, upto: Beats) -> Option<Commit> {
+        let due = self.state.waiting().first().is_some_and(|waiting| waiting.at <= upto);
+        due.then(|| self.author(Op::Promote(upto)))
+    }
+
+    fn timeline(&mut self, timeline: Timeline) -> Commit {
+        let tick = timeline.tick.clamp(Beats::ZERO, MAX_TICK);
+        self.author(Op::Timeline(Timeline { tick, ..timeline }))
+    }
+
+    /// An op of the sequencer's own.
+    fn author(&mut self, op: Op) -> Commit {
+        self.commit(ClientId(0), Cseq(0), vec![StampedOp { op, at: None }])
+    }
+
+    fn commit(&mut self, author: ClientId, cseq: Cseq, ops: Vec<StampedOp>) -> Commit {
+        let commit = Commit { seq: Seq(self.state.seq().0 + 1), author, cseq, ops };
+        self.state.apply(&commit).expect("decided ops apply");
+        commit
+    }
+
+    /// The ops as they will be committed.
+    fn decide(
+        &self,
+        role: Role,
+        _base: Seq,
+        mut ops: Vec<StampedOp>,
+        position: Option<Beats>,
+    ) -> Result<Vec<StampedOp>, Refusal> {
+        if role == Role::Listener {
+            return Err(Refusal::Role(role));
+        }
+        if ops.len() > MAX_OPS {
+            return Err(Refusal::TooMany(MAX_OPS as u32));
+        }
+        let invalid = |index: usize, reason: String| Refusal::Invalid { index: index as u32, reason };
+        if ops.is_empty() {
+            return Err(invalid(0, "the frame holds no op".into()));
+        }
+        let mut tempo_asked = false;
+        for (index, stamped) in ops.iter_mut().enumerate() {
+            match &mut stamped.op {
+                Op::Edit(edit) => *edit = edit.check().map_err(|e| invalid(index, e.to_string()))?,
+                // One a frame: every one becomes a whole map, and a commit must fit a frame.
+                Op::RequestTempo(_) if std::mem::replace(&mut tempo_asked, true) => {
+                    return Err(invalid(index, "a frame asks for one tempo at most".into()));
+                }
+                Op::RequestTempo(tempo) => {
+                    let map = self.map_with(*tempo, position, stamped.at);
+                    stamped.op = Op::TempoMap(map.map_err(|e| invalid(index, e.to_string()))?);
+                    stamped.at = None;
+                }
+                Op::TempoMap(_) | Op::Timeline(_) | Op::Promote(_) => {
+                    return Err(invalid(index, "only the session itself writes this".into()));
+                }
+            }
+        }
+        self.state.check(&ops).map_err(|(index, reason)| match reason {
+            OpError::WaitingFull => Refusal::PendingFull,
+            reason => invalid(index as usize, reason.to_string()),
+        })?;
+        Ok(ops)
+    }
+
+    /// The tempo map that answers a request.
+    fn map_with(
+        &self,
+        tempo: Tempo,
+        position: Option<Beats>,
+        at: Option<Beats>,
+    ) -> Result<TempoMap, OpError> {
+        let tempo = Tempo::from_micro_bpm(tempo.micro_bpm()).map_err(OpError::Tempo)?;
+        let now = self.state.tempo_map();
+        let revision = now.revision.checked_add(1).ok_or(OpError::TempoSegments)?;
+        let Some(position) = position else {
+            let mut constant = TempoMap::constant(tempo);
+            constant.revision = revision;
+            return Ok(constant);
+        };
+        let from = (position.max(Beats::ZERO) + Beats(1)).max(at.unwrap_or(Beats::ZERO));
+        check_tick(from)?;
+        let map = now.with_tempo(from.ceil_to(BAR), tempo)?;
+        if map.segments().len() > MAX_TEMPO_SEGMENTS { Err(OpError::TempoSegments) } else { Ok(map) }
+    }
+}
