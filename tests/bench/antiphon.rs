@@ -1,0 +1,42 @@
+//! The project's own measurements: `cargo bench --features client --bench antiphon -- [NAME] [--json]`.
+//!
+//! Every comparison is a ratio within one run. Each measurement ends within ten seconds.
+
+mod engine;
+mod ops;
+mod report;
+
+use std::process::ExitCode;
+
+use report::Report;
+
+type Measure = fn(&mut Report);
+
+/// Every measurement by its name.
+const ALL: [(&str, Measure); 2] = [("engine", engine::measure), ("ops", ops::measure)];
+
+fn main() -> ExitCode {
+    // `cargo bench` itself adds `--bench`.
+    let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    let json = arguments.iter().any(|word| word == "--json");
+    let names: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| *word != "--json").collect();
+    let name = match names[..] {
+        [] => "all",
+        [name] if ALL.iter().any(|(known, _)| *known == name) => name,
+        _ => {
+            let known = ALL.map(|(known, _)| known).join(", ");
+            eprintln!("usage: [NAME] [--json], where NAME is one of {known}");
+            return ExitCode::from(2);
+        }
+    };
+    let mut report = Report::new(name);
+    for (_, measure) in ALL.iter().filter(|(known, _)| name == "all" || *known == name) {
+        measure(&mut report);
+    }
+    if json {
+        println!("{}", report.json());
+    } else {
+        print!("{}", report.table());
+    }
+    if report.holds() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

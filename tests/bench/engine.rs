@@ -1,0 +1,132 @@
+//! What `Engine::process` costs, in percent of the time a block lasts.
+//!
+//! Beside it, in the same run: a plain loop of one `libm` sine and two biquads a track, which is
+//! about the least that a track with an oscillator, a filter and an equaliser could do.
+
+use std::hint::black_box;
+use std::time::Instant;
+
+use antiphon::pattern::{Song, text};
+use antiphon::rt::ports::{SessionPorts, ToEngine, ports};
+use antiphon::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer};
+use antiphon::time::{Beats, CANONICAL_RATE, HostNanos, Tempo, TempoMap};
+
+use crate::report::{Report, Row, median};
+
+const RATE: usize = CANONICAL_RATE as usize;
+const SECONDS: usize = 2;
+const ROUNDS: usize = 5;
+/// SPEC's target, for 16 busy tracks with effects in blocks of 64.
+const BAR: f64 = 5.0;
+
+pub fn measure(report: &mut Report) {
+    for (tracks, block, bar) in [(8, 64, None), (8, 512, None), (16, 64, Some(BAR)), (16, 512, None)] {
+        let song = busy(tracks);
+        let mut rig = Rig::new(&song, block);
+        rig.percent(block); // warm
+        let mut engine = Vec::new();
+        let mut plain = Vec::new();
+        for _ in 0..ROUNDS {
+            engine.push(rig.percent(block));
+            plain.push(plain_percent(tracks));
+        }
+        let case = format!("{tracks} busy tracks, blocks of {block}");
+        let beside = Some(("a sine and two biquads a track", median(plain)));
+        report.add(Row { case, value: median(engine), unit: "% of real time", beside, bar });
+    }
+}
+
+/// A song in which every track plays and has its filter, drive and delay in use.
+fn busy(tracks: usize) -> Song {
+    const KINDS: [(&str, &str); 4] = [
+        ("kick", "X.x.x.x.X.x.x.x."),
+        ("snare", "..o.X..o..o.X.oo"),
+        ("hat", "xoxoxoxoxoxoxoxo"),
+        ("bass", "x.xxx.x.x.xxx.x."),
+    ];
+    let mut source = String::from("TEMPO 124\n");
+    for n in 0..tracks {
+        let (kind, cells) = KINDS[n % KINDS.len()];
+        let id = format!("{kind}{n}");
+        source += &format!(
+            "seq {id}: {cells}\nfilter {id}: type=lowpass freq=3000 Q=2\ndistort {id}: amount=.4 mix=.3\n\
+             delay {id}: time=.2 feedback=.4 mix=.2\n"
+        );
+    }
+    text::read(&source).expect("the busy song reads").song
+}
+
+/// An engine under way.
+struct Rig {
+    engine: Engine,
+    session: SessionPorts,
+    midi: MidiBuffer,
+    left: Vec<f32>,
+    right: Vec<f32>,
+}
+
+impl Rig {
+    fn new(song: &Song, block: usize) -> Rig {
+        let (mut session, engine) = ports();
+        let start = ToEngine::Start { tick: Beats::ZERO, frame: 0 };
+        session.to_engine.push(start).expect("a new ring has room");
+        let tempo = Box::new(TempoMap::constant(Tempo::from_bpm(124.0).expect("a tempo")));
+        let config = EngineConfig { rate: RATE as f64, max_block: block };
+        Rig {
+            engine: Engine::new(config, Box::new(song.clone()), tempo, engine),
+            session,
+            midi: MidiBuffer::new(),
+            left: vec![0.0; block],
+            right: vec![0.0; block],
+        }
+    }
+
+    /// Renders some seconds; the time it took, in percent of the time they last.
+    fn percent(&mut self, block: usize) -> f64 {
+        let blocks = RATE * SECONDS / block;
+        let begun = Instant::now();
+        for _ in 0..blocks {
+            self.engine.process(Block {
+                left: &mut self.left,
+                right: &mut self.right,
+                now: HostNanos(0),
+                drive: Drive::Session,
+                params: &[],
+                notes: &[],
+                midi_out: &mut self.midi,
+            });
+            black_box(&self.left);
+            while self.session.from_engine.pop().is_ok() {}
+        }
+        percent_of(begun, blocks * block)
+    }
+}
+
+fn percent_of(begun: Instant, frames: usize) -> f64 {
+    100.0 * begun.elapsed().as_secs_f64() / (frames as f64 / RATE as f64)
+}
+
+/// The plain loop's cost for as much sound.
+fn plain_percent(tracks: usize) -> f64 {
+    let mut phases = vec![0.0f32; tracks];
+    let mut filters = vec![[[0.0f32; 2]; 2]; tracks];
+    let begun = Instant::now();
+    for _ in 0..RATE * SECONDS {
+        let mut sum = 0.0;
+        for (phase, filters) in phases.iter_mut().zip(&mut filters) {
+            *phase = (*phase + 0.01) % std::f32::consts::TAU;
+            let sine = libm::sinf(*phase);
+            sum += filters.iter_mut().fold(sine, biquad);
+        }
+        black_box(sum);
+    }
+    percent_of(begun, RATE * SECONDS)
+}
+
+/// A resonant low pass, transposed direct form II.
+fn biquad(input: f32, state: &mut [f32; 2]) -> f32 {
+    let output = 0.02 * input + state[0];
+    state[0] = 0.04 * input + 1.6 * output + state[1];
+    state[1] = 0.02 * input - 0.68 * output;
+    output
+}
