@@ -1,6 +1,6 @@
 //! The echo.
 
-use super::math::{cos_turns, sin_turns, snap};
+use super::math::{bound, cos_turns, sin_turns, snap};
 use super::{QUANTUM, Quantum, RATE};
 
 /// The longest echo.
@@ -60,13 +60,14 @@ impl Delay {
 
     /// Echoes a quantum in place: `time_s` 0.01 to 2 seconds, `feedback` 0 to 0.95, `mix` 0 to 1.
     pub fn process(&mut self, io: &mut Quantum, time_s: f32, feedback: f32, mix: f32) {
-        if mix <= 0.0 && self.mix <= 0.0 {
+        let mix = bound(mix, 0.0, 1.0);
+        if mix == 0.0 && self.mix == 0.0 {
             self.reset();
             return;
         }
         self.head_for(time_s);
         const SHARE: f32 = 1.0 / QUANTUM as f32;
-        let feedback = feedback.clamp(0.0, 0.95);
+        let feedback = bound(feedback, 0.0, 0.95);
         let (dry, wet) = balance(self.mix);
         let (dry_to, wet_to) = balance(mix);
         let (dry_step, wet_step) = ((dry_to - dry) * SHARE, (wet_to - wet) * SHARE);
@@ -81,7 +82,7 @@ impl Delay {
     }
 
     fn head_for(&mut self, time_s: f32) {
-        let samples = (time_s.clamp(0.01, DELAY_MAX_SECONDS) * RATE + 0.5) as usize;
+        let samples = (bound(time_s, 0.01, DELAY_MAX_SECONDS) * RATE + 0.5) as usize;
         if self.is_silent() {
             (self.tap, self.next_tap, self.crossing_left) = (samples, samples, 0);
         } else if self.crossing_left == 0 && samples != self.tap {

@@ -1,6 +1,6 @@
 //! Soft distortion.
 
-use super::math::{exp2, snap, soft_clip};
+use super::math::{bound, exp2, snap, soft_clip};
 use super::{QUANTUM, Quantum};
 
 /// A soft clipper for one channel.
@@ -48,7 +48,7 @@ impl Drive {
 
     /// Drives a quantum in place.
     pub fn process(&mut self, io: &mut Quantum, amount: f32, mix: f32) {
-        let (amount, mix) = (amount.clamp(0.0, 1.0), mix.clamp(0.0, 1.0));
+        let (amount, mix) = (bound(amount, 0.0, 1.0), bound(mix, 0.0, 1.0));
         let presence = if mix > 0.0 { 1.0 } else { 0.0 };
         if presence == 0.0 && self.presence == 0.0 {
             self.reset();

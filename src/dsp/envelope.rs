@@ -1,7 +1,7 @@
 //! Envelopes.
 
 use super::RATE;
-use super::math::{exp2, snap};
+use super::math::{bound, exp2, snap};
 
 /// An exponential decay.
 ///
@@ -52,17 +52,13 @@ impl EnvShape {
     /// The synth's own shape, where no envelope is stated.
     pub const DEFAULT: EnvShape = EnvShape { attack_s: 0.003, decay_s: 0.45, sustain: 0.55, release_s: 0.16 };
 
-    /// The shape inside the table's ranges; what is not finite takes the default.
+    /// The shape inside the table's ranges; what is no number takes the range's foot.
     pub(super) fn bounded(self) -> EnvShape {
-        let within = |value: f32, low: f32, high: f32, otherwise: f32| {
-            if value.is_finite() { value.clamp(low, high) } else { otherwise }
-        };
-        let own = EnvShape::DEFAULT;
         EnvShape {
-            attack_s: within(self.attack_s, 0.001, 2.0, own.attack_s),
-            decay_s: within(self.decay_s, 0.001, 2.0, own.decay_s),
-            sustain: within(self.sustain, 0.0, 1.0, own.sustain),
-            release_s: within(self.release_s, 0.01, 5.0, own.release_s),
+            attack_s: bound(self.attack_s, 0.001, 2.0),
+            decay_s: bound(self.decay_s, 0.001, 2.0),
+            sustain: bound(self.sustain, 0.0, 1.0),
+            release_s: bound(self.release_s, 0.01, 5.0),
         }
     }
 }

@@ -11,7 +11,7 @@ use super::{Body, Decay, Noise, Phase, Strike, Voice, square};
 /// Target at velocity 1, natural pitch, decay 1: peak 0.5 to 0.9; closed 20 dB down at 25 to
 /// 60 ms and 60 dB down at 80 to 180 ms; open 20 dB down at 150 to 350 ms and 60 dB down at 450 to
 /// 1000 ms; strongest between 6 and 12 kHz; spectral centroid (power) 7 to 12 kHz; less than 1 %
-/// of the power below 3 kHz. At velocity 0.3 the centroid is lower.
+/// of the power below 3 kHz. At velocity 0.3 the centroid is at most 0.95 of that.
 pub type HatVoice = Voice<Hat>;
 
 /// Which of the two.
@@ -69,7 +69,7 @@ impl HatVoice {
             *phase = Phase::starting_at(word(!seed, n as u64) as u32);
             phase.set_hz(hz * ratio);
         }
-        let seconds = if kind == HatKind::Closed { 0.11 } else { 0.62 };
+        let seconds = if kind == HatKind::Closed { 0.14 } else { 0.75 };
         self.body = Hat {
             kind,
             metal,
@@ -79,7 +79,7 @@ impl HatVoice {
             filters: [Core::default(); 3],
             band_at: Coefficients::new(7_600.0 + 1_600.0 * velocity, 0.9),
             high_at: Coefficients::new(5_000.0 + 2_000.0 * velocity, 0.8),
-            gain: velocity_gain(velocity),
+            gain: 1.35 * velocity_gain(velocity),
         };
         self.begin(length);
     }
@@ -93,9 +93,9 @@ impl Body for Hat {
             metal += square(phase);
             phase.advance();
         }
-        let source = metal * 0.28 + self.noise.sample() * 0.5;
+        let source = metal * 0.4 + self.noise.sample() * 0.35;
         let band = self.filters[0].tick(source, self.band_at);
-        let high = self.filters[1].tick(band.band * 0.6 + source * 0.5, self.high_at).high;
+        let high = self.filters[1].tick(band.band * 0.95 + source * 0.15, self.high_at).high;
         let high = self.filters[2].tick(high, self.high_at).high;
         high * (self.amp.sample() + self.tick.sample()) * self.gain
     }

@@ -57,11 +57,11 @@ impl KickVoice {
             hz: pitch_hz,
             // Body sweep to 48 Hz from 190, and the beater's knock above it.
             sweep: Decay::new(2.1 + 0.9 * velocity, 0.19),
-            knock: Decay::new(8.0 * velocity, 0.02),
-            amp: Decay::new(1.0, 0.62 * decay),
-            drive: 1.1 + 0.7 * velocity,
-            gain: 1.5 * velocity_gain(velocity),
-            click: Decay::new(0.22 * velocity, 0.012),
+            knock: Decay::new(7.0 * velocity, 0.018),
+            amp: Decay::new(1.0, 0.72 * decay),
+            drive: 0.55 + 0.3 * velocity,
+            gain: 1.32 * velocity_gain(velocity),
+            click: Decay::new(0.26 * velocity, 0.014),
             noise: Noise::new(seed),
             click_tone: OnePole::new(1_500.0 + 5_000.0 * velocity),
         };

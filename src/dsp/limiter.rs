@@ -1,6 +1,6 @@
 //! The limiter at the end of the master.
 
-use super::math::db_to_gain;
+use super::math::{bound, db_to_gain};
 use super::{QUANTUM, Quantum};
 
 /// Samples by which the limiter's output lags its input: two quanta, 1.3 ms. The engine renders
@@ -66,7 +66,7 @@ impl Limiter {
     /// Limits a quantum in place; what comes out went in [`LIMITER_LATENCY`] samples before.
     /// `ceiling_db` is −24 to 0.
     pub fn process(&mut self, left: &mut Quantum, right: &mut Quantum, ceiling_db: f32) {
-        let ceiling = db_to_gain(ceiling_db.clamp(-60.0, 0.0));
+        let ceiling = db_to_gain(bound(ceiling_db, -60.0, 0.0));
         for (l, r) in left.iter_mut().zip(right.iter_mut()) {
             let now = self.count as usize % RING;
             (self.left[now], self.right[now], self.ceilings[now]) = (*l, *r, ceiling);

@@ -12,6 +12,13 @@ pub fn snap(value: f32) -> f32 {
     if value.abs() < TINY { 0.0 } else { value }
 }
 
+/// The value held within bounds; the lower one for what is no number.
+#[inline]
+pub fn bound(value: f32, low: f32, high: f32) -> f32 {
+    // `clamp` hands NaN on.
+    if value >= low { if value < high { value } else { high } } else { low }
+}
+
 /// The greatest whole number at or below a value within ±2³⁰.
 #[inline]
 pub fn floor_i32(value: f32) -> i32 {

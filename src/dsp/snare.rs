@@ -9,7 +9,8 @@ use super::{Body, Decay, Noise, Phase, Strike, Voice};
 ///
 /// Target at velocity 1, natural pitch, decay 1: peak 0.6 to 0.9; 20 dB down at 90 to 200 ms and
 /// 60 dB down at 250 to 600 ms; strongest below 1 kHz at 165 to 215 Hz; spectral centroid (power)
-/// 1 to 4 kHz; at least a fifth of the power above 1 kHz. At velocity 0.3 the centroid is lower.
+/// 2 to 5 kHz; 35 to 75 % of the power above 1 kHz. At velocity 0.3 the centroid is at most 0.7 of
+/// that.
 pub type SnareVoice = Voice<Snare>;
 
 /// The sounding part of [`SnareVoice`].
@@ -58,15 +59,15 @@ impl SnareVoice {
             modes: [Phase::default(); 2],
             hz: pitch_hz,
             bend: Decay::new(0.5 * velocity, 0.06),
-            mode_amps: [Decay::new(0.62, 0.3 * decay), Decay::new(0.34, 0.2 * decay)],
+            mode_amps: [Decay::new(0.5, 0.3 * decay), Decay::new(0.3, 0.2 * decay)],
             noise: Noise::new(seed),
-            wires: Decay::new(0.42 + 0.16 * velocity, 0.42 * decay),
-            snap: Decay::new(0.75 * velocity, 0.05 * decay),
+            wires: Decay::new(0.5 + 0.25 * velocity, 0.42 * decay),
+            snap: Decay::new(0.8 * velocity, 0.06 * decay),
             high: Core::default(),
             low: Core::default(),
             high_at: Coefficients::new(1_100.0, 0.7),
             low_at: Coefficients::new(3_500.0 + 6_500.0 * velocity, 0.7),
-            gain: 1.4 * velocity_gain(velocity),
+            gain: 1.6 * velocity_gain(velocity),
         };
         self.begin(length);
     }
@@ -90,7 +91,7 @@ impl Body for Snare {
         upper.advance();
         let wires = self.noise.sample() * (self.wires.sample() + self.snap.sample());
         let wires = self.low.tick(self.high.tick(wires, self.high_at).high, self.low_at).low;
-        soft_clip(0.8 * (head + wires)) * self.gain
+        soft_clip(0.55 * (head + wires)) * self.gain
     }
 
     fn is_over(&self) -> bool {

@@ -1,6 +1,6 @@
 //! The state-variable filter, by topology-preserving transform.
 
-use super::math::{snap, tan_half_turns};
+use super::math::{TINY, bound, snap, tan_half_turns};
 use super::{QUANTUM, Quantum, RATE};
 
 /// What a filter lets through.
@@ -29,7 +29,7 @@ pub(super) struct Coefficients {
 impl Coefficients {
     /// For a cutoff in Hz (held within 10 to 22,000) and a Q.
     pub fn new(cutoff_hz: f32, q: f32) -> Coefficients {
-        let g = tan_half_turns(cutoff_hz.clamp(10.0, 22_000.0) * (1.0 / RATE));
+        let g = tan_half_turns(bound(cutoff_hz, 10.0, 22_000.0) * (1.0 / RATE));
         Coefficients { g, k: 1.0 / q }
     }
 
@@ -69,8 +69,9 @@ impl Core {
         let high = (x - (g + k) * self.s1 - self.s2) / (1.0 + g * (g + k));
         let band = self.s1 + g * high;
         let low = self.s2 + g * band;
-        self.s1 = snap(band + g * high);
-        self.s2 = snap(low + g * band);
+        let (s1, s2) = (band + g * high, low + g * band);
+        // Together: alone, a small s1 that keeps turning s2 would vanish and leave it hanging.
+        (self.s1, self.s2) = if s1.abs() + s2.abs() < TINY { (0.0, 0.0) } else { (s1, s2) };
         Responses { low, band, high }
     }
 }
@@ -163,14 +164,14 @@ impl Svf {
             *self = Svf::new();
             return;
         }
-        let q = q.clamp(0.1, 30.0);
+        let q = bound(q, 0.1, 30.0);
         if from == Mix::THROUGH {
             self.at = Coefficients::new(cutoff[0], q);
         }
         let (k_from, k_step) = (self.at.k, (1.0 / q - self.at.k) * (1.0 / QUANTUM as f32));
         for (group, samples) in io.chunks_exact_mut(CONTROL).enumerate() {
             let last = (group + 1) * CONTROL;
-            let mut there = Coefficients::new(cutoff[last - 1].clamp(20.0, 20_000.0), q);
+            let mut there = Coefficients::new(bound(cutoff[last - 1], 20.0, 20_000.0), q);
             if last < QUANTUM {
                 there.k = k_from + k_step * last as f32;
             }

@@ -8,10 +8,11 @@ use super::{Adsr, Body, Decay, EnvShape, Noise, Phase, Strike, Voice, saw, squar
 /// A synthesizer: a saw and a square a little apart and a sine below them, through a resonant
 /// low-pass filter with an envelope of its own.
 ///
-/// Target at velocity 1, 110 Hz, decay 1, the default shape: peak 0.5 to 0.9; full level within
+/// Target at velocity 1, 110 Hz, decay 1, the default shape: peak 0.5 to 0.9; half the peak within
 /// 15 ms; released, 60 dB down within 250 ms; the pitch or the octave below is the strongest
 /// partial; partials fall as the filter closes: the centroid of the first 50 ms is at least 1.3
-/// times that at 400 ms; aliases of a 1244.5 Hz note lie 50 dB below its strongest partial.
+/// times that at 400 ms; aliases of a 1244.5 Hz note below 20 kHz lie 50 dB under its strongest
+/// partial.
 pub type SynthVoice = Voice<Synth>;
 
 /// Samples between two settings of the filter, counted from the note's start.
@@ -23,6 +24,7 @@ pub struct Synth {
     saw: Phase,
     square: Phase,
     sub: Phase,
+    sub_level: f32,
     amp: Adsr,
     sweep: Decay,
     filters: [Core; 2],
@@ -44,6 +46,7 @@ impl SynthVoice {
             saw: Phase::default(),
             square: Phase::default(),
             sub: Phase::default(),
+            sub_level: 0.0,
             amp: Adsr::new(),
             sweep: Decay::default(),
             filters: [Core::default(); 2],
@@ -60,35 +63,37 @@ impl SynthVoice {
     pub fn strike(&mut self, strike: Strike, shape: EnvShape) {
         let Strike { pitch_hz, velocity, decay, seed, length } = strike.bounded();
         let body = &mut self.body;
-        // Where the oscillators stand to each other differs from note to note, as it would if they
-        // ran freely; the saw starts near 0.
+        // Fundamentals begin in phase, give or take a fourteenth of a turn that differs from note
+        // to note: alive, and yet every note is as loud.
         let mut place = Noise::new(seed);
         body.saw = Phase::starting_at(1 << 31);
-        body.square = Phase::starting_at((place.sample() * 1e9) as i32 as u32);
+        body.square = Phase::starting_at((place.sample() * 3e8) as i32 as u32);
         body.sub = Phase::default();
-        body.saw.set_hz(pitch_hz * semitones(0.06));
-        body.square.set_hz(pitch_hz * semitones(-0.06));
+        body.saw.set_hz(pitch_hz * semitones(0.04));
+        body.square.set_hz(pitch_hz * semitones(-0.04));
         body.sub.set_hz(pitch_hz * 0.5);
+        // Weight below basses; leads keep their octave.
+        body.sub_level = 0.36 * (110.0 / pitch_hz).clamp(0.2, 1.0);
         let shape = shape.bounded();
         body.amp.strike(EnvShape {
             decay_s: shape.decay_s * decay,
             release_s: shape.release_s * decay,
             ..shape
         });
-        body.sweep = Decay::new(1.0, 0.9 * decay);
+        body.sweep = Decay::new(1.0, 0.8 * decay);
         body.filters = [Core::default(); 2];
         body.cutoff_hz = 180.0 + pitch_hz * (2.0 + 2.0 * velocity);
-        body.sweep_hz = 500.0 + 3_500.0 * velocity * velocity;
+        body.sweep_hz = 700.0 + 5_300.0 * velocity * velocity;
         body.now = body.filter_at(1.0);
         body.until_control = 0;
-        body.gain = 0.62 * velocity_gain(velocity);
+        body.gain = 0.68 * velocity_gain(velocity);
         self.begin(length);
     }
 }
 
 impl Synth {
     fn filter_at(&self, sweep: f32) -> Coefficients {
-        Coefficients::new(self.cutoff_hz + self.sweep_hz * sweep, 1.1)
+        Coefficients::new(self.cutoff_hz + self.sweep_hz * sweep, 1.4)
     }
 }
 
@@ -108,7 +113,7 @@ impl Body for Synth {
         self.until_control -= 1;
         self.now = self.now.plus(self.slope);
         self.sweep.sample();
-        let source = 0.5 * saw(&self.saw) + 0.3 * square(&self.square) + 0.45 * self.sub.sine();
+        let source = 0.56 * saw(&self.saw) + 0.13 * square(&self.square) + self.sub_level * self.sub.sine();
         self.saw.advance();
         self.square.advance();
         self.sub.advance();

@@ -1,6 +1,7 @@
 //! What all voices share: being struck, released, choked, and starting inside a quantum.
 
 use super::Quantum;
+use super::math::bound;
 
 /// Samples a choked voice takes to fall silent: 3 ms.
 pub const CHOKE_SAMPLES: u32 = 144;
@@ -25,15 +26,12 @@ pub struct Strike {
 }
 
 impl Strike {
-    /// The stroke with everything inside its range and nothing that is not finite.
+    /// The stroke with everything inside its range; what is no number takes the range's foot.
     pub(super) fn bounded(self) -> Strike {
-        let within = |value: f32, low: f32, high: f32, otherwise: f32| {
-            if value.is_finite() { value.clamp(low, high) } else { otherwise }
-        };
         Strike {
-            pitch_hz: within(self.pitch_hz, 10.0, 16_000.0, 100.0),
-            velocity: within(self.velocity, 0.0, 1.0, 0.7),
-            decay: within(self.decay, 0.1, 4.0, 1.0),
+            pitch_hz: bound(self.pitch_hz, 10.0, 16_000.0),
+            velocity: bound(self.velocity, 0.0, 1.0),
+            decay: bound(self.decay, 0.1, 4.0),
             ..self
         }
     }
