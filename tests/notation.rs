@@ -281,3 +281,52 @@ fn render_writes_as_many_frames_as_the_bars_last() {
     assert_eq!(code, Some(2));
     assert!(errors.contains("cannot write no/such/folder/out.wav"), "{errors}");
 }
+
+fn readme() -> String {
+    let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    std::fs::read_to_string(path).expect("the README")
+}
+
+/// The text between single backticks.
+fn quoted(text: &str) -> Vec<&str> {
+    text.split('`').skip(1).step_by(2).collect()
+}
+
+#[test]
+fn the_readme_shows_statements_that_read() {
+    let readme = readme();
+    let block = readme.split("```antiphon\n").nth(1).and_then(|rest| rest.split("```").next());
+    let reading = text::read(block.expect("an example")).expect("the example reads");
+    assert_eq!(reading.warnings, []);
+    let rows = readme.lines().skip_while(|line| *line != "## The notation").filter(|l| l.starts_with("| `"));
+    let shown: Vec<&str> = rows
+        .flat_map(|row| quoted(row.trim_start_matches("| ").split(" | ").next().unwrap_or("")))
+        .filter(|shown| shown.contains(' '))
+        .collect();
+    assert!(shown.len() > 25, "{shown:?}");
+    for statement in shown {
+        assert!(text::read(statement).is_ok(), "{}", self::shown(statement, "README.md"));
+    }
+}
+
+#[test]
+fn the_readme_names_every_default_voice() {
+    use antiphon::pattern::{Voice, voice_named};
+    let readme = readme();
+    let rows = readme.lines().skip_while(|line| !line.starts_with("| ids with")).skip(2);
+    let mut voices = Vec::new();
+    for row in rows.take_while(|row| row.starts_with('|')) {
+        let columns: Vec<&str> = row.split('|').map(str::trim).collect();
+        let voice = Voice::ALL.into_iter().find(|voice| voice.name() == columns[2]).expect("a voice");
+        voices.push(voice);
+        for (words, stands_in) in [(columns[1], false), (columns[3], true)] {
+            for word in quoted(words) {
+                let choice = voice_named(&Name::new(word).expect("an id"), &Name::EMPTY);
+                assert_eq!((choice.voice, choice.stands_in), (voice, stands_in), "{word}");
+            }
+        }
+    }
+    voices.sort_by_key(|voice| voice.name());
+    voices.dedup();
+    assert_eq!(voices.len(), Voice::ALL.len());
+}

@@ -6,30 +6,37 @@ use std::hint::black_box;
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
 use antiphon::pattern::{Edit, Song, StepField};
-use antiphon::session::{Cseq, Op, Seq, StampedOp};
-use antiphon::wire::Up;
+use antiphon::session::{ClientId, Commit, Cseq, Op, Seq, StampedOp, State};
+use antiphon::wire::{Up, decode_up, encode_up};
 
 use crate::report::{Report, Row, nanos_a_call};
 
 pub fn measure(report: &mut Report) {
     for (what, edits) in [("one parameter op", one()), ("a frame of 256 ops", many())] {
         let frame = frame_of(&edits);
-        let bytes = postcard::to_allocvec(&frame).expect("a frame has bytes");
+        let bytes = encode_up(&frame).expect("a frame that may travel");
         let json = serde_json::to_vec(&frame).expect("a frame has a JSON form");
         let add = |report: &mut Report, verb: &str, value, beside| {
             report.add(Row { case: format!("{verb} {what}"), value, unit: "ns", beside, bar: None });
         };
         let encode_json = nanos_a_call(|| serde_json::to_vec(black_box(&frame)));
-        let encode = nanos_a_call(|| postcard::to_allocvec(black_box(&frame)));
+        let encode = nanos_a_call(|| encode_up(black_box(&frame)));
         add(report, "encode", encode, Some(("serde_json", encode_json)));
         let decode_json = nanos_a_call(|| serde_json::from_slice::<Up>(black_box(&json)));
-        let decode = nanos_a_call(|| postcard::from_bytes::<Up>(black_box(&bytes)));
+        let decode = nanos_a_call(|| decode_up(black_box(&bytes)));
         add(report, "decode", decode, Some(("serde_json", decode_json)));
         let copy = nanos_a_call(|| black_box(&bytes).clone());
         add(report, "encode", encode, Some(("a copy of its bytes", copy)));
         let mut song = Song::new();
-        let apply = nanos_a_call(|| black_box(&edits).iter().for_each(|edit| song.apply(edit)));
-        add(report, "apply", apply, Some(("a copy of its bytes", copy)));
+        let sound = nanos_a_call(|| black_box(&edits).iter().for_each(|edit| song.apply(edit)));
+        add(report, "write to the engine's song", sound, Some(("a copy of its bytes", copy)));
+        let mut state = State::new();
+        let mut commit = Commit { seq: state.seq(), author: ClientId(1), cseq: Cseq(1), ops: ops_of(&edits) };
+        let apply = nanos_a_call(|| {
+            commit.seq.0 += 1;
+            state.apply(black_box(&commit)).expect("a gapless commit").len()
+        });
+        add(report, "apply to the session's state", apply, Some(("the engine's song alone", sound)));
         report.add(Row {
             case: format!("bytes of {what}"),
             value: bytes.len() as f64,
@@ -41,8 +48,11 @@ pub fn measure(report: &mut Report) {
 }
 
 fn frame_of(edits: &[Edit]) -> Up {
-    let ops = edits.iter().map(|edit| StampedOp { op: Op::Edit(*edit), at: None }).collect();
-    Up::Ops { cseq: Cseq(1000), base: Seq(100_000), ops }
+    Up::Ops { cseq: Cseq(1000), base: Seq(100_000), ops: ops_of(edits) }
+}
+
+fn ops_of(edits: &[Edit]) -> Vec<StampedOp> {
+    edits.iter().map(|edit| StampedOp { op: Op::Edit(*edit), at: None }).collect()
 }
 
 fn one() -> Vec<Edit> {
