@@ -4,8 +4,23 @@
 //! contract): the same engine input gives the same canonical samples, whatever the block size, the
 //! device's rate and the machine.
 
+mod cues;
 mod engine;
+mod fingerprint;
+mod instrument;
+mod midi;
+mod mixer;
+mod notes;
+mod outbox;
+mod output;
+mod pending;
+mod player;
 pub mod ports;
+mod renderer;
+mod scheduler;
+mod timed;
+mod timeline;
+mod transport;
 
 pub use engine::{Block, Drive, Engine, EngineConfig, MAX_MIDI_OUT, MidiBuffer};
 

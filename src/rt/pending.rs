@@ -1,0 +1,111 @@
+//! Edits that wait for their beat.
+//!
+//! Thread: audio. Realtime-safe: yes. Invariant: sorted by tick; equal ticks keep their order of
+//! arrival.
+
+use crate::pattern::{Edit, Song, StepField, TrackField};
+use crate::time::Beats;
+
+/// Edits the table holds; the next one lands at once and is reported.
+pub(super) const PENDING: usize = 256;
+
+/// The table.
+pub(super) struct Pending {
+    entries: [(Beats, Edit); PENDING],
+    length: usize,
+}
+
+impl Pending {
+    pub(super) fn new() -> Pending {
+        Pending { entries: [(Beats::ZERO, Edit::Seed(0)); PENDING], length: 0 }
+    }
+
+    /// Lets an edit wait; `false` where the table is full.
+    pub(super) fn insert(&mut self, at: Beats, edit: Edit) -> bool {
+        if self.length == PENDING {
+            return false;
+        }
+        let place = self.entries[..self.length].partition_point(|(tick, _)| *tick <= at);
+        self.entries.copy_within(place..self.length, place + 1);
+        self.entries[place] = (at, edit);
+        self.length += 1;
+        true
+    }
+
+    /// Takes the first edit due before a tick.
+    pub(super) fn take_before(&mut self, tick: Beats) -> Option<(Beats, Edit)> {
+        let first = self.entries[..self.length].first().copied().filter(|(at, _)| *at < tick)?;
+        self.entries.copy_within(1..self.length, 0);
+        self.length -= 1;
+        Some(first)
+    }
+
+    /// Drops what waits to write the register that an edit has just written.
+    pub(super) fn cancel(&mut self, edit: &Edit) {
+        let register = edit.register();
+        let mut kept = 0;
+        for at in 0..self.length {
+            if self.entries[at].1.register() != register {
+                self.entries[kept] = self.entries[at];
+                kept += 1;
+            }
+        }
+        self.length = kept;
+    }
+
+    pub(super) fn clear(&mut self) {
+        self.length = 0;
+    }
+}
+
+/// Whether an edit would change the song.
+pub(super) fn changes(song: &Song, edit: &Edit) -> bool {
+    match *edit {
+        Edit::Seed(seed) => song.seed != seed,
+        Edit::Param { slot, value } => song.params[slot.index()].to_bits() != value.to_bits(),
+        Edit::Step { track, step, field } => {
+            let cell = &song.tracks[track.get()].steps[usize::from(step).min(crate::pattern::MAX_STEPS - 1)];
+            !same_cell(&StepField::all(cell), &field)
+        }
+        Edit::Track { track, field } => !same_track(&TrackField::all(&song.tracks[track.get()]), &field),
+    }
+}
+
+fn same_cell(now: &[StepField], field: &StepField) -> bool {
+    now.iter().any(|is| is == field)
+}
+
+fn same_track(now: &[TrackField], field: &TrackField) -> bool {
+    now.iter().any(|is| is == field)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn edits_wait_in_order_and_a_full_table_says_so() {
+        let mut pending = Pending::new();
+        for n in 0..PENDING as i64 {
+            assert!(pending.insert(Beats((n * 7) % 64), Edit::Seed(n as u32)));
+        }
+        assert!(!pending.insert(Beats(0), Edit::Seed(0)));
+        let mut before = (Beats(-1), 0);
+        while let Some((at, Edit::Seed(n))) = pending.take_before(Beats(64)) {
+            assert!((at, n) > before, "{at:?} {n} after {before:?}");
+            before = (at, n);
+        }
+        assert!(pending.take_before(Beats(i64::MAX)).is_none());
+    }
+
+    #[test]
+    fn an_equal_value_changes_nothing() {
+        let song = Song::new();
+        assert!(!changes(&song, &Edit::Seed(0)));
+        assert!(changes(&song, &Edit::Seed(1)));
+        for edit in TrackField::all(&song.tracks[0]) {
+            let track = crate::param::TrackIndex::new(0).expect("the first track");
+            assert!(!changes(&song, &Edit::Track { track, field: edit }));
+        }
+    }
+}

@@ -1,0 +1,454 @@
+//! The canonical render: quantum by quantum, a function of the run's origin and its inputs.
+//!
+//! Thread: audio. Realtime-safe: yes, but for [`Renderer::new`]. Invariant: two renderers with the
+//! same song, timing, origin and inputs at the same samples give the same bits, however often
+//! [`Renderer::quantum`] is called between two blocks.
+
+use super::fingerprint::{BarHasher, Input, InputKey, map_digest, timing_digest};
+use super::mixer::Mixer;
+use super::outbox::Moved;
+use super::pending::{Pending, changes};
+use super::player::{Players, Stretch};
+use super::ports::BarFingerprint;
+use super::scheduler::Span;
+use super::timed::Timed;
+use super::timeline::{Anchor, Timeline, Timing};
+use crate::dsp::{LIMITER_LATENCY, QUANTUM, Quantum};
+use crate::param::{MAX_TRACKS, Owner, Slot, TrackIndex};
+use crate::pattern::{Edit, Song};
+use crate::time::{Beats, TempoMap};
+
+/// Loops shorter than this (85 ms) are not wrapped ahead; the host's jumps place the head instead.
+pub(super) const SHORTEST_LOOP: i64 = 4096;
+/// Host parameter moves that may wait for their quantum.
+const MOVES: usize = 1024;
+/// Live notes that may wait for their sample.
+const LIVES: usize = 256;
+/// Bar lines in one quantum.
+const MARKS: usize = 8;
+
+/// What the engine plays.
+pub(super) struct Material {
+    pub(super) song: Box<Song>,
+    pub(super) map: Box<TempoMap>,
+}
+
+/// Something that happens to the bars within a quantum.
+#[derive(Clone, Copy)]
+enum Mark {
+    Begin { bar: i32, song: i64 },
+    End,
+    BreakOff,
+}
+
+/// The marks of a quantum, in order of offset.
+struct Marks {
+    marks: [(usize, Mark); MARKS],
+    length: usize,
+}
+
+impl Marks {
+    fn push(&mut self, offset: usize, mark: Mark) {
+        if self.length < MARKS {
+            self.marks[self.length] = (offset, mark);
+            self.length += 1;
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = (usize, Mark)> + '_ {
+        self.marks[..self.length].iter().copied()
+    }
+}
+
+/// A live note on its track.
+#[derive(Clone, Copy)]
+pub(super) struct TrackNote {
+    pub(super) track: TrackIndex,
+    pub(super) note: u8,
+    pub(super) velocity: f32,
+}
+
+/// The renderer.
+pub(super) struct Renderer {
+    mixer: Mixer,
+    pub(super) players: Box<Players>,
+    bars: BarHasher,
+    key: InputKey,
+    pub(super) pending: Box<Pending>,
+    /// `None` while stopped.
+    pub(super) timeline: Option<Timeline>,
+    /// The next quantum's first stream sample.
+    pub(super) head: i64,
+    /// Everything before this tick has been planned.
+    next_tick: Beats,
+    /// A run begins at `next_tick`, at this offset of the next quantum.
+    origin: Option<usize>,
+    /// The host's loop.
+    pub(super) loop_range: Option<(Beats, Beats)>,
+    bar_ticks: Beats,
+    next_bar: i32,
+    map_digest: u64,
+    moves: Box<Timed<(Slot, f32), MOVES>>,
+    lives: Box<Timed<TrackNote, LIVES>>,
+    /// Parameters that the host has moved.
+    pub(super) moved: Moved,
+    /// Peaks since the last look: each track, then the master.
+    pub(super) peaks: ([f32; MAX_TRACKS], [f32; 2]),
+    /// The run has ended; its notes end with the next quantum.
+    releases_due: bool,
+    /// Planted by a test: track, song sample.
+    pub(super) planted: Option<(usize, i64)>,
+}
+
+/// What a quantum gives: the master's samples, which lag the head by the limiter's look-ahead, and
+/// a bar that they complete.
+pub(super) struct Given {
+    pub(super) left: Quantum,
+    pub(super) right: Quantum,
+    pub(super) bar: Option<BarFingerprint>,
+}
+
+impl Renderer {
+    /// Allocates.
+    pub(super) fn new(material: &Material) -> Renderer {
+        let mut mixer = Mixer::new();
+        mixer.reset(&material.song);
+        let track = TrackIndex::all().next().expect("a song has tracks");
+        let slot = Slot::all().next().expect("there are parameters");
+        Renderer {
+            mixer,
+            players: Players::new(),
+            bars: BarHasher::new(),
+            key: InputKey::default(),
+            pending: Box::new(Pending::new()),
+            timeline: None,
+            head: 0,
+            next_tick: Beats::ZERO,
+            origin: None,
+            loop_range: None,
+            bar_ticks: Beats::quarters(4),
+            next_bar: 0,
+            map_digest: map_digest(&material.map),
+            moves: Timed::new((slot, 0.0)),
+            lives: Timed::new(TrackNote { track, note: 0, velocity: 0.0 }),
+            moved: Moved::new(),
+            peaks: ([0.0; MAX_TRACKS], [0.0; 2]),
+            releases_due: false,
+            planted: None,
+        }
+    }
+
+    /// Begins a run with song sample `song`; gives the offset of that
+    /// sample in the first quantum, so that quanta lie on multiples of 32 of the song.
+    pub(super) fn begin_run(&mut self, material: &mut Material, timing: Timing, song: i64) -> usize {
+        self.land_moves(material, i64::MAX);
+        let from = timing.first_tick_from(&material.map, song);
+        while let Some((_, edit)) = self.pending.take_before(from) {
+            self.land(&mut material.song, edit, 0);
+        }
+        self.silence(&material.song);
+        let offset = song.rem_euclid(QUANTUM as i64);
+        let anchor = Anchor { stream: 0, song: song - offset, timing };
+        self.timeline = Some(Timeline::new(anchor));
+        (self.next_tick, self.origin) = (from, Some(offset as usize));
+        self.next_bar = self.first_bar_from(from);
+        let timing = timing_digest(&timing, self.map_digest);
+        self.key = InputKey::origin(material.song.digest(), timing, song, self.bar_ticks.0);
+        offset as usize
+    }
+
+    /// Silence, a new stream, no position.
+    pub(super) fn silence(&mut self, song: &Song) {
+        self.mixer.reset(song);
+        self.players.clear();
+        self.bars.clear();
+        self.lives.clear();
+        (self.timeline, self.origin, self.head, self.releases_due) = (None, None, 0, false);
+    }
+
+    /// Ends the run; what rings rings on. `true` where notes had been rendered that nobody has
+    /// heard yet: their tracks are silent now, and what was rendered ahead must be dropped.
+    pub(super) fn end_run(&mut self) -> bool {
+        let unheard = self.players.tracks_to_begin();
+        self.players.begin_quantum();
+        for track in (0..MAX_TRACKS).filter(|track| unheard & 1 << track != 0) {
+            self.mixer.reset_track(track);
+            self.players.clear_track(track);
+        }
+        self.players.clear_news();
+        self.releases_due = true;
+        self.bars.clear();
+        (self.timeline, self.origin) = (None, None);
+        unheard != 0
+    }
+
+    /// Lets the song position go on from elsewhere, without a new run: nothing is played twice and
+    /// nothing skipped. `anchor.stream` has been heard or is the next to be.
+    pub(super) fn retime(&mut self, anchor: Anchor) {
+        self.timeline = Some(Timeline::new(anchor));
+        let digest = timing_digest(&anchor.timing, self.map_digest);
+        self.key = self.key.with(Input::Timing(digest), anchor.song_at(self.head));
+    }
+
+    /// The song was exchanged: waiting edits are void.
+    pub(super) fn note_song(&mut self, song: &Song) {
+        self.pending.clear();
+        self.mixer.note_song();
+        self.key = self.key.with(Input::Song(song.digest()), self.song_head());
+    }
+
+    /// The tempo map was exchanged; says whether it differs.
+    pub(super) fn note_map(&mut self, map: &TempoMap) -> bool {
+        let digest = map_digest(map);
+        let differs = self.map_digest != digest;
+        self.map_digest = digest;
+        differs
+    }
+
+    /// The metre, as ticks of a bar.
+    pub(super) fn set_bar(&mut self, ticks: Beats) {
+        if self.bar_ticks != ticks {
+            self.bar_ticks = ticks;
+            self.bars.clear();
+            self.next_bar = self.first_bar_from(self.next_tick);
+            self.key = self.key.with(Input::Timing(ticks.0 as u64), self.song_head());
+        }
+    }
+
+    /// Takes an edit in: lands it, or lets it wait for its beat. `false` where the table was full.
+    pub(super) fn take_edit(&mut self, material: &mut Material, edit: Edit, at: Option<Beats>) -> bool {
+        let Some(at) = at else {
+            self.pending.cancel(&edit);
+            self.land(&mut material.song, edit, self.song_head());
+            return true;
+        };
+        let running = self.timeline.is_some();
+        let at = if running && at < self.next_tick { self.next_tick.ceil_to(self.bar_ticks) } else { at };
+        let waits = self.pending.insert(at, edit);
+        if !waits {
+            self.land(&mut material.song, edit, self.song_head());
+        }
+        waits
+    }
+
+    /// A host parameter moves on the quantum that begins at a stream sample or holds it.
+    pub(super) fn take_move(&mut self, material: &mut Material, stream: i64, slot: Slot, value: f32) {
+        let quantum = stream + (-stream).rem_euclid(QUANTUM as i64);
+        if !self.moves.push(quantum, (slot, value)) {
+            self.land_moves(material, i64::MAX);
+            self.land_move(material, slot, value);
+        }
+    }
+
+    /// A live note sounds at a stream sample.
+    pub(super) fn take_live(&mut self, stream: i64, note: TrackNote) {
+        // A full table holds 256 notes of 3 ms; what is more is noise.
+        let _ = self.lives.push(stream, note);
+    }
+
+    /// Lands the host's moves due by a stream sample.
+    pub(super) fn land_moves(&mut self, material: &mut Material, stream: i64) {
+        while let Some((_, (slot, value))) = self.moves.take_before(stream.saturating_add(1)) {
+            self.land_move(material, slot, value);
+        }
+    }
+
+    fn land_move(&mut self, material: &mut Material, slot: Slot, value: f32) {
+        let edit = Edit::Param { slot, value };
+        self.pending.cancel(&edit);
+        if self.land(&mut material.song, edit, self.song_head()) {
+            self.moved.mark(slot);
+        }
+    }
+
+    /// Writes an edit that lands at a song sample; says whether it changed anything.
+    fn land(&mut self, song: &mut Song, edit: Edit, at: i64) -> bool {
+        if !changes(song, &edit) {
+            return false;
+        }
+        song.apply(&edit);
+        self.key = self.key.with(Input::Edit(edit), at);
+        match edit {
+            Edit::Param { slot, .. } => self.mixer.note_change(slot.owner()),
+            Edit::Track { track, .. } => self.mixer.note_change(Owner::Track(track)),
+            Edit::Seed(_) | Edit::Step { .. } => {}
+        }
+        true
+    }
+
+    /// The song sample of the next quantum's first sample; the stream's while stopped.
+    fn song_head(&self) -> i64 {
+        self.timeline.map_or(self.head, |timeline| timeline.rendered().song_at(self.head))
+    }
+
+    fn first_bar_from(&self, tick: Beats) -> i32 {
+        (tick.ceil_to(self.bar_ticks).0 / self.bar_ticks.0) as i32
+    }
+
+    /// Renders the next quantum.
+    pub(super) fn quantum(&mut self, material: &mut Material) -> Given {
+        self.players.begin_quantum();
+        self.land_moves(material, self.head);
+        let mut marks = Marks { marks: [(0, Mark::End); MARKS], length: 0 };
+        if std::mem::take(&mut self.releases_due) {
+            self.players.end_pattern(self.head, 0);
+        }
+        if self.timeline.is_some() {
+            self.plan(material, &mut marks);
+        }
+        self.plan_live(material);
+        self.plant();
+        let mixed = self.mixer.render(&material.song, &self.players.cues);
+        hash_tracks(&mut self.bars, self.head, &mixed.tracks, &marks);
+        let out = self.head - LIMITER_LATENCY as i64;
+        let bar = self.bars.feed_master(out, &mixed.left, &mixed.right, self.key);
+        for (peak, samples) in self.peaks.0.iter_mut().zip(&mixed.tracks) {
+            *peak = peak_of(*peak, samples);
+        }
+        self.peaks.1 = [peak_of(self.peaks.1[0], &mixed.left), peak_of(self.peaks.1[1], &mixed.right)];
+        self.head += QUANTUM as i64;
+        Given { left: mixed.left, right: mixed.right, bar }
+    }
+
+    /// Plans a quantum's notes, edits and bar lines, stretch by stretch between a loop's wraps.
+    fn plan(&mut self, material: &mut Material, marks: &mut Marks) {
+        let mut from = self.origin.unwrap_or(0);
+        loop {
+            let Some(timeline) = self.timeline else { return };
+            let anchor = *timeline.rendered();
+            let loops = self.loop_ahead(material, &anchor);
+            let wrap = loops.map(|(_, end)| anchor.stream_at(anchor.timing.sample_at(&material.map, end)));
+            let wrap =
+                wrap.map(|stream| (stream - self.head).max(from as i64)).filter(|at| *at < QUANTUM as i64);
+            let to = wrap.map_or(QUANTUM, |at| at as usize);
+            let mut until =
+                anchor.timing.first_tick_from(&material.map, anchor.song_at(self.head + to as i64));
+            if let Some((_, end)) = loops {
+                until = if wrap.is_some() { end } else { until.min(end) };
+            }
+            self.plan_stretch(material, marks, anchor, (from, to), until, loops.map(|(_, end)| end));
+            let (Some((start, end)), Some(_)) = (loops, wrap) else { return };
+            self.wrap(material, marks, anchor, to, (start, end));
+            from = to;
+        }
+    }
+
+    /// The host's loop, where the position has its end ahead.
+    fn loop_ahead(&self, material: &Material, anchor: &Anchor) -> Option<(Beats, Beats)> {
+        let (start, end) = self.loop_range.filter(|(_, end)| self.next_tick < *end)?;
+        let at = |tick| anchor.timing.sample_at(&material.map, tick);
+        (at(end) - at(start) >= SHORTEST_LOOP).then_some((start, end))
+    }
+
+    fn plan_stretch(
+        &mut self,
+        material: &mut Material,
+        marks: &mut Marks,
+        anchor: Anchor,
+        (from, to): (usize, usize),
+        until: Beats,
+        end: Option<Beats>,
+    ) {
+        let Material { song, map } = material;
+        let stretch = Stretch { head: self.head, from, to, anchor, map };
+        loop {
+            let bar = Beats(i64::from(self.next_bar) * self.bar_ticks.0);
+            if bar >= until {
+                break;
+            }
+            let start = anchor.timing.sample_at(map, bar);
+            let mark = Mark::Begin { bar: self.next_bar, song: start };
+            marks.push(usize::from(stretch.offset_of(bar)), mark);
+            self.next_bar += 1;
+        }
+        // Edits meet the notes where they sound: what sounds before `at` is played as it was.
+        while let Some((at, edit)) = self.pending.take_before(until) {
+            self.plan_notes(song, &stretch, at, end);
+            self.land(song, edit, anchor.song_at(self.head));
+        }
+        self.plan_notes(song, &stretch, until, end);
+    }
+
+    fn plan_notes(&mut self, song: &Song, stretch: &Stretch<'_>, to: Beats, end: Option<Beats>) {
+        let (from, to) = (self.next_tick, to.max(self.next_tick));
+        let origin = self.origin.is_some();
+        if to > from {
+            self.players.plan(song, stretch, &Span { from, to, end, origin });
+            (self.next_tick, self.origin) = (to, None);
+        }
+    }
+
+    /// The loop's end: notes off, tails on, and on from its start.
+    fn wrap(
+        &mut self,
+        material: &mut Material,
+        marks: &mut Marks,
+        anchor: Anchor,
+        offset: usize,
+        (start, end): (Beats, Beats),
+    ) {
+        self.players.end_pattern(self.head, offset as u8);
+        self.players.forget_strokes();
+        let at = |tick| anchor.timing.sample_at(&material.map, tick);
+        let (first, last) = (at(start), at(end));
+        self.key = self.key.with(Input::Wrap, last).with(Input::Wrap, first);
+        // What waits for a beat behind the loop would never come.
+        while let Some((_, edit)) = self.pending.take_before(Beats(i64::MAX)) {
+            self.land(&mut material.song, edit, last);
+        }
+        let whole = end.0.rem_euclid(self.bar_ticks.0) == 0;
+        marks.push(offset, if whole { Mark::End } else { Mark::BreakOff });
+        if let Some(timeline) = &mut self.timeline {
+            timeline.wrap(Anchor { stream: self.head + offset as i64, song: first, timing: anchor.timing });
+        }
+        (self.next_tick, self.origin) = (start, Some(offset));
+        self.next_bar = self.first_bar_from(start);
+    }
+
+    fn plan_live(&mut self, material: &Material) {
+        let end = self.head + QUANTUM as i64;
+        while let Some((stream, TrackNote { track, note, velocity })) = self.lives.take_before(end) {
+            let offset = (stream - self.head).clamp(0, QUANTUM as i64 - 1);
+            if self.players.live(&material.song, track, (note, velocity), self.head, offset as u8) {
+                let song = self.song_head() + offset;
+                let live = Input::Live { track: track.get() as u8, note, velocity };
+                self.key = self.key.with(live, song);
+            }
+        }
+    }
+
+    fn plant(&mut self) {
+        let head = self.song_head();
+        if let Some((track, song)) = self.planted
+            && (head..head + QUANTUM as i64).contains(&song)
+        {
+            self.mixer.plant(track, (song - head) as usize);
+            self.planted = None;
+        }
+    }
+}
+
+fn hash_tracks(bars: &mut BarHasher, head: i64, tracks: &[Quantum; MAX_TRACKS], marks: &Marks) {
+    let feed = |bars: &mut BarHasher, from: usize, to: usize| {
+        for (track, samples) in tracks.iter().enumerate() {
+            bars.feed_track(track, &samples[from..to]);
+        }
+    };
+    let mut from = 0;
+    for (offset, mark) in marks.iter() {
+        let offset = offset.max(from);
+        feed(bars, from, offset);
+        from = offset;
+        let stream = head + offset as i64;
+        match mark {
+            Mark::Begin { bar, song } => bars.begin_bar(bar, song, stream),
+            Mark::End => bars.end_bar(stream),
+            Mark::BreakOff => bars.break_off(),
+        }
+    }
+    feed(bars, from, QUANTUM);
+}
+
+fn peak_of(peak: f32, samples: &Quantum) -> f32 {
+    samples.iter().fold(peak, |peak, sample| peak.max(sample.abs()))
+}

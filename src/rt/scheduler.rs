@@ -1,0 +1,153 @@
+//! Which strokes of a track fall into a span of ticks.
+//!
+//! A pattern is asked about a half-open span; nothing is remembered here, so any bar gives the
+//! same notes whether it is reached or started from. Thread: audio. Realtime-safe: yes.
+
+use crate::param::TrackIndex;
+use crate::pattern::{Overflow, Song, Track, chance};
+use crate::time::Beats;
+
+/// A span of sounding ticks, `from` included, `to` not.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Span {
+    pub(super) from: Beats,
+    pub(super) to: Beats,
+    /// Steps from this tick on do not belong to it, however early they sound: a loop's end.
+    pub(super) end: Option<Beats>,
+    /// A run begins at `from`: early strokes of the steps from there on are part of it.
+    pub(super) origin: bool,
+}
+
+/// One stroke of one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Stroke {
+    /// Steps since the song's beginning.
+    pub(super) absolute: i64,
+    /// The cell of the grid.
+    pub(super) cell: u8,
+    /// Which of the step's strokes.
+    pub(super) stroke: u8,
+    /// The position it belongs to.
+    pub(super) tick: Beats,
+    /// The position at which it sounds: `tick` moved by the step's micro-timing.
+    pub(super) sounds: Beats,
+    /// Its length.
+    pub(super) length: Beats,
+}
+
+/// The steps after which resting patterns begin again: the longest pattern's length.
+pub(super) fn cycle(song: &Song) -> i64 {
+    song.alive().map(|(_, track)| i64::from(track.length)).max().unwrap_or(16).max(1)
+}
+
+/// Gives out the strokes of a track in a span, step by step. `cycle` is [`cycle`]'s.
+pub(super) fn strokes(song: &Song, track: TrackIndex, cycle: i64, span: &Span, mut give: impl FnMut(Stroke)) {
+    let pattern = song.track(track);
+    // A step's strokes sound from half a step before it to half a step after its end.
+    let step = Beats::SIXTEENTH.0;
+    let first = (span.from.0 - step - step / 2).div_euclid(step);
+    let last = (span.to.0 - 1 + step / 2).div_euclid(step);
+    for absolute in first..=last {
+        let nominal = Beats(absolute * step);
+        if span.end.is_some_and(|end| nominal >= end) {
+            return;
+        }
+        let Some(cell) = cell_of(pattern, absolute, cycle) else { continue };
+        let state = &pattern.steps[usize::from(cell)];
+        let sounds = || chance(song.seed, track, absolute, 0) < state.probability;
+        if !state.on || !sounds() {
+            continue;
+        }
+        let count = i64::from(state.ratchet.clamp(1, 8));
+        let micro = Beats(i64::from(state.micro.clamp(-50, 50)) * (step / 100));
+        for stroke in 0..count {
+            let tick = nominal + Beats(step * stroke / count);
+            let sounds = tick + micro;
+            let early = span.origin && sounds < span.from && nominal >= span.from;
+            if early || (sounds >= span.from && sounds < span.to) {
+                let length = Beats(step / count);
+                give(Stroke { absolute, cell, stroke: stroke as u8, tick, sounds, length });
+            }
+        }
+    }
+}
+
+fn cell_of(pattern: &Track, absolute: i64, cycle: i64) -> Option<u8> {
+    let length = i64::from(pattern.length).clamp(1, crate::pattern::MAX_STEPS as i64);
+    let cell = match pattern.overflow {
+        Overflow::Loop => absolute.rem_euclid(length),
+        Overflow::Rest => absolute.rem_euclid(cycle),
+    };
+    (cell < length).then_some(cell as u8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn song(edit: impl Fn(&mut Track)) -> Song {
+        let mut song = Song::new();
+        song.tracks[0].alive = true;
+        edit(&mut song.tracks[0]);
+        song
+    }
+
+    fn gather(song: &Song, from: i64, to: i64, chunk: i64, origin: bool) -> Vec<(i64, u8, i64)> {
+        let track = TrackIndex::new(0).expect("the first track");
+        let mut found = Vec::new();
+        let mut at = from;
+        while at < to {
+            let next = (at + chunk).min(to);
+            let span = Span { from: Beats(at), to: Beats(next), end: None, origin: origin && at == from };
+            strokes(song, track, cycle(song), &span, |s| found.push((s.absolute, s.stroke, s.sounds.0)));
+            at = next;
+        }
+        found
+    }
+
+    #[test]
+    fn any_cut_of_a_span_gives_the_same_strokes() {
+        let song = song(|track| {
+            track.length = 7;
+            for (at, step) in track.steps.iter_mut().enumerate() {
+                step.on = at % 2 == 0;
+                step.ratchet = 1 + (at % 8) as u8;
+                step.micro = [0, -50, 50, 13, -7][at % 5];
+                step.probability = 0.8;
+            }
+        });
+        let bar = Beats::quarters(4).0;
+        let mut whole = gather(&song, 0, 8 * bar, 8 * bar, false);
+        whole.sort_unstable();
+        assert!(whole.len() > 100);
+        for chunk in [1001, 17_640, 176_399] {
+            let mut cut = gather(&song, 0, 8 * bar, chunk, false);
+            cut.sort_unstable();
+            assert_eq!(cut, whole);
+        }
+    }
+
+    #[test]
+    fn early_strokes_of_the_first_step_are_kept() {
+        let song = song(|track| {
+            track.steps[0] = crate::pattern::Step { on: true, micro: -30, ..track.steps[0] };
+        });
+        let bar = Beats::quarters(4).0;
+        assert_eq!(gather(&song, bar, bar + 100, 50, true).len(), 1);
+        assert_eq!(gather(&song, bar, bar + 100, 50, false).len(), 0);
+    }
+
+    #[test]
+    fn a_resting_pattern_waits_for_the_longest() {
+        let mut song = song(|track| {
+            track.steps[0].on = true;
+            track.length = 4;
+            track.overflow = Overflow::Rest;
+        });
+        song.tracks[1].alive = true;
+        let bar = Beats::quarters(4).0;
+        assert_eq!(gather(&song, 0, 2 * bar, bar, false).len(), 2);
+        song.tracks[0].overflow = Overflow::Loop;
+        assert_eq!(gather(&song, 0, 2 * bar, bar, false).len(), 8);
+    }
+}

@@ -1,0 +1,131 @@
+//! What the host's transport asks of the render head.
+//!
+//! The host places it at a start, a locate and a loop; in between, samples are counted, because
+//! hosts round their positions (to 1/1920 beat, to `f32`). Thread: audio. Realtime-safe: yes.
+
+use super::ports::HostTransport;
+use super::timeline::{Anchor, Timing};
+use crate::time::{Beats, TICKS_PER_BEAT, Tempo, TempoMap};
+
+/// Beyond this difference (4 ms) the host has located.
+const JUMP: i64 = 192;
+/// Beyond this difference (1 ms; more than hosts round by) the anchor is nudged.
+const DRIFT: i64 = 48;
+/// Tempi closer than this are one, in µBPM.
+const SAME_TEMPO: u64 = 1000;
+/// Around a change of tempo, either tempo matches: hosts round positions.
+const AROUND: Beats = Beats(TICKS_PER_BEAT / 480);
+
+/// What to do at a block's start.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Placement {
+    /// Count on.
+    Keep,
+    /// Begin a run at a song sample.
+    Begin { timing: Timing, song: i64 },
+    /// Go on from elsewhere without a new run.
+    Retime(Anchor),
+}
+
+/// How ticks become samples under a host's tempo: the session's map where it says the same.
+pub(super) fn timing_for(map: &TempoMap, tick: Beats, bpm: Option<f64>) -> Option<Timing> {
+    let tempo = Tempo::from_host_bpm(bpm?)?;
+    let same = |at| map.tempo_at(at).micro_bpm().abs_diff(tempo.micro_bpm()) < SAME_TEMPO;
+    let matches = same(tick) || same(tick - AROUND) || same(tick + AROUND);
+    Some(if matches { Timing::Session } else { Timing::host(tempo) })
+}
+
+fn is_same(one: &Timing, other: &Timing) -> bool {
+    match (one, other) {
+        (Timing::Session, Timing::Session) => true,
+        (Timing::Host(a), Timing::Host(b)) => {
+            a.tempo.micro_bpm().abs_diff(b.tempo.micro_bpm()) < SAME_TEMPO / 2
+        }
+        _ => false,
+    }
+}
+
+/// The song sample at which a run begins that a host places at `tick`. A position within half a
+/// device frame of a step is that step: the host can say no better.
+pub(super) fn origin_sample(map: &TempoMap, timing: &Timing, tick: Beats, rate: f64) -> i64 {
+    let sample = timing.sample_at(map, tick);
+    let sample_ticks = timing.first_tick_from(map, sample + 1) - timing.first_tick_from(map, sample);
+    let half_frame = (sample_ticks.0 as f64 * 24_000.0 / rate) as i64 + 1;
+    let step = Beats(tick.0 + Beats::SIXTEENTH.0 / 2).floor_to(Beats::SIXTEENTH);
+    if (tick - step).0.abs() <= half_frame { timing.sample_at(map, step) } else { sample }
+}
+
+/// Where a stopped engine begins.
+pub(super) fn begin(map: &TempoMap, tick: Beats, bpm: Option<f64>, rate: f64) -> Placement {
+    let timing = timing_for(map, tick, bpm).unwrap_or(Timing::Session);
+    Placement::Begin { timing, song: origin_sample(map, &timing, tick, rate) }
+}
+
+/// What a running engine does, whose heard position at the block's start is `stream` on `anchor`.
+pub(super) fn follow(
+    map: &TempoMap,
+    host: &HostTransport,
+    loop_range: Option<(Beats, Beats)>,
+    anchor: &Anchor,
+    stream: i64,
+    rate: f64,
+) -> Placement {
+    let own = anchor.song_at(stream);
+    let own_tick = anchor.timing.tick_at(map, own);
+    let tick = host.quarters.and_then(Beats::from_quarters_f64);
+    let mut off = 0;
+    if let Some(tick) = tick {
+        off = difference(map, &anchor.timing, tick, own, loop_range);
+        if off.abs() > JUMP {
+            return begin(map, tick, host.bpm, rate);
+        }
+    }
+    let wanted = timing_for(map, own_tick, host.bpm).unwrap_or(anchor.timing);
+    if !is_same(&wanted, &anchor.timing) {
+        let timing = match wanted {
+            Timing::Session => wanted,
+            Timing::Host(segment) => anchor.timing.continued(map, own_tick, segment.tempo),
+        };
+        return Placement::Retime(Anchor { stream, song: timing.sample_at(map, own_tick), timing });
+    }
+    if off.abs() > DRIFT {
+        return Placement::Retime(Anchor { stream, song: own + off, ..*anchor });
+    }
+    Placement::Keep
+}
+
+/// How far the host's position is ahead of ours, in samples. At a loop's end one of the two may
+/// have wrapped a moment before the other.
+fn difference(
+    map: &TempoMap,
+    timing: &Timing,
+    tick: Beats,
+    own: i64,
+    loop_range: Option<(Beats, Beats)>,
+) -> i64 {
+    let off = timing.sample_at(map, tick) - own;
+    let Some((start, end)) = loop_range.filter(|_| off.abs() > JUMP) else { return off };
+    let (start, end) = (timing.sample_at(map, start), timing.sample_at(map, end));
+    let length = end - start;
+    if (own - start).abs() <= JUMP && (off - length).abs() <= JUMP {
+        off - length
+    } else if (own - end).abs() <= JUMP && (off + length).abs() <= JUMP {
+        off + length
+    } else {
+        off
+    }
+}
+
+/// A host's loop in ticks.
+pub(super) fn loop_of(host: &HostTransport) -> Option<(Beats, Beats)> {
+    let (start, end) = host.loop_range?;
+    let (start, end) = (Beats::from_quarters_f64(start)?, Beats::from_quarters_f64(end)?);
+    (start < end).then_some((start, end))
+}
+
+/// Ticks of a bar in a host's metre.
+pub(super) fn bar_of(host: &HostTransport) -> Option<Beats> {
+    let (beats, unit) = host.metre?;
+    let usable = (1..=64).contains(&beats) && matches!(unit, 1 | 2 | 4 | 8 | 16 | 32);
+    usable.then(|| Beats(Beats::quarters(4).0 * i64::from(beats) / i64::from(unit)))
+}
