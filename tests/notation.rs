@@ -30,7 +30,7 @@ fn shown(source: &str, file: &str) -> String {
         Ok(reading) => reading.warnings,
         Err(found) => found,
     };
-    found.iter().map(|problem| problem.show(source, file)).collect::<Vec<_>>().join("\n")
+    text::report(&found, source, file)
 }
 
 fn param(song: &Song, track: &str, param: Param) -> f32 {
@@ -80,6 +80,21 @@ fn a_seventeenth_track_is_an_error_at_its_own_line() {
     let found = text::read(&source).expect_err("too many tracks");
     let places: Vec<_> = found.iter().map(|p| (p.severity, p.line, p.column)).collect();
     assert_eq!(places, [(Severity::Error, 17, 5), (Severity::Error, 18, 5)]);
+}
+
+#[test]
+fn what_is_no_notation_is_given_up_in_time() {
+    let source = "=".repeat(4000) + "\n";
+    let found = text::read(&source.repeat(2000)).expect_err("no notation");
+    assert!(found.len() <= text::MAX_PROBLEMS + 1, "{}", found.len());
+    let source = "pan a: =".to_owned() + &"= ".repeat(2000) + "\n";
+    let found = text::read(&source.repeat(2000)).expect_err("no notation");
+    assert!(found.last().expect("a problem").message.starts_with("more than 1000 problems"));
+    let found = text::read(&"pan a: 0\n".repeat(5000)).expect("repetition is no error").warnings;
+    assert_eq!(found.len(), text::MAX_PROBLEMS);
+    let long = "x".repeat(5000);
+    let found = text::read(&format!("# {long}")).expect_err("a long line");
+    assert_eq!(found[0].message, "a line holds at most 4096 characters");
 }
 
 #[test]

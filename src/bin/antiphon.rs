@@ -272,7 +272,6 @@ impl Source {
     }
 
     fn show(&self, found: &[Diagnostic]) -> String {
-        let source = String::from_utf8_lossy(&self.bytes);
-        found.iter().map(|problem| problem.show(&source, &self.name) + "\n").collect()
+        text::report(found, &String::from_utf8_lossy(&self.bytes), &self.name)
     }
 }

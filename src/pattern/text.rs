@@ -16,7 +16,7 @@ mod scan;
 mod statement;
 mod write;
 
-pub use diagnostic::{Diagnostic, Severity};
+pub use diagnostic::{Diagnostic, Severity, report};
 pub use document::Document;
 pub use statement::{Scope, Statement};
 pub use write::{unsaid, write};
@@ -26,6 +26,9 @@ use crate::time::Tempo;
 
 /// The most characters a line may have.
 pub const MAX_LINE: usize = 4096;
+
+/// Problems after which reading stops: what has so many is no notation.
+pub const MAX_PROBLEMS: usize = 1000;
 
 /// A text, read.
 #[derive(Clone, Debug)]
@@ -43,7 +46,8 @@ pub struct Reading {
 /// Reads a text.
 ///
 /// # Errors
-/// Every error of the text, with its warnings, in the order of its lines.
+/// Every error of the text, with its warnings, in the order of its lines; past [`MAX_PROBLEMS`] the
+/// last one says that the rest was not read.
 pub fn read(source: &str) -> Result<Reading, Vec<Diagnostic>> {
     let mut found = Vec::new();
     let document = Document::parse(source, &mut found);

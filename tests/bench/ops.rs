@@ -26,17 +26,17 @@ pub fn measure(report: &mut Report) {
         let decode = nanos_a_call(|| decode_up(black_box(&bytes)));
         add(report, "decode", decode, Some(("serde_json", decode_json)));
         let copy = nanos_a_call(|| black_box(&bytes).clone());
-        add(report, "encode", encode, Some(("a copy of its bytes", copy)));
+        add(report, "encode, against memory,", encode, Some(("a copy of its bytes", copy)));
         let mut song = Song::new();
         let sound = nanos_a_call(|| black_box(&edits).iter().for_each(|edit| song.apply(edit)));
-        add(report, "write to the engine's song", sound, Some(("a copy of its bytes", copy)));
+        add(report, "write to a song", sound, Some(("a copy of its bytes", copy)));
         let mut state = State::new();
         let mut commit = Commit { seq: state.seq(), author: ClientId(1), cseq: Cseq(1), ops: ops_of(&edits) };
         let apply = nanos_a_call(|| {
             commit.seq.0 += 1;
             state.apply(black_box(&commit)).expect("a gapless commit").len()
         });
-        add(report, "apply to the session's state", apply, Some(("the engine's song alone", sound)));
+        add(report, "apply to a session", apply, Some(("a song alone", sound)));
         report.add(Row {
             case: format!("bytes of {what}"),
             value: bytes.len() as f64,

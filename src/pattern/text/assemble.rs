@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::MAX_PROBLEMS;
 use super::diagnostic::{Diagnostic, Severity};
 use super::document::{Document, Said};
 use super::keys;
@@ -37,6 +38,11 @@ struct Assembly<'a> {
 
 impl Assembly<'_> {
     fn note(&mut self, severity: Severity, line: usize, at: (usize, usize), message: String) {
+        // Warnings end first, so that an error always finds room.
+        let most = if severity == Severity::Warning { MAX_PROBLEMS } else { 10 * MAX_PROBLEMS };
+        if self.found.len() >= most {
+            return;
+        }
         let (column, width) = at;
         self.found.push(Diagnostic { severity, line, column, width, message, help: None });
     }

@@ -31,11 +31,15 @@ pub struct Diagnostic {
 impl Diagnostic {
     /// The problem with its source line and a caret, as a compiler shows it; `file` names the text.
     pub fn show(&self, source: &str, file: &str) -> String {
+        let line = lines(source).nth(self.line - 1).unwrap_or("");
+        self.show_on(line, file)
+    }
+
+    fn show_on(&self, line: &str, file: &str) -> String {
         let kind = match self.severity {
             Severity::Error => "error",
             Severity::Warning => "warning",
         };
-        let line = source.trim_start_matches('\u{feff}').lines().nth(self.line - 1).unwrap_or("");
         let (shown, caret) = window(line, self.column);
         let carets = self.width.min(shown.chars().count().saturating_sub(caret)).max(1);
         let margin = " ".repeat(self.line.to_string().len());
@@ -49,6 +53,18 @@ impl Diagnostic {
         }
         out
     }
+}
+
+/// Problems one below the other, an empty line after each.
+pub fn report(found: &[Diagnostic], source: &str, file: &str) -> String {
+    let lines: Vec<&str> = lines(source).collect();
+    let line = |problem: &Diagnostic| lines.get(problem.line - 1).copied().unwrap_or("");
+    found.iter().map(|problem| problem.show_on(line(problem), file) + "\n").collect()
+}
+
+/// The lines of a text, without the mark that some editors put before the first.
+pub(super) fn lines(source: &str) -> std::str::Lines<'_> {
+    source.strip_prefix('\u{feff}').unwrap_or(source).lines()
 }
 
 /// The part of a line around a column, one character wide each, and the column's place in it.

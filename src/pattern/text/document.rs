@@ -1,10 +1,10 @@
 //! A text as statements in order, with the comments beside them.
 
-use super::MAX_LINE;
-use super::diagnostic::{Diagnostic, Severity};
+use super::diagnostic::{self, Diagnostic, Severity};
 use super::parse::parse;
 use super::scan::{Line, Word, split_comment};
 use super::statement::Statement;
+use super::{MAX_LINE, MAX_PROBLEMS};
 
 /// A text, statement by statement; no comment is lost.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,8 +36,16 @@ pub(super) struct Said {
 impl Document {
     /// Reads each line by itself; a line with an error says nothing.
     pub(super) fn parse(source: &str, found: &mut Vec<Diagnostic>) -> Document {
-        let source = source.trim_start_matches('\u{feff}');
-        let lines = source.lines().enumerate().map(|(at, text)| entry(at + 1, text, found)).collect();
+        let mut lines = Vec::new();
+        for (at, text) in diagnostic::lines(source).enumerate() {
+            if found.len() >= MAX_PROBLEMS {
+                let message = format!("more than {MAX_PROBLEMS} problems: the text is not read from here on");
+                let mut line = Line { number: at + 1, text, found };
+                line.note(Severity::Error, Word { text: "", at: 0 }, message, None);
+                break;
+            }
+            lines.push(entry(at + 1, text, found));
+        }
         Document { lines }
     }
 
