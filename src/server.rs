@@ -1,1 +1,106 @@
-//! To come.
+//! The session server: rooms over a store, reached by HTTP and WebSocket.
+//!
+//! Thread: a tokio runtime of its own. Invariant: nobody is told of a commit before the store has
+//! it. Deliberately absent: the engine; the server sequences and compares, it renders nothing.
+
+mod app;
+pub mod cli;
+mod clock;
+mod clock_socket;
+pub mod invites;
+pub mod limits;
+mod listen;
+pub mod metrics;
+mod outgoing;
+mod page;
+mod problem;
+mod room;
+mod router;
+mod session_socket;
+pub mod store;
+mod traffic;
+mod upgrade;
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+use app::App;
+use clock::ServerClock;
+use limits::Rates;
+use store::Store;
+
+/// How long a server that goes down waits for its sockets.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
+/// How often old figures are folded into the metrics' summaries.
+const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// How a server runs.
+#[derive(Clone, Debug)]
+pub struct ServeConfig {
+    /// The folder of its store.
+    pub data: PathBuf,
+    /// Where it listens; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Whether it may listen beyond this machine without encryption.
+    pub insecure_plaintext: bool,
+    /// The address that invite links name, where it differs from the one that requests come to.
+    pub public_url: Option<String>,
+    /// What one connection may send.
+    pub rates: Rates,
+}
+
+/// Serves until `stop` completes, then writes what has been accepted, tells everybody and returns.
+/// `ready` is called with the address once it listens.
+///
+/// # Errors
+/// The store cannot be opened, the address cannot be listened on, or it lies off this machine and
+/// plaintext was not allowed.
+pub async fn serve(
+    config: ServeConfig,
+    ready: impl FnOnce(SocketAddr),
+    stop: impl Future<Output = ()>,
+) -> anyhow::Result<()> {
+    if !config.listen.ip().is_loopback() && !config.insecure_plaintext {
+        anyhow::bail!(
+            "{} can be reached from other machines, and this server speaks plain HTTP: invites and \
+             edits would travel readable. Put a TLS proxy before it and listen on 127.0.0.1, or say \
+             --insecure-plaintext if the network is yours",
+            config.listen
+        );
+    }
+    let figures = metrics::handle();
+    let store = Store::open(&config.data)
+        .await
+        .with_context(|| format!("opening the store in {}", config.data.display()))?;
+    let clock = ServerClock::start(store.created_at().await?);
+    let listener =
+        TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
+    let (alive, mut all_closed) = mpsc::channel(1);
+    let app = Arc::new(App::new(store, clock, config.rates, config.public_url, alive.downgrade()));
+    let router = router::router(app.clone());
+    ready(listener.local_addr()?);
+
+    let upkeep = async {
+        loop {
+            tokio::time::sleep(METRICS_UPKEEP).await;
+            figures.run_upkeep();
+        }
+    };
+    tokio::select! {
+        () = listen::accept(listener, router) => {}
+        () = upkeep => {}
+        () = stop => tracing::info!("going down"),
+    }
+    app.close_rooms().await;
+    drop(alive);
+    if tokio::time::timeout(CLOSE_TIMEOUT, all_closed.recv()).await.is_err() {
+        tracing::warn!("some sockets did not close in time");
+    }
+    Ok(())
+}

@@ -1,1 +1,5 @@
-fn main() {}
+//! The session server.
+
+fn main() -> std::process::ExitCode {
+    antiphon::server::cli::main()
+}

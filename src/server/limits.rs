@@ -1,0 +1,168 @@
+//! What one connection and one session may ask for, and how often the room speaks.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// The most participants connected to one session.
+pub const MAX_PARTICIPANTS: usize = 128;
+/// The time a connection has for its HTTP head.
+pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time a socket has for its `Hello`.
+pub const HELLO_TIMEOUT: Duration = Duration::from_secs(10);
+/// The time a receiver has to take what is sent to it.
+pub const SEND_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a socket is asked whether it lives.
+pub const HEARTBEAT: Duration = Duration::from_secs(30);
+/// A socket that says nothing for this long, not even to a heartbeat, is gone.
+pub const SILENCE: Duration = Duration::from_secs(75);
+/// Packets that wait for one receiver; one that lets more gather is disconnected and comes back
+/// with a delta.
+pub const SEND_QUEUE: usize = 256;
+/// The most edits (ops) committed to the store at once.
+pub const BATCH_OPS: usize = 256;
+/// The most characters in a line of chat.
+pub const CHAT_CHARACTERS: usize = 500;
+/// The most characters in a participant's name.
+pub const NAME_CHARACTERS: usize = 64;
+/// After this much quiet the next edit or gesture goes out at once, however many people there are.
+pub const QUIET: Duration = Duration::from_millis(100);
+
+/// What a connection may send in a second.
+#[derive(Clone, Copy, Debug)]
+pub struct Rates {
+    /// Frames that are stored: edits, transport.
+    pub durable: u32,
+    /// Frames that are not: gestures, presence, fingerprints.
+    pub ephemeral: u32,
+    /// Lines of chat.
+    pub chat: u32,
+}
+
+impl Default for Rates {
+    fn default() -> Rates {
+        Rates { durable: 60, ephemeral: 120, chat: 4 }
+    }
+}
+
+/// How long commits gather before they go out together: nothing for up to 4 people, then longer,
+/// so that each receives less than 1 KB/s however many edit. The first after [`QUIET`] never waits.
+pub fn commit_interval(people: usize) -> Duration {
+    Duration::from_millis(match people {
+        0..=4 => 0,
+        5..=8 => 100,
+        9..=16 => 150,
+        17..=32 => 200,
+        _ => 250,
+    })
+}
+
+/// How long gestures gather (the latest of each parameter survives): 10 Hz for up to 8 people. The
+/// first after [`QUIET`] never waits.
+pub fn gesture_interval(people: usize) -> Duration {
+    commit_interval(people).max(Duration::from_millis(100))
+}
+
+/// The least time between two rounds of presence.
+pub fn presence_interval(people: usize) -> Duration {
+    Duration::from_millis((50 * people as u64).max(1000))
+}
+
+/// A bucket that fills with `rate` tokens a second and holds a second's worth.
+#[derive(Clone, Copy, Debug)]
+pub struct TokenBucket {
+    rate: f64,
+    tokens: f64,
+    at: Instant,
+}
+
+impl TokenBucket {
+    /// A full one.
+    pub fn new(rate: u32, now: Instant) -> TokenBucket {
+        TokenBucket { rate: f64::from(rate), tokens: f64::from(rate), at: now }
+    }
+
+    /// Takes a token, if there is one.
+    pub fn take(&mut self, now: Instant) -> bool {
+        let filled = self.tokens + now.duration_since(self.at).as_secs_f64() * self.rate;
+        (self.tokens, self.at) = (filled.min(self.rate), now);
+        let has = self.tokens >= 1.0;
+        self.tokens -= if has { 1.0 } else { 0.0 };
+        has
+    }
+}
+
+/// Lets the first of a burst through at once and gathers what follows.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    sent: Option<Instant>,
+}
+
+impl Pace {
+    /// Nothing was sent yet.
+    pub const fn new() -> Pace {
+        Pace { sent: None }
+    }
+
+    /// When something that is ready at `now` should go out: at once after [`QUIET`], else
+    /// `interval` after what went before.
+    pub fn due(&self, now: Instant, interval: Duration) -> Instant {
+        match self.sent {
+            Some(sent) if now.duration_since(sent) < QUIET => sent + interval,
+            _ => now,
+        }
+    }
+
+    /// When something may go out that never hurries: `interval` after what went before.
+    pub fn not_before(&self, now: Instant, interval: Duration) -> Instant {
+        self.sent.map_or(now, |sent| sent + interval)
+    }
+
+    /// Something went out.
+    pub fn sent(&mut self, now: Instant) {
+        self.sent = Some(now);
+    }
+}
+
+impl Default for Pace {
+    fn default() -> Pace {
+        Pace::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bucket_gives_its_rate_and_no_more() {
+        let start = Instant::now();
+        let mut bucket = TokenBucket::new(60, start);
+        assert_eq!((0..100).filter(|_| bucket.take(start)).count(), 60);
+        let later = start + Duration::from_millis(500);
+        assert_eq!((0..100).filter(|_| bucket.take(later)).count(), 30);
+    }
+
+    #[test]
+    fn the_first_after_quiet_goes_at_once() {
+        let start = Instant::now();
+        let mut pace = Pace::new();
+        let interval = Duration::from_millis(250);
+        assert_eq!(pace.due(start, interval), start);
+        pace.sent(start);
+        let soon = start + Duration::from_millis(20);
+        assert_eq!(pace.due(soon, interval), start + interval);
+        assert_eq!(pace.due(soon, Duration::ZERO), start);
+        let late = start + Duration::from_millis(101);
+        assert_eq!(pace.due(late, interval), late);
+    }
+
+    #[test]
+    fn intervals_grow_with_the_people() {
+        assert!(commit_interval(4).is_zero());
+        let lengths: Vec<_> = [5, 9, 17, 100].map(commit_interval).into();
+        assert!(lengths.is_sorted());
+        assert_eq!(gesture_interval(2), Duration::from_millis(100));
+        assert_eq!(presence_interval(100), Duration::from_secs(5));
+    }
+}

@@ -1,0 +1,306 @@
+//! A session's room: one task that owns its sequencer and speaks to everybody in it.
+//!
+//! Thread: one task a room. Invariants: commits are stored before anybody hears of them; the room
+//! never waits for a receiver.
+
+mod commit;
+mod ephemeral;
+mod fingerprints;
+mod handle;
+mod member;
+mod transport;
+
+pub use handle::{Entry, Outbound, Packet, RoomHandle, Seat};
+pub use member::shown_name;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
+
+use super::app::{Rejection, Rooms};
+use super::clock::ServerClock;
+use super::limits::{BATCH_OPS, Pace, commit_interval, gesture_interval, presence_interval};
+use super::metrics;
+use super::outgoing::{encoded, error_frame};
+use super::store::{Store, StoreError};
+use crate::session::{ClientId, Commit, Seq, Sequencer};
+use crate::wire::{Down, ErrorCode, Up};
+use commit::{Request, Submitted};
+use fingerprints::Comparison;
+use handle::Message;
+use member::Member;
+
+/// A room without anybody in it closes after this long.
+const EMPTY: Duration = Duration::from_secs(60);
+/// Commits kept at hand for those who come back.
+const RECENT: usize = 1024;
+/// Messages that wait for the room; who sends more waits too.
+const INBOX: usize = 1024;
+
+/// A session while somebody is in it.
+pub struct Room {
+    session: String,
+    store: Arc<Store>,
+    clock: ServerClock,
+    rooms: Rooms,
+    inbox: mpsc::Receiver<Message>,
+    sequencer: Sequencer,
+    /// The last commits, stored and in order.
+    recent: VecDeque<Commit>,
+    /// The seq of the last snapshot that was written or tried.
+    snapshot: Seq,
+    members: BTreeMap<ClientId, Member>,
+    /// Stored commits that have not gone out yet.
+    outgoing: Vec<Commit>,
+    commit_pace: Pace,
+    gesture_pace: Pace,
+    presence_pace: Pace,
+    /// When edits that wait for a beat were committed, by commit.
+    waiting_since: BTreeMap<Seq, Instant>,
+    promote_after: Option<Instant>,
+    comparison: Comparison,
+    next_socket: u64,
+    empty_since: Option<Instant>,
+}
+
+impl Room {
+    /// Opens a session from the store and starts its task.
+    ///
+    /// # Errors
+    /// The store fails, or the session's log cannot be read.
+    pub async fn open(
+        session: &str,
+        store: Arc<Store>,
+        clock: ServerClock,
+        rooms: Rooms,
+    ) -> Result<RoomHandle, StoreError> {
+        let recovered = store.recover(session).await?;
+        let (messages, inbox) = mpsc::channel(INBOX);
+        let snapshot = recovered.state.seq();
+        let room = Room {
+            session: session.to_owned(),
+            store,
+            clock,
+            rooms,
+            inbox,
+            sequencer: Sequencer::restore(recovered.state, recovered.clients),
+            recent: VecDeque::new(),
+            snapshot,
+            members: BTreeMap::new(),
+            outgoing: Vec::new(),
+            commit_pace: Pace::new(),
+            gesture_pace: Pace::new(),
+            presence_pace: Pace::new(),
+            waiting_since: BTreeMap::new(),
+            promote_after: None,
+            comparison: Comparison::default(),
+            next_socket: 1,
+            empty_since: Some(Instant::now()),
+        };
+        metrics::sessions(1);
+        tracing::info!(session, seq = snapshot.0, "a session opened");
+        tokio::spawn(room.run());
+        Ok(RoomHandle::new(messages))
+    }
+
+    async fn run(mut self) {
+        let mut closing = Vec::new();
+        loop {
+            let due = self.next_due();
+            tokio::select! {
+                biased;
+                message = self.inbox.recv() => match message {
+                    Some(message) => self.take(message, &mut closing).await,
+                    None => break,
+                },
+                () = tokio::time::sleep_until(due) => {}
+            }
+            self.tick().await;
+            if !closing.is_empty() || self.close_if_empty().await {
+                break;
+            }
+        }
+        self.close(closing).await;
+    }
+
+    /// Takes a message and those queued behind it, and commits what they ask for together.
+    async fn take(&mut self, first: Message, closing: &mut Vec<oneshot::Sender<()>>) {
+        let mut batch = Vec::new();
+        let mut ops = 0;
+        let mut next = Some(first);
+        while let Some(message) = next {
+            match message {
+                Message::Up { seat, up, arrived } => {
+                    if let Some(request) = self.take_up(seat, up) {
+                        ops += request.ops();
+                        batch.push(Submitted { seat, request, arrived });
+                    }
+                }
+                Message::Enter { entry, answer } => {
+                    // The state that it is told of includes what came before it.
+                    self.commit(std::mem::take(&mut batch)).await;
+                    let entered = self.enter(entry).await;
+                    // Where nobody waits any more, the socket's end comes as a message too.
+                    let _ = answer.send(entered);
+                }
+                Message::Leave(seat) => self.leave(seat),
+                Message::ClockSocket { client, meter } => {
+                    if let Some(member) = self.members.get_mut(&client) {
+                        member.traffic.add(meter);
+                    }
+                }
+                Message::Participants(answer) => {
+                    let _ = answer.send(self.participants_report());
+                }
+                Message::Fingerprints(answer) => {
+                    let _ = answer.send(self.comparison.report());
+                }
+                Message::Close(answer) => closing.push(answer),
+            }
+            next = if ops < BATCH_OPS { self.inbox.try_recv().ok() } else { None };
+        }
+        self.commit(batch).await;
+    }
+
+    /// Handles what is not to be stored; returns what is.
+    fn take_up(&mut self, seat: Seat, up: Up) -> Option<Request> {
+        if !self.holds(seat) {
+            return None;
+        }
+        match up {
+            Up::Ops { cseq, base, ops } => return Some(Request::Ops { cseq, base, ops }),
+            Up::Start { tick } => return Some(Request::Start(tick)),
+            Up::Stop => return Some(Request::Stop),
+            Up::Gesture(moves) => self.take_gesture(seat, moves),
+            Up::Presence(state) => self.take_presence(seat, state),
+            Up::Fingerprints(bars) => self.take_fingerprints(seat, bars),
+            Up::Chat(text) => self.take_chat(seat, &text),
+            // The socket answers these itself.
+            Up::Hello(_) | Up::Probe { .. } | Up::Leave => {}
+        }
+        None
+    }
+
+    /// Does what the time has come for.
+    async fn tick(&mut self) {
+        self.promote_due().await;
+        self.flush(Instant::now());
+        self.snapshot_if_due().await;
+    }
+
+    fn people(&self) -> usize {
+        self.members.values().filter(|member| member.seat.is_some()).count()
+    }
+
+    fn holds(&self, seat: Seat) -> bool {
+        self.member(seat).is_some()
+    }
+
+    fn member(&self, seat: Seat) -> Option<&Member> {
+        self.members.get(&seat.client).filter(|member| member.sits(seat))
+    }
+
+    /// When the room must look again, if nobody says anything.
+    fn next_due(&self) -> Instant {
+        let now = Instant::now();
+        let people = self.people();
+        let commits = (!self.outgoing.is_empty()).then(|| self.commit_pace.due(now, commit_interval(people)));
+        let gestures = self.members.values().any(|member| !member.gestures.is_empty());
+        let gestures = gestures.then(|| self.gesture_pace.due(now, gesture_interval(people)));
+        let presence = self.members.values().any(|member| member.presence_changed);
+        let presence = presence.then(|| self.presence_pace.not_before(now, presence_interval(people)));
+        let empty = self.empty_since.map(|since| since + EMPTY);
+        let far = now + EMPTY;
+        [commits, gestures, presence, self.promotion_due(now), empty]
+            .into_iter()
+            .flatten()
+            .fold(far, Instant::min)
+    }
+
+    /// Sends what gathered and is due, all of it in one packet a receiver.
+    fn flush(&mut self, now: Instant) {
+        let people = self.people();
+        let mut round = Vec::new();
+        if !self.outgoing.is_empty() && self.commit_pace.due(now, commit_interval(people)) <= now {
+            self.commit_pace.sent(now);
+            round.extend(self.take_outgoing().into_iter().map(|frame| (ClientId(0), frame)));
+        }
+        if self.gesture_pace.due(now, gesture_interval(people)) <= now {
+            round.extend(self.take_gestures(now));
+        }
+        if self.presence_pace.not_before(now, presence_interval(people)) <= now {
+            round.extend(self.take_presences(now));
+        }
+        if round.is_empty() {
+            return;
+        }
+        for (client, member) in &self.members {
+            let others = round.iter().filter(|(author, _)| author != client);
+            member.send(others.map(|(_, frame)| frame.clone()).collect());
+        }
+    }
+
+    fn tell(&self, client: ClientId, down: Down) {
+        if let Some(member) = self.members.get(&client) {
+            member.send(encoded(down));
+        }
+    }
+
+    fn complain(&self, client: ClientId, code: ErrorCode, message: impl Into<String>) {
+        if let Some(member) = self.members.get(&client) {
+            member.send(error_frame(code, message, false));
+        }
+    }
+
+    fn broadcast(&self, down: Down) {
+        let frames = encoded(down);
+        for member in self.members.values() {
+            member.send(frames.clone());
+        }
+    }
+
+    /// Whether nobody came for a while; the room is then no longer found.
+    async fn close_if_empty(&mut self) -> bool {
+        if self.empty_since.is_none_or(|since| since.elapsed() < EMPTY) {
+            return false;
+        }
+        let mut rooms = self.rooms.lock().await;
+        // Somebody may have found the room a moment ago.
+        if !self.inbox.is_empty() {
+            return false;
+        }
+        rooms.remove(&self.session);
+        self.inbox.close();
+        true
+    }
+
+    /// Writes and sends what is left, says goodbye, and ends.
+    async fn close(mut self, closing: Vec<oneshot::Sender<()>>) {
+        self.inbox.close();
+        let mut ignored = Vec::new();
+        while let Some(message) = self.inbox.recv().await {
+            self.take(message, &mut ignored).await;
+        }
+        let rest = self.take_outgoing();
+        let goaway = encoded(Down::Goaway { retry_ms: 1000 });
+        for member in self.members.values() {
+            member.send(rest.clone());
+            member.send(goaway.clone());
+            member.dismiss();
+        }
+        metrics::participants(-(self.people() as i32));
+        metrics::sessions(-1);
+        tracing::info!(session = self.session, seq = self.sequencer.state().seq().0, "a session closed");
+        for answer in closing.into_iter().chain(ignored) {
+            let _ = answer.send(());
+        }
+    }
+}
+
+/// Why an entry failed.
+fn reject(code: ErrorCode, message: impl Into<String>) -> Rejection {
+    Rejection { code, message: message.into() }
+}

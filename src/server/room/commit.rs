@@ -1,0 +1,213 @@
+//! From requests to stored commits, and from those to everybody.
+
+use std::collections::BTreeSet;
+
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Bytes;
+
+use super::{RECENT, Room, Seat};
+use crate::server::metrics;
+use crate::server::outgoing::encoded;
+use crate::server::store::StoreError;
+use crate::session::{ClientId, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp};
+use crate::time::Beats;
+use crate::wire::{Down, ErrorCode};
+
+/// Commits between two snapshots.
+const SNAPSHOT_EVERY: u64 = 1000;
+
+/// Something to be decided and stored.
+pub(super) enum Request {
+    Ops { cseq: Cseq, base: Seq, ops: Vec<StampedOp> },
+    Start(Beats),
+    Stop,
+}
+
+impl Request {
+    pub fn ops(&self) -> usize {
+        match self {
+            Request::Ops { ops, .. } => ops.len().max(1),
+            Request::Start(_) | Request::Stop => 1,
+        }
+    }
+}
+
+/// A request, whose, and since when.
+pub(super) struct Submitted {
+    pub seat: Seat,
+    pub request: Request,
+    pub arrived: Instant,
+}
+
+/// What a client is told beside its commits.
+enum Reply {
+    Refused(Cseq, Refusal),
+    Again(Cseq, Seq),
+}
+
+impl Room {
+    /// Decides a batch, stores it in one transaction, and only then tells anybody.
+    pub(super) async fn commit(&mut self, batch: Vec<Submitted>) {
+        if batch.is_empty() {
+            return;
+        }
+        let mut commits = Vec::new();
+        let mut replies = Vec::new();
+        let mut changed = BTreeSet::new();
+        let mut asked = Vec::with_capacity(batch.len());
+        for Submitted { seat, request, arrived } in batch {
+            let Some(role) = self.member(seat).map(|member| member.role) else { continue };
+            asked.push((seat.client, arrived));
+            match request {
+                Request::Ops { cseq, base, ops } => {
+                    let position = self.position();
+                    let decided = self.sequencer.submit(seat.client, role, cseq, base, ops, position);
+                    if !matches!(decided, Err(Refusal::Gap { .. }) | Ok(Outcome::Duplicate { .. })) {
+                        changed.insert(seat.client);
+                    }
+                    match decided {
+                        Ok(Outcome::Committed(commit)) => commits.push(commit),
+                        Ok(Outcome::Duplicate { seq }) => {
+                            replies.push((seat.client, Reply::Again(cseq, seq)))
+                        }
+                        Err(refusal) => replies.push((seat.client, Reply::Refused(cseq, refusal))),
+                    }
+                }
+                Request::Start(_) | Request::Stop if role == Role::Listener => {
+                    let message =
+                        "a listener may not move the transport; ask the owner for an editor's invite";
+                    self.complain(seat.client, ErrorCode::Unauthorized, message);
+                }
+                Request::Start(tick) => commits.push(self.start(tick)),
+                Request::Stop => commits.extend(self.stop()),
+            }
+        }
+        if !self.store_and_queue(commits, &changed).await {
+            for client in asked.iter().map(|(client, _)| *client).collect::<BTreeSet<_>>() {
+                let message = "the server could not store your edits; send them again in a moment";
+                self.complain(client, ErrorCode::Unavailable, message);
+            }
+            return;
+        }
+        let now = Instant::now();
+        asked.iter().for_each(|(_, arrived)| metrics::acked(now - *arrived));
+        for (client, reply) in replies {
+            self.reply(client, reply).await;
+        }
+    }
+
+    /// Writes commits and the authors' records; on success they are queued for everybody. On
+    /// failure the room is as the store has it.
+    pub(super) async fn store_and_queue(
+        &mut self,
+        commits: Vec<Commit>,
+        changed: &BTreeSet<ClientId>,
+    ) -> bool {
+        let record = |client: &ClientId| Some((*client, self.sequencer.client(*client)?.clone()));
+        let records: Vec<_> = changed.iter().filter_map(record).collect();
+        if commits.is_empty() && records.is_empty() {
+            return true;
+        }
+        if let Err(error) = self.store.append(&self.session, &commits, &records).await {
+            metrics::store_failed();
+            tracing::error!(session = self.session, %error, "commits could not be stored");
+            self.reload().await;
+            return false;
+        }
+        metrics::committed(commits.len(), commits.iter().map(|commit| commit.ops.len()).sum());
+        let now = Instant::now();
+        for commit in commits {
+            if commit.ops.iter().any(|op| op.at.is_some()) {
+                self.waiting_since.insert(commit.seq, now);
+            }
+            if self.recent.len() == RECENT {
+                self.recent.pop_front();
+            }
+            self.recent.push_back(commit.clone());
+            self.outgoing.push(commit);
+        }
+        true
+    }
+
+    /// Goes back to what the store has, after it refused a transaction. A transaction whose answer
+    /// was lost may have been written after all: what it holds goes out as if it had just come.
+    async fn reload(&mut self) {
+        let known = self.recent.back().map(|commit| commit.seq);
+        match self.store.recover(&self.session).await {
+            Ok(recovered) => {
+                self.sequencer = Sequencer::restore(recovered.state, recovered.clients);
+                if let Some(known) = known {
+                    match self.store.commits_after(&self.session, known, RECENT as u32).await {
+                        Ok(commits) => {
+                            self.recent.extend(commits.iter().cloned());
+                            self.outgoing.extend(commits);
+                        }
+                        Err(error) => self.give_up(&error),
+                    }
+                } else {
+                    self.recent.clear();
+                }
+            }
+            Err(error) => self.give_up(&error),
+        }
+    }
+
+    /// Neither written nor readable: everybody is sent away, and the next to come tries afresh.
+    fn give_up(&mut self, error: &StoreError) {
+        tracing::error!(session = self.session, %error, "the session cannot be read; closing it");
+        self.inbox.close();
+    }
+
+    async fn reply(&mut self, client: ClientId, reply: Reply) {
+        match reply {
+            Reply::Refused(cseq, reason) => {
+                metrics::refused();
+                self.tell(client, Down::Nack { cseq, reason });
+            }
+            // It goes out with the others in a moment.
+            Reply::Again(_, seq) if self.outgoing.iter().any(|commit| commit.seq == seq) => {}
+            Reply::Again(cseq, seq) => {
+                let kept = self.recent.iter().find(|commit| commit.seq == seq).cloned();
+                let found = match kept {
+                    Some(commit) => Ok(Some(commit)),
+                    None => self.store.commit_of(&self.session, client, cseq).await,
+                };
+                match found {
+                    Ok(Some(commit)) => self.tell(client, Down::Commits(vec![commit])),
+                    Ok(None) => {
+                        let reason = "it was refused long ago; the reason is no longer kept".to_owned();
+                        self.tell(client, Down::Nack { cseq, reason: Refusal::Invalid { index: 0, reason } });
+                    }
+                    Err(error) => {
+                        tracing::error!(session = self.session, %error, "a commit could not be read");
+                        let message = "the server could not look your edit up; send it again in a moment";
+                        self.complain(client, ErrorCode::Unavailable, message);
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is to go out, encoded once for all.
+    pub(super) fn take_outgoing(&mut self) -> Vec<Bytes> {
+        match std::mem::take(&mut self.outgoing) {
+            commits if commits.is_empty() => Vec::new(),
+            commits => encoded(Down::Commits(commits)),
+        }
+    }
+
+    /// Keeps a snapshot now and then, so that opening the session does not replay it all.
+    pub(super) async fn snapshot_if_due(&mut self) {
+        let state = self.sequencer.state();
+        let seq = state.seq();
+        if seq.0 < self.snapshot.0 + SNAPSHOT_EVERY {
+            return;
+        }
+        // A failure is no harm: the log serves, and the next snapshot is tried as far on.
+        self.snapshot = seq;
+        if let Err(error) = self.store.save_snapshot(&self.session, seq, &state.encode()).await {
+            metrics::store_failed();
+            tracing::error!(session = self.session, %error, "a snapshot could not be stored");
+        }
+    }
+}

@@ -1,0 +1,132 @@
+//! What is passed on and never stored: gestures, presence, chat, fingerprints.
+
+use tokio::time::Instant;
+use tokio_tungstenite::tungstenite::Bytes;
+
+use super::{Room, Seat};
+use crate::rt::ports::BarFingerprint;
+use crate::server::limits::CHAT_CHARACTERS;
+use crate::server::metrics;
+use crate::server::outgoing::encoded;
+use crate::session::{ClientId, Role};
+use crate::wire::{Down, ErrorCode, Gesture, PresenceState};
+
+/// The most parameters that one hand holds.
+const MAX_MOVES: usize = 64;
+/// The most bars in one frame of fingerprints.
+const MAX_BARS: usize = 64;
+
+impl Room {
+    pub(super) fn take_gesture(&mut self, seat: Seat, moves: Vec<Gesture>) {
+        let Some(member) = self.members.get_mut(&seat.client) else { return };
+        if member.role == Role::Listener {
+            let message = "a listener may not move parameters; ask the owner for an editor's invite";
+            return self.complain(seat.client, ErrorCode::Unauthorized, message);
+        }
+        let valid = |held: &Gesture| held.slot.is_valid() && held.slot.spec().check(held.value).is_ok();
+        if moves.len() > MAX_MOVES || !moves.iter().all(valid) {
+            let message = format!(
+                "a gesture holds at most {MAX_MOVES} parameters, each within its range; this one was dropped"
+            );
+            return self.complain(seat.client, ErrorCode::Malformed, message);
+        }
+        for held in moves {
+            match member.gestures.iter_mut().find(|other| other.slot == held.slot) {
+                Some(other) => other.value = held.value,
+                None => member.gestures.push(held),
+            }
+        }
+    }
+
+    /// Everybody's moves since the last round, each with its author.
+    pub(super) fn take_gestures(&mut self, now: Instant) -> Vec<(ClientId, Bytes)> {
+        let moved = self.members.iter_mut().filter(|(_, member)| !member.gestures.is_empty());
+        let frames: Vec<_> = moved
+            .flat_map(|(author, member)| {
+                let moves = std::mem::take(&mut member.gestures);
+                encoded(Down::Gestures { author: *author, moves }).into_iter().map(|frame| (*author, frame))
+            })
+            .collect();
+        if !frames.is_empty() {
+            self.gesture_pace.sent(now);
+        }
+        frames
+    }
+
+    pub(super) fn take_presence(&mut self, seat: Seat, state: PresenceState) {
+        if let Some(member) = self.members.get_mut(&seat.client) {
+            member.state = state;
+            member.presence_changed = differs(&state, &member.told);
+        }
+    }
+
+    /// The changes of presence since the last round, each with whose it is.
+    pub(super) fn take_presences(&mut self, now: Instant) -> Vec<(ClientId, Bytes)> {
+        let changed = self.members.iter_mut().filter(|(_, member)| member.presence_changed);
+        let frames: Vec<_> = changed
+            .flat_map(|(client, member)| {
+                member.presence_changed = false;
+                member.told = member.state;
+                let told = encoded(Down::Presence { client: *client, state: member.state });
+                told.into_iter().map(|frame| (*client, frame))
+            })
+            .collect();
+        if !frames.is_empty() {
+            self.presence_pace.sent(now);
+        }
+        frames
+    }
+
+    pub(super) fn take_chat(&mut self, seat: Seat, text: &str) {
+        let text = text.trim();
+        if text.is_empty() || text.chars().count() > CHAT_CHARACTERS {
+            let message = format!("a line of chat has 1 to {CHAT_CHARACTERS} characters");
+            return self.complain(seat.client, ErrorCode::TooLarge, message);
+        }
+        self.broadcast(Down::Chat { author: seat.client, text: text.to_owned() });
+    }
+
+    pub(super) fn take_fingerprints(&mut self, seat: Seat, bars: Vec<BarFingerprint>) {
+        if bars.len() > MAX_BARS {
+            let message = format!("at most {MAX_BARS} bars a frame; these were dropped");
+            return self.complain(seat.client, ErrorCode::TooLarge, message);
+        }
+        for bar in bars {
+            for result in self.comparison.add(seat.client, &bar) {
+                metrics::compared(result.differ == 0);
+                if result.differ != 0 && result.changed {
+                    let (a, b) = (seat.client.0, result.other.0);
+                    let differ = format!("{:#x}", result.differ);
+                    tracing::warn!(session = self.session, bar = bar.bar, a, b, differ, "bars differ");
+                }
+                if result.changed || bar.bar % 4 == 0 {
+                    let (bar, differ) = (bar.bar, result.differ);
+                    self.tell(seat.client, Down::Compared { bar, differ, other: result.other });
+                    self.tell(result.other, Down::Compared { bar, differ, other: seat.client });
+                }
+            }
+        }
+    }
+}
+
+/// Whether others should hear of it: measured latencies waver all the time, and a change of less
+/// than a quarter tells nobody anything.
+fn differs(new: &PresenceState, told: &PresenceState) -> bool {
+    let wavers = |new: u32, told: u32| new.abs_diff(told) > told / 4 + 200;
+    (new.cursor, new.playing, new.host_tempo) != (told.cursor, told.playing, told.host_tempo)
+        || wavers(new.rtt_us, told.rtt_us)
+        || wavers(new.clock_bound_us, told.clock_bound_us)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wavering_latency_is_no_news() {
+        let told = PresenceState { rtt_us: 10_000, ..PresenceState::default() };
+        assert!(!differs(&PresenceState { rtt_us: 11_000, ..told }, &told));
+        assert!(differs(&PresenceState { rtt_us: 20_000, ..told }, &told));
+        assert!(differs(&PresenceState { cursor: Some((1, 2)), ..told }, &told));
+    }
+}

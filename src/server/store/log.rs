@@ -1,0 +1,118 @@
+//! A session's log and snapshots as bytes, whatever database holds them.
+
+use thiserror::Error;
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::server::metrics;
+use crate::session::{ApplyError, ClientId, ClientRecord, Commit, Seq, State};
+
+/// The format of stored commits and records: the first byte of each.
+const VERSION: u8 = 1;
+
+/// A session as the store has it.
+#[derive(Clone, Debug)]
+pub struct Recovered {
+    /// The state after the last commit.
+    pub state: State,
+    /// What the sequencer remembers of each client.
+    pub clients: Vec<(ClientId, ClientRecord)>,
+}
+
+/// A log that cannot be read.
+#[derive(Debug, Error)]
+pub enum LogError {
+    /// A commit is missing.
+    #[error("the log has commit {got} where {expected} should be; restore the store from a backup")]
+    Gap {
+        /// The next seq.
+        expected: u64,
+        /// What is there.
+        got: u64,
+    },
+    /// A row does not parse.
+    #[error("{what} is corrupt in the store; restore it from a backup")]
+    Corrupt {
+        /// Which row.
+        what: String,
+    },
+    /// A commit does not apply.
+    #[error("the log does not replay: {0}")]
+    Replay(#[from] ApplyError),
+}
+
+pub(super) fn commit_bytes(commit: &Commit) -> Vec<u8> {
+    versioned(commit)
+}
+
+pub(super) fn record_bytes(record: &ClientRecord) -> Vec<u8> {
+    versioned(record)
+}
+
+/// SQLite's integers are signed; the bits are what counts.
+pub(super) fn checksum(bytes: &[u8]) -> i64 {
+    xxh3_64(bytes) as i64
+}
+
+/// Rows `(seq, bytes)` as commits that follow `after` without a gap.
+pub(super) fn gapless<'a>(
+    after: Seq,
+    rows: impl Iterator<Item = (Seq, &'a [u8])>,
+) -> Result<Vec<Commit>, LogError> {
+    (after.0 + 1..)
+        .zip(rows)
+        .map(|(expected, (seq, bytes))| {
+            if seq.0 != expected {
+                return Err(LogError::Gap { expected, got: seq.0 });
+            }
+            parsed(bytes)
+                .filter(|commit: &Commit| commit.seq == seq)
+                .ok_or_else(|| LogError::Corrupt { what: format!("commit {}", seq.0) })
+        })
+        .collect()
+}
+
+/// The first of `snapshots` (newest first) that is whole, or the empty session.
+pub(super) fn newest_whole<'a>(
+    session: &str,
+    snapshots: impl Iterator<Item = (Seq, i64, &'a [u8])>,
+) -> (Seq, State) {
+    for (seq, sum, bytes) in snapshots {
+        let fault = match State::decode(bytes) {
+            _ if checksum(bytes) != sum => "its checksum does not match".to_owned(),
+            Ok(state) if state.seq() == seq => return (seq, state),
+            Ok(state) => format!("it stands at commit {}", state.seq().0),
+            Err(error) => error.to_string(),
+        };
+        metrics::snapshot_corrupt();
+        tracing::error!(session, seq = seq.0, fault, "a snapshot is corrupt; an older layer serves");
+    }
+    (Seq(0), State::new())
+}
+
+pub(super) fn replay(state: &mut State, commits: &[Commit]) -> Result<(), LogError> {
+    for commit in commits {
+        state.apply(commit)?;
+    }
+    Ok(())
+}
+
+pub(super) fn records<'a>(
+    rows: impl Iterator<Item = (ClientId, &'a [u8])>,
+) -> Result<Vec<(ClientId, ClientRecord)>, LogError> {
+    rows.map(|(client, bytes)| {
+        let record = parsed(bytes);
+        let record =
+            record.ok_or_else(|| LogError::Corrupt { what: format!("the record of client {}", client.0) });
+        Ok((client, record?))
+    })
+    .collect()
+}
+
+fn versioned<T: serde::Serialize>(value: &T) -> Vec<u8> {
+    postcard::to_extend(value, vec![VERSION]).expect("plain data goes into a growing buffer")
+}
+
+fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+    let (version, body) = bytes.split_first()?;
+    (*version == VERSION).then(|| postcard::from_bytes(body).ok()).flatten()
+}

@@ -1,0 +1,411 @@
+//! The store on embedded SQLite: WAL with `synchronous=FULL`, one connection that writes.
+
+use std::path::Path;
+use std::str::FromStr;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sqlx::sqlite::{
+    SqliteConnectOptions, SqliteConnection, SqliteJournalMode, SqlitePool, SqlitePoolOptions,
+    SqliteSynchronous,
+};
+use sqlx::{Connection, QueryBuilder, Row, Sqlite};
+use thiserror::Error;
+use tokio::sync::Mutex;
+
+use super::log::{self, LogError, Recovered};
+use crate::server::invites::{Invite, Secret, random_session_id, role_number, role_numbered};
+use crate::session::{ClientId, ClientRecord, Commit, Cseq, Role, Seq};
+
+/// Snapshots kept a session: the newest and two to fall back on.
+const SNAPSHOTS_KEPT: i64 = 3;
+
+/// Sessions, logs, snapshots, participants and invites in one file.
+pub struct Store {
+    writer: Mutex<SqliteConnection>,
+    readers: SqlitePool,
+}
+
+/// Why the store could not answer.
+#[derive(Debug, Error)]
+pub enum StoreError {
+    /// SQLite said no.
+    #[error("the store failed: {0}")]
+    Sql(#[from] sqlx::Error),
+    /// Its tables could not be brought up to date.
+    #[error("the store's tables could not be brought up to date: {0}")]
+    Migrate(#[from] sqlx::migrate::MigrateError),
+    /// A session's log cannot be read.
+    #[error(transparent)]
+    Log(#[from] LogError),
+}
+
+/// Why somebody was not let in.
+#[derive(Debug, Error)]
+pub enum AdmitError {
+    /// No such session.
+    #[error("there is no session '{0}' on this server; ask for a new invite link")]
+    UnknownSession(String),
+    /// The secret opens no invite of this session.
+    #[error("the invite is not valid for this session; ask for a new invite link")]
+    WrongSecret,
+    /// The invite's time is over.
+    #[error("the invite has expired; ask for a new invite link")]
+    Expired,
+    /// Everybody it was meant for has come.
+    #[error("the invite has been used up; ask for a new invite link")]
+    Spent,
+    /// The store failed.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl From<sqlx::Error> for AdmitError {
+    fn from(error: sqlx::Error) -> AdmitError {
+        AdmitError::Store(error.into())
+    }
+}
+
+/// Who was let in, as what.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Admission {
+    /// The participant, the same for the same profile at every visit.
+    pub client: ClientId,
+    /// What it may do.
+    pub role: Role,
+}
+
+impl Store {
+    /// Opens the store in a folder, made where it is missing, and brings its tables up to date.
+    /// Several processes may hold one store open.
+    ///
+    /// # Errors
+    /// The folder or file cannot be written, or holds something else.
+    pub async fn open(data: &Path) -> Result<Store, StoreError> {
+        std::fs::create_dir_all(data).map_err(sqlx::Error::Io)?;
+        let options = SqliteConnectOptions::from_str("sqlite:")?
+            .filename(data.join("antiphon.db"))
+            .create_if_missing(true)
+            .journal_mode(SqliteJournalMode::Wal)
+            .synchronous(SqliteSynchronous::Full)
+            .foreign_keys(true)
+            .busy_timeout(Duration::from_secs(5));
+        let mut writer = SqliteConnection::connect_with(&options).await?;
+        sqlx::migrate!("src/server/store/migrations/sqlite").run(&mut writer).await?;
+        let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
+        Ok(Store { writer: Mutex::new(writer), readers })
+    }
+
+    /// When this store was made, in ns since 1970: the zero of its sessions' time.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn created_at(&self) -> Result<i64, StoreError> {
+        let mut writer = self.writer.lock().await;
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos() as i64);
+        sqlx::query("INSERT INTO meta (key, value) VALUES ('created_at', ?) ON CONFLICT DO NOTHING")
+            .bind(now.to_string())
+            .execute(&mut *writer)
+            .await?;
+        let row = sqlx::query("SELECT value FROM meta WHERE key = 'created_at'");
+        let value: String = row.fetch_one(&mut *writer).await?.get(0);
+        Ok(value.parse().unwrap_or(now))
+    }
+
+    /// Proves that the store takes writes.
+    ///
+    /// # Errors
+    /// It does not.
+    pub async fn check_writable(&self) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        sqlx::query(
+            "INSERT INTO meta (key, value) VALUES ('checked_at', ?1) ON CONFLICT DO UPDATE SET value = ?1",
+        )
+        .bind(now_ms().to_string())
+        .execute(&mut *writer)
+        .await?;
+        Ok(())
+    }
+
+    /// Makes a session and returns its id.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn create_session(&self, name: &str) -> Result<String, StoreError> {
+        let id = random_session_id();
+        sqlx::query("INSERT INTO sessions (id, name, created_at) VALUES (?, ?, ?)")
+            .bind(&id)
+            .bind(name)
+            .bind(now_ms())
+            .execute(&mut *self.writer.lock().await)
+            .await?;
+        Ok(id)
+    }
+
+    /// A session's name; `None` where there is no such session.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn session_name(&self, session: &str) -> Result<Option<String>, StoreError> {
+        let row = sqlx::query("SELECT name FROM sessions WHERE id = ?").bind(session);
+        Ok(row.fetch_optional(&self.readers).await?.map(|row| row.get(0)))
+    }
+
+    /// Makes an invite. `expires_at` is in ms since 1970; `uses` counts new participants.
+    ///
+    /// # Errors
+    /// The store fails, or there is no such session.
+    pub async fn create_invite(
+        &self,
+        session: &str,
+        role: Role,
+        expires_at: Option<i64>,
+        uses: Option<u32>,
+    ) -> Result<Invite, StoreError> {
+        let secret = Secret::random();
+        sqlx::query(
+            "INSERT INTO invites (hash, session, role, created_at, expires_at, uses_left) \
+             VALUES (?, ?, ?, ?, ?, ?)",
+        )
+        .bind(secret.hash().to_vec())
+        .bind(session)
+        .bind(role_number(role))
+        .bind(now_ms())
+        .bind(expires_at)
+        .bind(uses)
+        .execute(&mut *self.writer.lock().await)
+        .await?;
+        Ok(Invite { session: session.to_owned(), secret })
+    }
+
+    /// Lets a profile in by an invite, under the number it had before or the next one. Who came in
+    /// by an invite once keeps coming in by it when it is used up or expired.
+    ///
+    /// # Errors
+    /// Unknown session, wrong, expired or spent invite, or the store fails.
+    pub async fn admit(
+        &self,
+        session: &str,
+        secret: &Secret,
+        key: &[u8; 16],
+        name: &str,
+    ) -> Result<Admission, AdmitError> {
+        let invite = self.invite(session, secret).await?;
+        let hash = secret.hash().to_vec();
+        let mut writer = self.writer.lock().await;
+        let mut change = writer.begin_with("BEGIN IMMEDIATE").await?;
+        let known = sqlx::query("SELECT client, invite FROM clients WHERE session = ? AND key = ?")
+            .bind(session)
+            .bind(key.to_vec())
+            .fetch_optional(&mut *change)
+            .await?
+            .map(|row| (ClientId(row.get::<i64, _>(0) as u32), row.get::<Vec<u8>, _>(1)));
+        let returns = known.as_ref().is_some_and(|(_, by)| *by == hash);
+        if !returns {
+            if invite.expires_at.is_some_and(|end| end <= now_ms()) {
+                return Err(AdmitError::Expired);
+            }
+            let used = sqlx::query(
+                "UPDATE invites SET uses_left = uses_left - 1 \
+                 WHERE hash = ? AND (uses_left IS NULL OR uses_left > 0)",
+            )
+            .bind(&hash)
+            .execute(&mut *change)
+            .await?;
+            if used.rows_affected() == 0 {
+                return Err(AdmitError::Spent);
+            }
+        }
+        let client = match known {
+            Some((client, _)) => client,
+            None => {
+                let next = "SELECT COALESCE(MAX(client), 0) + 1 FROM clients WHERE session = ?";
+                let row = sqlx::query(next).bind(session).fetch_one(&mut *change).await?;
+                ClientId(row.get::<i64, _>(0) as u32)
+            }
+        };
+        sqlx::query(
+            "INSERT INTO clients (session, client, key, invite, name) VALUES (?1, ?2, ?3, ?4, ?5) \
+             ON CONFLICT (session, client) DO UPDATE SET invite = ?4, name = ?5",
+        )
+        .bind(session)
+        .bind(client.0)
+        .bind(key.to_vec())
+        .bind(hash)
+        .bind(name)
+        .execute(&mut *change)
+        .await?;
+        change.commit().await?;
+        Ok(Admission { client, role: invite.role })
+    }
+
+    /// What a secret allows in a session, without using the invite up.
+    ///
+    /// # Errors
+    /// Unknown session, wrong secret, or the store fails.
+    pub async fn role_of(&self, session: &str, secret: &Secret) -> Result<Role, AdmitError> {
+        self.invite(session, secret).await.map(|invite| invite.role)
+    }
+
+    async fn invite(&self, session: &str, secret: &Secret) -> Result<InviteRow, AdmitError> {
+        if self.session_name(session).await?.is_none() {
+            return Err(AdmitError::UnknownSession(session.to_owned()));
+        }
+        let row = sqlx::query("SELECT role, expires_at FROM invites WHERE hash = ? AND session = ?")
+            .bind(secret.hash().to_vec())
+            .bind(session)
+            .fetch_optional(&self.readers)
+            .await?
+            .ok_or(AdmitError::WrongSecret)?;
+        let role = role_numbered(row.get(0)).ok_or(AdmitError::WrongSecret)?;
+        Ok(InviteRow { role, expires_at: row.get(1) })
+    }
+
+    /// Writes commits and the authors' records in one transaction; on `Ok` they are on the disk.
+    ///
+    /// # Errors
+    /// The store fails; nothing of it was written.
+    pub async fn append(
+        &self,
+        session: &str,
+        commits: &[Commit],
+        clients: &[(ClientId, ClientRecord)],
+    ) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut change = writer.begin_with("BEGIN IMMEDIATE").await?;
+        if !commits.is_empty() {
+            let at = now_ms();
+            let mut insert = QueryBuilder::<Sqlite>::new(
+                "INSERT INTO commits (session, seq, author, cseq, committed_at, bytes) ",
+            );
+            insert.push_values(commits, |mut row, commit| {
+                row.push_bind(session)
+                    .push_bind(commit.seq.0 as i64)
+                    .push_bind(commit.author.0)
+                    .push_bind(commit.cseq.0 as i64)
+                    .push_bind(at)
+                    .push_bind(log::commit_bytes(commit));
+            });
+            insert.build().execute(&mut *change).await?;
+        }
+        for (client, record) in clients {
+            sqlx::query("UPDATE clients SET record = ? WHERE session = ? AND client = ?")
+                .bind(log::record_bytes(record))
+                .bind(session)
+                .bind(client.0)
+                .execute(&mut *change)
+                .await?;
+        }
+        change.commit().await?;
+        Ok(())
+    }
+
+    /// Commits `(after, after + limit]`, in order.
+    ///
+    /// # Errors
+    /// The store fails or a row is corrupt.
+    pub async fn commits_after(
+        &self,
+        session: &str,
+        after: Seq,
+        limit: u32,
+    ) -> Result<Vec<Commit>, StoreError> {
+        let rows =
+            sqlx::query("SELECT seq, bytes FROM commits WHERE session = ? AND seq > ? ORDER BY seq LIMIT ?")
+                .bind(session)
+                .bind(after.0 as i64)
+                .bind(limit)
+                .fetch_all(&self.readers)
+                .await?;
+        let rows = rows.iter().map(|row| (Seq(row.get::<i64, _>(0) as u64), row.get::<&[u8], _>(1)));
+        Ok(log::gapless(after, rows)?)
+    }
+
+    /// The commit that a client's frame became, if it was committed.
+    ///
+    /// # Errors
+    /// The store fails or the row is corrupt.
+    pub async fn commit_of(
+        &self,
+        session: &str,
+        author: ClientId,
+        cseq: Cseq,
+    ) -> Result<Option<Commit>, StoreError> {
+        let row = sqlx::query("SELECT seq, bytes FROM commits WHERE session = ? AND author = ? AND cseq = ?")
+            .bind(session)
+            .bind(author.0)
+            .bind(cseq.0 as i64)
+            .fetch_optional(&self.readers)
+            .await?;
+        let Some(row) = row else { return Ok(None) };
+        let seq = row.get::<i64, _>(0) as u64;
+        let found = std::iter::once((Seq(seq), row.get::<&[u8], _>(1)));
+        Ok(log::gapless(Seq(seq.saturating_sub(1)), found)?.pop())
+    }
+
+    /// Keeps a snapshot of the state at `seq`, and drops those too old to fall back on.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn save_snapshot(&self, session: &str, seq: Seq, bytes: &[u8]) -> Result<(), StoreError> {
+        let mut writer = self.writer.lock().await;
+        let mut change = writer.begin_with("BEGIN IMMEDIATE").await?;
+        sqlx::query(
+            "INSERT OR REPLACE INTO snapshots (session, seq, created_at, checksum, bytes) \
+             VALUES (?, ?, ?, ?, ?)",
+        )
+        .bind(session)
+        .bind(seq.0 as i64)
+        .bind(now_ms())
+        .bind(log::checksum(bytes))
+        .bind(bytes)
+        .execute(&mut *change)
+        .await?;
+        sqlx::query(
+            "DELETE FROM snapshots WHERE session = ?1 AND seq NOT IN \
+             (SELECT seq FROM snapshots WHERE session = ?1 ORDER BY seq DESC LIMIT ?2)",
+        )
+        .bind(session)
+        .bind(SNAPSHOTS_KEPT)
+        .execute(&mut *change)
+        .await?;
+        change.commit().await?;
+        Ok(())
+    }
+
+    /// A session as it stands: the newest snapshot that is whole, and the log after it. Corrupt
+    /// snapshots are reported and passed over.
+    ///
+    /// # Errors
+    /// The store fails, or the log has a gap or a corrupt row.
+    pub async fn recover(&self, session: &str) -> Result<Recovered, StoreError> {
+        let snapshots =
+            sqlx::query("SELECT seq, checksum, bytes FROM snapshots WHERE session = ? ORDER BY seq DESC")
+                .bind(session)
+                .fetch_all(&self.readers)
+                .await?;
+        let snapshots =
+            snapshots.iter().map(|row| (Seq(row.get::<i64, _>(0) as u64), row.get(1), row.get(2)));
+        let (mut seq, mut state) = log::newest_whole(session, snapshots);
+        loop {
+            let commits = self.commits_after(session, seq, 1000).await?;
+            let Some(last) = commits.last() else { break };
+            seq = last.seq;
+            log::replay(&mut state, &commits)?;
+        }
+        let rows = sqlx::query("SELECT client, record FROM clients WHERE session = ? AND record IS NOT NULL")
+            .bind(session)
+            .fetch_all(&self.readers)
+            .await?;
+        let rows = rows.iter().map(|row| (ClientId(row.get::<i64, _>(0) as u32), row.get::<&[u8], _>(1)));
+        Ok(Recovered { state, clients: log::records(rows)? })
+    }
+}
+
+struct InviteRow {
+    role: Role,
+    expires_at: Option<i64>,
+}
+
+pub(in crate::server) fn now_ms() -> i64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}

@@ -1,0 +1,152 @@
+//! Transport, clock and fingerprints.
+
+use antiphon::param::MAX_TRACKS;
+use antiphon::rt::ports::BarFingerprint;
+use antiphon::session::{ClientId, Op, StampedOp, Timeline};
+use antiphon::time::{Beats, SamplePos, SessionNanos, Tempo};
+use antiphon::wire::{Down, ErrorCode, PresenceState, Up};
+
+use crate::peer::{Peer, hello, open, receive, send, step};
+use crate::server_process::Server;
+
+const BAR: Beats = Beats::quarters(4);
+
+impl Peer {
+    async fn op<T>(&mut self, wanted: impl Fn(&Op) -> Option<T>) -> T {
+        self.until(|down| match down {
+            Down::Commits(commits) => commits.iter().flat_map(|c| &c.ops).find_map(|op| wanted(&op.op)),
+            _ => None,
+        })
+        .await
+    }
+
+    async fn timeline(&mut self) -> Timeline {
+        self.op(|op| if let Op::Timeline(timeline) = op { Some(*timeline) } else { None }).await
+    }
+}
+
+/// Session time as the clock socket tells it: of arrival, and of departure.
+async fn session_time(
+    server: &Server,
+    invite: &crate::server_process::Invite,
+) -> (SessionNanos, SessionNanos) {
+    let mut clock = open(server, "clock", &invite.session).await;
+    send(&mut clock, &Up::Hello(hello(invite, 1, 0))).await;
+    send(&mut clock, &Up::Probe { t1: -5 }).await;
+    match receive(&mut clock).await {
+        Some(Down::Pong { t1: -5, t2, t3 }) => (t2, t3),
+        other => panic!("a pong, not {other:?}"),
+    }
+}
+
+#[tokio::test]
+async fn the_clock_answers_between_two_readings() {
+    let server = Server::start();
+    let invite = server.session("editor");
+    let (t2, t3) = session_time(&server, &invite).await;
+    assert!(t2 <= t3 && t3 - t2 < 50_000_000, "{t2:?} {t3:?}");
+    let (later, _) = session_time(&server, &invite).await;
+    assert!(later > t3);
+    let mut clock = open(&server, "clock", &invite.session).await;
+    let wrong = antiphon::wire::Hello { secret: "no".into(), ..hello(&invite, 1, 0) };
+    send(&mut clock, &Up::Hello(wrong)).await;
+    let answer = receive(&mut clock).await;
+    assert!(
+        matches!(answer, Some(Down::Error { code: ErrorCode::Unauthorized, fatal: true, .. })),
+        "{answer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_start_lies_on_a_bar_far_enough_ahead_for_the_slowest() {
+    let server = Server::start();
+    let invite = server.session("editor");
+    let mut a = Peer::join(&server, &invite, 1).await;
+    let mut b = Peer::join(&server, &invite, 2).await;
+    let (_, before) = session_time(&server, &invite).await;
+    a.send(&Up::Start { tick: Beats::quarters(5) }).await;
+    let started = a.timeline().await;
+    let (after, _) = session_time(&server, &invite).await;
+    assert_eq!(b.timeline().await, started);
+    assert!(started.playing);
+    assert_eq!(started.tick, Beats::quarters(8), "the first bar from there on");
+    assert!(started.at - before >= 250_000_000, "{}", started.at - before);
+    assert!(started.at - after < 260_000_000);
+
+    // While it plays, a start lies on one of its bars: 120 BPM, 2 s a bar.
+    a.send(&Up::Start { tick: Beats::ZERO }).await;
+    let again = a.timeline().await;
+    assert_eq!((again.at - started.at) % 2_000_000_000, 0);
+    a.send(&Up::Stop).await;
+    assert!(!a.timeline().await.playing);
+
+    b.send(&Up::Presence(PresenceState { rtt_us: 600_000, ..PresenceState::default() })).await;
+    // Presence is passed on when it has been taken.
+    a.until(|down| matches!(down, Down::Presence { .. }).then_some(())).await;
+    let (_, before) = session_time(&server, &invite).await;
+    a.send(&Up::Start { tick: Beats::ZERO }).await;
+    assert!(a.timeline().await.at - before >= 920_000_000, "1.5 × 600 ms + 20 ms");
+}
+
+#[tokio::test]
+async fn stamped_edits_take_effect_by_themselves() {
+    let server = Server::start();
+    let invite = server.session("editor");
+    let mut a = Peer::join(&server, &invite, 1).await;
+    a.send_ops(1, 0, vec![StampedOp { op: Op::RequestTempo(Tempo::MAX), at: None }]).await;
+    a.op(|op| matches!(op, Op::TempoMap(_)).then_some(())).await;
+    let stamped = StampedOp { at: Some(BAR), ..step(1) };
+    // Stopped: after a bar's time, 0.8 s at 300 BPM.
+    a.send_ops(2, 0, vec![stamped.clone()]).await;
+    a.acked(2).await;
+    let upto = a.op(|op| if let Op::Promote(upto) = op { Some(*upto) } else { None }).await;
+    assert_eq!(upto, BAR);
+    // Playing: when the session comes to it.
+    a.send(&Up::Start { tick: Beats::ZERO }).await;
+    let started = a.timeline().await;
+    a.send_ops(3, 0, vec![stamped]).await;
+    let upto = a.op(|op| if let Op::Promote(upto) = op { Some(*upto) } else { None }).await;
+    let (now, _) = session_time(&server, &invite).await;
+    assert!(upto >= BAR && upto < BAR + Beats::quarters(2), "{upto:?}");
+    assert!(now - started.at >= 800_000_000, "{}", now - started.at);
+}
+
+fn bar(number: i32, kick: u64) -> Up {
+    let mut tracks = [3; MAX_TRACKS];
+    tracks[2] = kick;
+    Up::Fingerprints(vec![BarFingerprint {
+        bar: number,
+        input_key: 42,
+        tracks,
+        master: 5,
+        start: SamplePos(0),
+    }])
+}
+
+#[tokio::test]
+async fn equal_bars_are_confirmed_and_a_difference_is_named_to_both() {
+    let server = Server::start();
+    let invite = server.session("editor");
+    let mut a = Peer::join(&server, &invite, 1).await;
+    let mut b = Peer::join(&server, &invite, 2).await;
+    let compared = |down| match down {
+        Down::Compared { bar, differ, other } => Some((bar, differ, other)),
+        _ => None,
+    };
+    for number in 1..=17 {
+        a.send(&bar(number, 7)).await;
+        b.send(&bar(number, if number < 17 { 7 } else { 8 })).await;
+    }
+    for (expected, differ) in [(1, 0), (4, 0), (8, 0), (12, 0), (16, 0), (17, 1 << 2)] {
+        assert_eq!(a.until(compared).await, (expected, differ, ClientId(2)));
+        assert_eq!(b.until(compared).await, (expected, differ, ClientId(1)));
+    }
+    let path = format!("/api/v1/sessions/{}/fingerprints", invite.session);
+    let bearer = format!("Bearer {}", invite.secret);
+    let report = server.request("GET", &path, &[("authorization", &bearer)], "").json();
+    assert_eq!((&report["compared"], &report["mismatched"]), (&17.into(), &1.into()));
+    let last = report["bars"].as_array().and_then(|bars| bars.last()).expect("bars");
+    assert_eq!((&last["bar"], &last["differ"], &last["equal"]), (&17.into(), &4.into(), &false.into()));
+    assert_eq!(last["clients"], serde_json::json!([1, 2]));
+    assert!(server.get("/metrics").body.contains("antiphon_bars_mismatched_total 1"));
+}
