@@ -345,3 +345,47 @@ fn the_readme_names_every_default_voice() {
     voices.dedup();
     assert_eq!(voices.len(), Voice::ALL.len());
 }
+
+#[test]
+fn the_block_size_changes_no_sample_and_the_rate_no_fingerprint() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let groove = b"TEMPO 124\nseq kick: X...x...\nseq hat: x.o.x.oo\nseq bass: x..x..x.\nnote bass: 36\n";
+    let render = |rate: &str, block: &str| {
+        let path = folder.path().join(format!("{rate}-{block}.wav"));
+        let out = path.to_str().expect("a path of text");
+        let arguments =
+            ["render", "-", out, "--bars", "2", "--rate", rate, "--block", block, "--fingerprints"];
+        let (code, bars, errors) = antiphon(&arguments, groove);
+        assert_eq!(code, Some(0), "{errors}");
+        (std::fs::read(&path).expect("a WAV file"), bars)
+    };
+    let (wav, bars) = render("48000", "64");
+    let lines: Vec<serde_json::Value> =
+        bars.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect();
+    assert_eq!(lines.iter().map(|line| &line["bar"]).collect::<Vec<_>>(), [0, 1]);
+    for line in &lines {
+        let tracks = line["tracks"].as_object().expect("tracks");
+        assert_eq!(tracks.keys().collect::<Vec<_>>(), ["bass", "hat", "kick"]);
+        assert_ne!(tracks["kick"], tracks["hat"], "the tracks sound");
+    }
+    for block in ["17", "4096"] {
+        let (other, other_bars) = render("48000", block);
+        assert!(other == wav, "blocks of {block} differ");
+        assert_eq!(other_bars, bars);
+    }
+    assert_eq!(render("44100", "512").1, bars);
+}
+
+#[test]
+fn a_rendered_onset_stands_where_the_notation_puts_it() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("out.wav");
+    let out = path.to_str().expect("a path of text");
+    // At 120 BPM a step lasts 6000 frames of 48 kHz.
+    let (code, _, errors) = antiphon(&["render", "-", out, "--bars", "1"], b"seq snare: ....X...........\n");
+    assert_eq!(code, Some(0), "{errors}");
+    let mut wav = hound::WavReader::open(&path).expect("a WAV file");
+    let left: Vec<f32> = wav.samples::<f32>().step_by(2).map(|sample| sample.expect("a sample")).collect();
+    let onset = left.iter().position(|sample| sample.abs() > 1e-3).expect("a sound");
+    assert!((24_000..24_048).contains(&onset), "the snare sounds at frame {onset}");
+}

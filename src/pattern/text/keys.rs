@@ -125,10 +125,10 @@ pub(super) fn nearest(word: &str, known: &[&str]) -> Option<String> {
 
 /// Edits between two short words (Levenshtein); long ones are far from everything.
 fn distance(a: &str, b: &str) -> usize {
-    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
-    if a.len().max(b.len()) > 32 {
+    if a.len().max(b.len()) > 64 {
         return usize::MAX;
     }
+    let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (i, from) in a.iter().enumerate() {
         let mut diagonal = i;
