@@ -109,3 +109,11 @@ pub enum Refusal {
     #[error("too many edits wait for their beat; send this one again later")]
     PendingFull,
 }
+
+impl Refusal {
+    /// Whether this is the frame's answer for good. After [`Refusal::Gap`] the frame is still
+    /// waited for: send the outbox from its start, or join again.
+    pub fn is_final(&self) -> bool {
+        !matches!(self, Refusal::Gap { .. })
+    }
+}

@@ -32,6 +32,8 @@ pub struct Replica {
     outbox: VecDeque<Frame>,
     /// Frames of the outbox handed out by [`Replica::next_to_send`].
     sent: usize,
+    /// Whether a welcome has come on the present connection.
+    welcomed: bool,
 }
 
 /// A frame of my ops that nobody has answered yet.
@@ -86,6 +88,7 @@ impl Replica {
             next_cseq: Cseq(1),
             outbox: VecDeque::new(),
             sent: 0,
+            welcomed: false,
         };
         replica.rebuild();
         replica
@@ -174,11 +177,23 @@ impl Replica {
     }
 
     /// The next frame of the outbox that has not been handed out since the last
-    /// [`Replica::resend_from_start`] or welcome.
+    /// [`Replica::resend_from_start`] or welcome. Before the connection's welcome there is none: it
+    /// tells which frames have been answered already, and numbers may change under it.
     pub fn next_to_send(&mut self) -> Option<&Frame> {
-        let frame = self.outbox.get(self.sent)?;
+        let frame = self.outbox.get(self.sent).filter(|_| self.welcomed)?;
         self.sent += 1;
         Some(frame)
+    }
+
+    /// The connection is lost: nothing is handed out until the next welcome, and others' gestures,
+    /// whose end nobody would tell, are over.
+    pub fn disconnect(&mut self) -> Vec<Change> {
+        self.welcomed = false;
+        let mine = |author: &ClientId| Some(*author) == self.client;
+        let ended: Vec<Slot> =
+            self.gestures.iter().filter(|(_, (author, _))| !mine(author)).map(|(slot, _)| *slot).collect();
+        self.gestures.retain(|slot, _| !ended.contains(slot));
+        self.refresh(ended.into_iter().map(Register::Param).collect())
     }
 
     /// Hands the whole outbox out again, with the same numbers: a time without an answer proves
@@ -201,26 +216,10 @@ impl Replica {
         if commit.seq <= self.confirmed.seq() {
             return Ok(Vec::new());
         }
-        let Applied { changes, promoted } = self.confirmed.take(commit)?;
-        let mut touched = registers(&commit.ops);
-        if self.client == Some(commit.author)
-            && let Some(frame) = self.take_frame(commit.cseq)
-        {
-            touched.extend(registers(&frame.ops));
-        }
-        for slot in registers(&commit.ops).into_iter().filter_map(slot_of) {
-            // Under my own hand nothing moves; another's gesture has found its end.
-            if self.gestures.get(&slot).is_some_and(|(author, _)| Some(*author) != self.client) {
-                self.gestures.remove(&slot);
-            }
-        }
-        for due in promoted {
-            let register = due.edit.register();
-            self.land(register, due.at, due.edit);
-            touched.push(register);
-        }
+        let mut touched = Vec::new();
+        let changes = self.absorb(commit, &mut touched)?;
         let mut told = self.refresh(touched);
-        told.extend(changes.into_iter().filter(|c| matches!(c, Change::TempoMap(_) | Change::Timeline(_))));
+        told.extend(changes);
         Ok(told)
     }
 
@@ -232,8 +231,8 @@ impl Replica {
         }
     }
 
-    /// A parameter in somebody's hand, mine or another's: it shows and sounds until a commit of that
-    /// register, [`Replica::end_gesture`] or, for mine, my edit. It never shows over an edit of mine
+    /// A parameter in somebody's hand, mine or another's: it shows and sounds until a commit
+    /// writes that register, [`Replica::end_gesture`] or, for mine, my edit. It never shows over an edit of mine
     /// that is pending, nor another's over my hand. A value out of range changes nothing.
     pub fn gesture(&mut self, author: ClientId, slot: Slot, value: f32) -> Vec<Change> {
         if !slot.is_valid() {
@@ -266,54 +265,94 @@ impl Replica {
     /// `acked` + 1. Under another client id than before nothing of the outbox has been answered.
     ///
     /// # Errors
-    /// The delta does not follow from the state here; ask for the full state. Commits before the
-    /// fault have been applied.
+    /// The delta does not follow from the state here. Only a welcome with the full state helps then.
     pub fn welcome(
         &mut self,
         client: ClientId,
         acked: Cseq,
         catchup: Catchup,
     ) -> Result<Welcomed, ApplyError> {
-        let mut welcomed = Welcomed::default();
         let known = self.client.replace(client) == Some(client);
         self.gestures.clear();
-        let full = matches!(catchup, Catchup::Full(_));
-        let before = (self.confirmed.tempo_map().clone(), self.confirmed.timeline());
-        let (delta, confirmed) = match catchup {
-            Catchup::Delta(commits) => (commits, None),
-            Catchup::Full(state) => (Vec::new(), Some(*state)),
-        };
-        for commit in &delta {
-            let mine = known && commit.author == client;
-            if mine && self.outbox.iter().any(|frame| frame.cseq == commit.cseq) {
-                welcomed.acked.push((commit.cseq, commit.seq));
-            }
-            welcomed.changes.extend(self.commit(commit)?);
+        if !known {
+            // Before anything else: frames numbered by guess must not meet commits of those numbers.
+            self.number_from(acked);
         }
-        let answered = match known {
-            true => self.outbox.iter().take_while(|frame| frame.cseq <= acked).count(),
-            false => 0,
+        let mut welcomed = Welcomed::default();
+        let before = (self.tempo_map().clone(), self.timeline());
+        let answered = match catchup {
+            Catchup::Delta(commits) => {
+                for commit in &commits {
+                    self.catch_up(commit, &mut welcomed)?;
+                }
+                &mut welcomed.refused
+            }
+            Catchup::Full(state) => {
+                self.confirmed = *state;
+                &mut welcomed.settled
+            }
         };
-        let answered = self.outbox.drain(..answered).map(|frame| frame.cseq).collect();
-        *(if full { &mut welcomed.settled } else { &mut welcomed.refused }) = answered;
+        let old = self.outbox.iter().take_while(|frame| frame.cseq <= acked).count();
+        *answered = self.outbox.drain(..old).map(|frame| frame.cseq).collect();
+        self.number_from(acked);
+        self.sent = 0;
+        self.welcomed = true;
+        if *self.tempo_map() != before.0 {
+            welcomed.changes.push(Change::TempoMap(self.tempo_map().clone()));
+        }
+        if self.timeline() != before.1 {
+            welcomed.changes.push(Change::Timeline(self.timeline()));
+        }
+        welcomed.changes.extend(self.rebuild());
+        Ok(welcomed)
+    }
+
+    /// Takes one commit of a delta; the view follows when all are in.
+    fn catch_up(&mut self, commit: &Commit, welcomed: &mut Welcomed) -> Result<(), ApplyError> {
+        if commit.seq <= self.seq() {
+            return Ok(());
+        }
+        let unsaved = self.outbox.len();
+        self.absorb(commit, &mut Vec::new())?;
+        if self.outbox.len() < unsaved {
+            welcomed.acked.push((commit.cseq, commit.seq));
+        }
+        Ok(())
+    }
+
+    fn number_from(&mut self, acked: Cseq) {
         self.next_cseq = Cseq(acked.0 + 1);
         for frame in &mut self.outbox {
             frame.cseq = self.next_cseq;
             self.next_cseq.0 += 1;
         }
-        self.sent = 0;
-        if let Some(state) = confirmed {
-            self.confirmed = state;
-            let after = (self.confirmed.tempo_map(), self.confirmed.timeline());
-            if *after.0 != before.0 {
-                welcomed.changes.push(Change::TempoMap(after.0.clone()));
-            }
-            if after.1 != before.1 {
-                welcomed.changes.push(Change::Timeline(after.1));
+    }
+
+    /// Takes the next commit into the confirmed state and notes the registers whose view may have
+    /// changed. Returns what else an engine must be told.
+    fn absorb(&mut self, commit: &Commit, touched: &mut Vec<Register>) -> Result<Vec<Change>, ApplyError> {
+        let Applied { mut changes, promoted } = self.confirmed.take(commit)?;
+        touched.extend(registers(&commit.ops));
+        if self.client == Some(commit.author)
+            && let Some(frame) = self.take_frame(commit.cseq)
+        {
+            touched.extend(registers(&frame.ops));
+        }
+        let arrived = commit.ops.iter().filter(|op| op.at.is_none()).filter_map(StampedOp::register);
+        let landed = promoted.iter().map(|due| due.edit.register());
+        for slot in arrived.chain(landed).filter_map(slot_of) {
+            // Under my own hand nothing moves; another's gesture has found its end.
+            if self.gestures.get(&slot).is_some_and(|(author, _)| Some(*author) != self.client) {
+                self.gestures.remove(&slot);
             }
         }
-        welcomed.changes.extend(self.rebuild());
-        Ok(welcomed)
+        for due in promoted {
+            let register = due.edit.register();
+            self.land(register, due.at, due.edit);
+            touched.push(register);
+        }
+        changes.retain(|change| matches!(change, Change::TempoMap(_) | Change::Timeline(_)));
+        Ok(changes)
     }
 
     fn take_frame(&mut self, cseq: Cseq) -> Option<Frame> {
@@ -322,7 +361,8 @@ impl Replica {
         self.outbox.remove(place)
     }
 
-    /// The engine has let a waiting edit take effect by itself; the view follows.
+    /// The engine has let a waiting edit that it was told of take effect by itself; the view
+    /// follows.
     fn land(&mut self, register: Register, at: Beats, edit: Edit) {
         let Some(waiting) = self.waiting.get_mut(&register) else { return };
         // Where it is missing, an edit of mine has ended it.
