@@ -29,6 +29,8 @@ pub struct Delay {
     crossing_left: u32,
     feedback: f32,
     mix: f32,
+    /// Nothing was heard since the last reset.
+    fresh: bool,
 }
 
 impl Delay {
@@ -44,11 +46,13 @@ impl Delay {
             crossing_left: 0,
             feedback: 0.0,
             mix: 0.0,
+            fresh: true,
         }
     }
 
-    /// Forgets what it heard, in constant time.
+    /// Forgets what it heard, in constant time; the next quantum begins with its settings.
     pub fn reset(&mut self) {
+        self.fresh = true;
         (self.write, self.written, self.quiet) = (0, 0, LENGTH);
         (self.crossing_left, self.feedback, self.mix) = (0, 0.0, 0.0);
     }
@@ -61,13 +65,18 @@ impl Delay {
     /// Echoes a quantum in place: `time_s` 0.01 to 2 seconds, `feedback` 0 to 0.95, `mix` 0 to 1.
     pub fn process(&mut self, io: &mut Quantum, time_s: f32, feedback: f32, mix: f32) {
         let mix = bound(mix, 0.0, 1.0);
+        let feedback = bound(feedback, 0.0, 0.95);
+        if self.fresh {
+            (self.feedback, self.mix) = (feedback, mix);
+        }
         if mix == 0.0 && self.mix == 0.0 {
             self.reset();
+            self.fresh = false;
             return;
         }
+        self.fresh = false;
         self.head_for(time_s);
         const SHARE: f32 = 1.0 / QUANTUM as f32;
-        let feedback = bound(feedback, 0.0, 0.95);
         let (dry, wet) = balance(self.mix);
         let (dry_to, wet_to) = balance(mix);
         let (dry_step, wet_step) = ((dry_to - dry) * SHARE, (wet_to - wet) * SHARE);

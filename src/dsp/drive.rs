@@ -20,6 +20,8 @@ pub struct Drive {
     amount: f32,
     mix: f32,
     presence: f32,
+    /// Nothing was heard since the last reset.
+    fresh: bool,
 }
 
 impl Drive {
@@ -33,10 +35,11 @@ impl Drive {
             amount: 0.0,
             mix: 0.0,
             presence: 0.0,
+            fresh: true,
         }
     }
 
-    /// Forgets what it heard. Realtime-safe: yes.
+    /// Forgets what it heard; the next quantum begins with its settings. Realtime-safe: yes.
     pub fn reset(&mut self) {
         *self = Drive::new();
     }
@@ -50,11 +53,14 @@ impl Drive {
     pub fn process(&mut self, io: &mut Quantum, amount: f32, mix: f32) {
         let (amount, mix) = (bound(amount, 0.0, 1.0), bound(mix, 0.0, 1.0));
         let presence = if mix > 0.0 { 1.0 } else { 0.0 };
+        if self.fresh {
+            (self.mix, self.presence) = (mix, presence);
+        }
         if presence == 0.0 && self.presence == 0.0 {
-            self.reset();
+            *self = Drive { fresh: false, ..Drive::new() };
             return;
         }
-        if self.presence == 0.0 {
+        if self.fresh || self.presence == 0.0 {
             self.amount = amount;
         }
         let mut gain = Ramp::new(push(self.amount), push(amount));
@@ -70,6 +76,7 @@ impl Drive {
             *sample += here * (driven - *sample);
         }
         (self.amount, self.mix, self.presence) = (amount, mix, presence);
+        self.fresh = false;
     }
 
     /// One sample at twice the rate.
@@ -147,50 +154,49 @@ fn mean_inside(a: f32, b: f32) -> f32 {
 /// An elliptic half-band filter of two all-pass chains, 20 kHz pass and 96 dB stop at 28 kHz of
 /// 96 kHz (Valenzuela and Constantinides, "Digital signal processing schemes for efficient
 /// interpolation and decimation", IEE Proc. 130, 1983).
+///
+/// Both chains run side by side; each stage is a first-order all-pass y = c·(x − y′) + x′.
 #[derive(Clone, Debug, Default)]
 struct HalfBand {
-    even: Chain,
-    odd: Chain,
+    /// The last input, and the last output of each stage, of both chains.
+    past: [[f32; 2]; STAGES + 1],
 }
 
-const EVEN: [f32; 3] = [0.044_296_928, 0.331_371_37, 0.702_645_4];
-const ODD: [f32; 3] = [0.164_569_56, 0.515_803_3, 0.895_142_4];
+const STAGES: usize = 3;
+/// Coefficients of each stage: even and odd chain.
+const ALLPASS: [[f32; 2]; STAGES] =
+    [[0.044_296_928, 0.164_569_56], [0.331_371_37, 0.515_803_3], [0.702_645_4, 0.895_142_4]];
 
 impl HalfBand {
     /// One sample in, two at twice the rate out.
     #[inline]
     fn split(&mut self, x: f32) -> [f32; 2] {
-        [self.even.tick(x, &EVEN), self.odd.tick(x, &ODD)]
+        self.tick([x, x])
     }
 
     /// Two samples at twice the rate in, one out.
     #[inline]
     fn join(&mut self, first: f32, second: f32) -> f32 {
-        0.5 * (self.even.tick(second, &EVEN) + self.odd.tick(first, &ODD))
+        let [even, odd] = self.tick([second, first]);
+        0.5 * (even + odd)
     }
 
-    fn is_silent(&self) -> bool {
-        [&self.even, &self.odd].iter().all(|chain| chain.past.iter().all(|&value| value == 0.0))
-    }
-}
-
-/// Three first-order all-pass filters in a row: y = c·(x − y′) + x′.
-#[derive(Clone, Debug, Default)]
-struct Chain {
-    /// The last input, and the last output of each stage.
-    past: [f32; 4],
-}
-
-impl Chain {
     #[inline]
-    fn tick(&mut self, input: f32, coefficients: &[f32; 3]) -> f32 {
+    fn tick(&mut self, input: [f32; 2]) -> [f32; 2] {
         let mut x = input;
-        for (stage, c) in coefficients.iter().enumerate() {
-            let y = snap(c * (x - self.past[stage + 1]) + self.past[stage]);
+        for (stage, c) in ALLPASS.iter().enumerate() {
+            let mut y = [0.0; 2];
+            for lane in 0..2 {
+                y[lane] = snap(c[lane] * (x[lane] - self.past[stage + 1][lane]) + self.past[stage][lane]);
+            }
             self.past[stage] = x;
             x = y;
         }
-        self.past[3] = x;
+        self.past[STAGES] = x;
         x
+    }
+
+    fn is_silent(&self) -> bool {
+        self.past.iter().all(|lanes| *lanes == [0.0; 2])
     }
 }

@@ -8,7 +8,7 @@ use super::{Body, Decay, Noise, Phase, Strike, Voice};
 /// A bass drum: a sine that falls from about four times its pitch, softly saturated, under a
 /// short click.
 ///
-/// Target at velocity 1, natural pitch, decay 1: peak 0.7 to 0.9; 20 dB down at 160 to 300 ms and
+/// Target at velocity 1, natural pitch, decay 1: peak 0.6 to 0.85; 20 dB down at 160 to 300 ms and
 /// 60 dB down at 450 to 800 ms; strongest between 42 and 65 Hz; spectral centroid (power) below
 /// 150 Hz; DC below −50 dB of the peak. At velocity 0.3 the power above 1 kHz, relative to the
 /// whole, is at least 3 dB lower.
@@ -60,7 +60,7 @@ impl KickVoice {
             knock: Decay::new(7.0 * velocity, 0.018),
             amp: Decay::new(1.0, 0.72 * decay),
             drive: 0.55 + 0.3 * velocity,
-            gain: 1.32 * velocity_gain(velocity),
+            gain: 1.2 * velocity_gain(velocity),
             click: Decay::new(0.26 * velocity, 0.014),
             noise: Noise::new(seed),
             click_tone: OnePole::new(1_500.0 + 5_000.0 * velocity),

@@ -7,7 +7,7 @@ use super::{Body, Decay, Noise, Phase, Strike, Voice};
 
 /// A snare drum: two modes of the head, and the wires as band-limited noise with a snap of its own.
 ///
-/// Target at velocity 1, natural pitch, decay 1: peak 0.6 to 0.9; 20 dB down at 90 to 200 ms and
+/// Target at velocity 1, natural pitch, decay 1: peak 0.55 to 0.75; 20 dB down at 90 to 200 ms and
 /// 60 dB down at 250 to 600 ms; strongest below 1 kHz at 165 to 215 Hz; spectral centroid (power)
 /// 2 to 5 kHz; 35 to 75 % of the power above 1 kHz. At velocity 0.3 the centroid is at most 0.7 of
 /// that.
@@ -67,7 +67,7 @@ impl SnareVoice {
             low: Core::default(),
             high_at: Coefficients::new(1_100.0, 0.7),
             low_at: Coefficients::new(3_500.0 + 6_500.0 * velocity, 0.7),
-            gain: 1.6 * velocity_gain(velocity),
+            gain: 1.36 * velocity_gain(velocity),
         };
         self.begin(length);
     }
@@ -91,7 +91,7 @@ impl Body for Snare {
         upper.advance();
         let wires = self.noise.sample() * (self.wires.sample() + self.snap.sample());
         let wires = self.low.tick(self.high.tick(wires, self.high_at).high, self.low_at).low;
-        soft_clip(0.55 * (head + wires)) * self.gain
+        soft_clip(0.44 * (head + wires)) * self.gain
     }
 
     fn is_over(&self) -> bool {

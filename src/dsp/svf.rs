@@ -138,20 +138,24 @@ impl Mix {
 
 /// A 12 dB filter for one channel: low-, high-, band-pass or notch, 20 Hz to 20 kHz, Q 0.1 to 30.
 ///
-/// A low-pass opened to 20 kHz is no filter at all: it passes its input bit for bit. Changes of
-/// kind, and into and out of that, cross over within one quantum. *Thread: audio. Realtime-safe:
+/// A low-pass opened to 20 kHz is no filter at all: it passes its input bit for bit; that is
+/// how it is switched off. Changes of kind, and into and out of that, cross over within one
+/// quantum. *Thread: audio. Realtime-safe:
 /// yes.*
 #[derive(Clone, Debug)]
 pub struct Svf {
     core: Core,
     at: Coefficients,
     mix: Mix,
+    /// Nothing was heard since the last reset.
+    fresh: bool,
 }
 
 impl Svf {
-    /// At rest, open.
+    /// At rest.
     pub fn new() -> Svf {
-        Svf { core: Core::default(), at: Coefficients::new(20_000.0, 1.0), mix: Mix::THROUGH }
+        let at = Coefficients::new(20_000.0, 1.0);
+        Svf { core: Core::default(), at, mix: Mix::THROUGH, fresh: true }
     }
 
     /// Filters a quantum in place. `cutoff` is in Hz, per sample; it is read every eighth sample
@@ -159,13 +163,13 @@ impl Svf {
     pub fn process(&mut self, io: &mut Quantum, kind: FilterKind, cutoff: &Quantum, q: f32) {
         let open = kind == FilterKind::Lowpass && cutoff[QUANTUM - 1] >= 20_000.0;
         let to = if open { Mix::THROUGH } else { Mix::of(kind) };
-        let from = self.mix;
+        let from = if self.fresh { to } else { self.mix };
         if from == Mix::THROUGH && open {
-            *self = Svf::new();
+            *self = Svf { fresh: false, ..Svf::new() };
             return;
         }
         let q = bound(q, 0.1, 30.0);
-        if from == Mix::THROUGH {
+        if from == Mix::THROUGH || self.fresh {
             self.at = Coefficients::new(cutoff[0], q);
         }
         let (k_from, k_step) = (self.at.k, (1.0 / q - self.at.k) * (1.0 / QUANTUM as f32));
@@ -186,10 +190,11 @@ impl Svf {
             // Exactly, so that rounding never adds up.
             self.at = there;
         }
-        self.mix = to;
+        (self.mix, self.fresh) = (to, false);
     }
 
-    /// Forgets what it heard. Realtime-safe: yes.
+    /// Forgets what it heard; the next quantum begins with its settings, without crossing over.
+    /// Realtime-safe: yes.
     pub fn reset(&mut self) {
         *self = Svf::new();
     }

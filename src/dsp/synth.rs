@@ -8,7 +8,7 @@ use super::{Adsr, Body, Decay, EnvShape, Noise, Phase, Strike, Voice, saw, squar
 /// A synthesizer: a saw and a square a little apart and a sine below them, through a resonant
 /// low-pass filter with an envelope of its own.
 ///
-/// Target at velocity 1, 110 Hz, decay 1, the default shape: peak 0.5 to 0.9; half the peak within
+/// Target at velocity 1, 110 Hz, decay 1, the default shape: peak 0.45 to 0.75; half the peak within
 /// 15 ms; released, 60 dB down within 250 ms; the pitch or the octave below is the strongest
 /// partial; partials fall as the filter closes: the centroid of the first 50 ms is at least 1.3
 /// times that at 400 ms; aliases of a 1244.5 Hz note below 20 kHz lie 50 dB under its strongest
@@ -86,7 +86,7 @@ impl SynthVoice {
         body.sweep_hz = 700.0 + 5_300.0 * velocity * velocity;
         body.now = body.filter_at(1.0);
         body.until_control = 0;
-        body.gain = 0.68 * velocity_gain(velocity);
+        body.gain = 0.5 * velocity_gain(velocity);
         self.begin(length);
     }
 }

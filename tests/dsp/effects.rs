@@ -70,6 +70,37 @@ fn an_open_lowpass_passes_every_bit() {
 }
 
 #[test]
+fn after_a_reset_every_effect_begins_with_its_settings() {
+    // As if it had stood there through a silence before.
+    let signal = sine(997.0, RATE, 0.5, 96);
+    for primed in [false, true] {
+        let (mut filter, mut drive, mut delay) = (Svf::new(), Drive::new(), Delay::new());
+        let mut chain = |io: &mut Quantum| {
+            filter.process(io, FilterKind::Highpass, &[4000.0; QUANTUM], 2.0);
+            drive.process(io, 0.8, 0.6);
+            delay.process(io, 0.01, 0.5, 0.3);
+        };
+        if primed {
+            chain(&mut [0.0; QUANTUM]);
+        }
+        let out = through(&signal, chain);
+        let mut reference = (Svf::new(), Drive::new(), Delay::new());
+        for _ in 0..2 {
+            let mut silence = [0.0; QUANTUM];
+            reference.0.process(&mut silence, FilterKind::Highpass, &[4000.0; QUANTUM], 2.0);
+            reference.1.process(&mut silence, 0.8, 0.6);
+            reference.2.process(&mut silence, 0.01, 0.5, 0.3);
+        }
+        let expected = through(&signal, |io| {
+            reference.0.process(io, FilterKind::Highpass, &[4000.0; QUANTUM], 2.0);
+            reference.1.process(io, 0.8, 0.6);
+            reference.2.process(io, 0.01, 0.5, 0.3);
+        });
+        assert_eq!(out, expected, "primed: {primed}");
+    }
+}
+
+#[test]
 fn a_swept_filter_neither_bursts_nor_clicks() {
     let signal = sine(440.0, RATE, 0.5, 24_000);
     for q in [0.7, 30.0] {

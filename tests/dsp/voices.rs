@@ -71,7 +71,7 @@ fn the_kick_meets_its_target() {
     let sound = kick(1.0);
     dump("kick", &sound);
     let spectrum = whole(&sound);
-    lies("peak", peak(&sound), 0.7..0.9);
+    lies("peak", peak(&sound), 0.6..0.85);
     lies("-20 dB", seconds_to(&sound, 20.0), 0.16..0.30);
     lies("-60 dB", seconds_to(&sound, 60.0), 0.45..0.80);
     lies("strongest", spectrum.strongest(0.0, RATE).0, 42.0..65.0);
@@ -88,7 +88,7 @@ fn the_snare_meets_its_target() {
     let sound = snare(1.0);
     dump("snare", &sound);
     let spectrum = whole(&sound);
-    lies("peak", peak(&sound), 0.6..0.9);
+    lies("peak", peak(&sound), 0.55..0.75);
     lies("-20 dB", seconds_to(&sound, 20.0), 0.09..0.20);
     lies("-60 dB", seconds_to(&sound, 60.0), 0.25..0.60);
     lies("strongest below 1 kHz", spectrum.strongest(0.0, 1000.0).0, 165.0..215.0);
@@ -107,7 +107,11 @@ fn the_hats_meet_their_target() {
         let sound = hat(kind, 1.0);
         dump(&format!("{kind:?}"), &sound);
         let spectrum = whole(&sound);
-        lies("peak", peak(&sound), 0.5..0.9);
+        for seed in 0..12 {
+            let mut voice = HatVoice::new(kind);
+            voice.strike(Strike { seed, ..strike(HatVoice::PITCH_HZ, 1.0) });
+            lies("peak, whatever the seed", peak(&render(&mut voice, 0.03)), 0.25..0.55);
+        }
         lies("-20 dB", seconds_to(&sound, 20.0), to_20);
         lies("-60 dB", seconds_to(&sound, 60.0), to_60);
         lies("strongest", spectrum.strongest(0.0, RATE).0, 6_000.0..12_000.0);
@@ -124,7 +128,11 @@ fn the_synth_meets_its_target() {
     dump("synth", &sound);
     dump("synth-soft", &synth(110.0, 0.3));
     dump("synth-high", &synth(440.0, 1.0));
-    lies("peak", peak(&sound), 0.5..0.9);
+    for seed in 0..12 {
+        let mut voice = SynthVoice::new();
+        voice.strike(Strike { seed, ..strike(110.0, 1.0) }, EnvShape::DEFAULT);
+        lies("peak, whatever the seed", peak(&render(&mut voice, 0.1)), 0.45..0.75);
+    }
     let first = sound.iter().position(|x| f64::from(x.abs()) > 0.5 * peak(&sound));
     lies("half level", first.expect("it sounds") as f64 / RATE, 0.0..0.015);
     // The note is let go after half a second.
