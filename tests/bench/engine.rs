@@ -4,14 +4,14 @@
 //! about the least that a track with an oscillator, a filter and an equaliser could do.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::time::Duration;
 
 use antiphon::pattern::{Song, text};
 use antiphon::rt::ports::{SessionPorts, ToEngine, ports};
 use antiphon::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer};
 use antiphon::time::{Beats, CANONICAL_RATE, HostNanos, Tempo, TempoMap};
 
-use crate::report::{Report, Row, median};
+use crate::report::{Report, Row, median, thread_time};
 
 const RATE: usize = CANONICAL_RATE as usize;
 const SECONDS: usize = 2;
@@ -20,8 +20,15 @@ const ROUNDS: usize = 5;
 const BAR: f64 = 5.0;
 
 pub fn measure(report: &mut Report) {
-    for (tracks, block, bar) in [(8, 64, None), (8, 512, None), (16, 64, Some(BAR)), (16, 512, None)] {
-        let song = busy(tracks);
+    let cases = [
+        (8, 64, "busy tracks", None),
+        (8, 512, "busy tracks", None),
+        (16, 64, "busy tracks", Some(BAR)),
+        (16, 512, "busy tracks", None),
+        (16, 64, "tracks without effects", None),
+    ];
+    for (tracks, block, kind, bar) in cases {
+        let song = song_of(tracks, kind == "busy tracks");
         let mut rig = Rig::new(&song, block);
         rig.percent(block); // warm
         assert!(rig.peak > 0.01, "the engine is silent: there is nothing to measure");
@@ -31,14 +38,14 @@ pub fn measure(report: &mut Report) {
             engine.push(rig.percent(block));
             plain.push(plain_percent(tracks));
         }
-        let case = format!("{tracks} busy tracks, blocks of {block}");
+        let case = format!("{tracks} {kind}, blocks of {block}");
         let beside = Some(("a sine and two biquads a track", median(plain)));
         report.add(Row { case, value: median(engine), unit: "% of real time", beside, bar });
     }
 }
 
-/// A song in which every track plays and has its filter, drive and delay in use.
-fn busy(tracks: usize) -> Song {
+/// A song in which every track plays; with effects, its filter, drive and delay are in use.
+fn song_of(tracks: usize, effects: bool) -> Song {
     const KINDS: [(&str, &str); 4] = [
         ("kick", "X.x.x.x.X.x.x.x."),
         ("snare", "..o.X..o..o.X.oo"),
@@ -49,10 +56,11 @@ fn busy(tracks: usize) -> Song {
     for n in 0..tracks {
         let (kind, cells) = KINDS[n % KINDS.len()];
         let id = format!("{kind}{n}");
-        source += &format!(
-            "seq {id}: {cells}\nfilter {id}: type=lowpass freq=3000 Q=2\ndistort {id}: amount=.4 mix=.3\n\
-             delay {id}: time=.2 feedback=.4 mix=.2\n"
-        );
+        source += &format!("seq {id}: {cells}\n");
+        if effects {
+            source += &format!("filter {id}: type=lowpass freq=3000 Q=2\ndistort {id}: amount=.4 mix=.3\n");
+            source += &format!("delay {id}: time=.2 feedback=.4 mix=.2\n");
+        }
     }
     text::read(&source).expect("the busy song reads").song
 }
@@ -88,7 +96,7 @@ impl Rig {
     /// Renders some seconds; the time it took, in percent of the time they last.
     fn percent(&mut self, block: usize) -> f64 {
         let blocks = RATE * SECONDS / block;
-        let begun = Instant::now();
+        let begun = thread_time();
         for _ in 0..blocks {
             self.engine.process(Block {
                 left: &mut self.left,
@@ -106,15 +114,15 @@ impl Rig {
     }
 }
 
-fn percent_of(begun: Instant, frames: usize) -> f64 {
-    100.0 * begun.elapsed().as_secs_f64() / (frames as f64 / RATE as f64)
+fn percent_of(begun: Duration, frames: usize) -> f64 {
+    100.0 * (thread_time() - begun).as_secs_f64() / (frames as f64 / RATE as f64)
 }
 
 /// The plain loop's cost for as much sound.
 fn plain_percent(tracks: usize) -> f64 {
     let mut phases = vec![0.0f32; tracks];
     let mut filters = vec![[[0.0f32; 2]; 2]; tracks];
-    let begun = Instant::now();
+    let begun = thread_time();
     for _ in 0..RATE * SECONDS {
         let mut sum = 0.0;
         for (phase, filters) in phases.iter_mut().zip(&mut filters) {
