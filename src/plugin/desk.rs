@@ -12,10 +12,12 @@ use parking_lot::{Mutex, RwLock};
 
 use super::state::{Choices, Project};
 use super::{profile, starter};
-use crate::client::{Client, ClientConfig, Command, Connection, Link, View};
+use crate::client::{AudioMatch, Client, ClientConfig, ClockStatus, Command, Connection, Link, View};
+use crate::param::MAX_TRACKS;
 use crate::pattern::Song;
 use crate::rt::ports::SessionPorts;
-use crate::time::TempoMap;
+use crate::session::{ClientId, Role, Seq, Timeline};
+use crate::time::{Beats, TempoMap};
 
 /// Projects on their way back that wait to be dropped; one restore at a time needs one place.
 const RETIRED: usize = 4;
@@ -150,8 +152,60 @@ impl Desk {
     pub fn send(&self, command: Command) {
         match self.client() {
             Some(client) => client.send(command),
-            None => self.notify("Nothing changed: the session's thread is not running.".to_owned()),
+            None => self.apply_alone(command),
         }
+    }
+
+    /// Without the session's thread (no profile folder to be had, or the host has not activated
+    /// the instance yet) the groove can still be edited, here.
+    fn apply_alone(&self, command: Command) {
+        let mut kept = self.kept.lock();
+        let project = &mut kept.project;
+        match command {
+            Command::Edit { edits, .. } => edits
+                .into_iter()
+                .filter_map(|edit| edit.check().ok())
+                .for_each(|edit| project.song.apply(&edit)),
+            Command::Gesture(edit) => {
+                if let Ok(edit) = edit.check() {
+                    project.song.apply(&edit);
+                }
+            }
+            Command::Tempo(tempo) => project.tempo_map = TempoMap::constant(tempo),
+            Command::Join(_) => {
+                kept.notice = Some("Joining works once the host has activated the plugin.".to_owned());
+                return;
+            }
+            _ => return,
+        }
+        self.handoff.send(project.song.clone(), project.tempo_map.clone());
+    }
+
+    /// The session as the editor shows it.
+    pub fn view(&self) -> Arc<View> {
+        if let Some(client) = self.client() {
+            return client.view();
+        }
+        let project = self.project();
+        Arc::new(View {
+            engine_micro_bpm: project.tempo_map.tempo_at(Beats::ZERO).micro_bpm(),
+            song: project.song,
+            tempo_map: project.tempo_map,
+            timeline: Timeline::default(),
+            seq: Seq::default(),
+            client: ClientId::default(),
+            role: Role::Owner,
+            connection: Connection::Solo,
+            session: None,
+            unsaved: 0,
+            peers: Vec::new(),
+            clock: ClockStatus::default(),
+            notice: None,
+            audio: AudioMatch::default(),
+            position: None,
+            meter: None,
+            lamps: [None; MAX_TRACKS],
+        })
     }
 
     /// The project as it would be saved now.

@@ -1,14 +1,182 @@
-//! The editor.
+//! The editor: session, transport, step grid.
+//!
+//! Thread: the window's own (on Linux apart from the host's main thread). Draws a
+//! [`View`](crate::client::View) and sends [`Command`]s; holds nothing of the session itself.
+
+mod footer;
+mod grid;
+mod header;
+mod keys;
+mod strip;
+mod theme;
+mod transport;
+mod widgets;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
+use nice_plug::context::gui::GuiContext;
+use nice_plug::editor::dpi::LogicalSize;
+use nice_plug::prelude::ResizeHint;
+use nice_plug_egui::baseview::HandlerError;
+use nice_plug_egui::{
+    EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor,
+};
+
+use super::clock;
 use super::desk::Desk;
 use super::params::HostParams;
+use crate::client::{Command, View};
+use crate::param::{Slot, TrackIndex};
+use crate::pattern::Edit;
+use crate::time::Beats;
+
+/// The window at first, in logical points.
+const SIZE: LogicalSize<f32> = LogicalSize { width: 1120.0, height: 700.0 };
+/// The least that shows a whole page of steps.
+const MIN_SIZE: LogicalSize<f32> = LogicalSize { width: 900.0, height: 420.0 };
+/// Between two pictures while nothing is touched.
+const FRAME: Duration = Duration::from_millis(33);
 
 /// The editor's type.
-pub type Editor = ();
+pub type Editor = EguiEditor<App>;
 
-/// No editor yet.
-pub fn editor(_desk: Arc<Desk>, _params: Arc<HostParams>) -> Option<Editor> {
-    None
+/// An instance's editor; none where there is no display to open it on.
+pub fn editor(desk: Arc<Desk>, params: Arc<HostParams>) -> Option<Editor> {
+    if cfg!(target_os = "linux") && std::env::var_os("DISPLAY").is_none_or(|name| name.is_empty()) {
+        return None;
+    }
+    let settings = EguiNiceSettings::new()
+        .with_tile("Antiphon")
+        .with_resize_hint(ResizeHint::RESIZABLE.with_min_logical_size(MIN_SIZE));
+    let app = App { desk, params, host: None, hands: Hands::default() };
+    create_egui_editor(EguiEditorState::from_size(SIZE, 1.0), RepaintNotifier::new(), settings, app)
+}
+
+/// The editor's window.
+pub struct App {
+    desk: Arc<Desk>,
+    params: Arc<HostParams>,
+    /// Sets the host's knobs; goes before the wrapper does, as the wrapper owns the editor.
+    host: Option<GuiContext>,
+    hands: Hands,
+}
+
+/// What the person at this editor is doing.
+pub struct Hands {
+    /// The link being typed.
+    link: String,
+    /// The tempo being typed or dragged, in BPM.
+    tempo: Option<f64>,
+    /// The cell of the keyboard's cursor.
+    cursor: (TrackIndex, u8),
+    /// Whether the keyboard has been used: the cursor is not shown before.
+    cursor_shown: bool,
+    /// The page of 16 steps.
+    page: u8,
+    /// What a drag over the grid paints.
+    painting: Option<Paint>,
+    /// The fader in hand and where it stands.
+    fader: Option<(Slot, f32)>,
+    /// The engine's position as it was last told, and when that was.
+    position: Option<(Beats, Instant)>,
+    /// What was last sent as the cursor's place.
+    told_cursor: Option<(u8, u8)>,
+}
+
+/// A stroke over the grid.
+#[derive(Clone, Copy)]
+struct Paint {
+    on: bool,
+    last: (TrackIndex, u8),
+}
+
+impl Default for Hands {
+    fn default() -> Hands {
+        let first = TrackIndex::all().next().expect("a song has tracks");
+        Hands {
+            link: String::new(),
+            tempo: None,
+            cursor: (first, 0),
+            cursor_shown: false,
+            page: 0,
+            painting: None,
+            fader: None,
+            position: None,
+            told_cursor: None,
+        }
+    }
+}
+
+/// One picture's material.
+struct Scene<'a> {
+    desk: &'a Desk,
+    view: &'a View,
+    /// The song position now, between two of the engine's reports.
+    position: Option<Beats>,
+}
+
+impl Scene<'_> {
+    fn edit(&self, edit: Edit) {
+        self.desk.send(Command::Edit { edits: vec![edit], when: crate::client::When::Now });
+    }
+}
+
+impl NiceEguiApp for App {
+    fn build(
+        &mut self,
+        context: egui::Context,
+        host: GuiContext,
+        _frame: &mut Frame,
+    ) -> Result<(), HandlerError> {
+        theme::apply(&context);
+        self.host = Some(host);
+        Ok(())
+    }
+
+    fn ui(&mut self, ui: &mut egui::Ui, frame: &mut Frame) {
+        let view = self.desk.view();
+        let scene =
+            Scene { desk: &self.desk, view: &view, position: self.hands.position_now(&view, Instant::now()) };
+        keys::take(ui, frame, &scene, &mut self.hands);
+        header::show(ui, &scene, &mut self.hands);
+        transport::show(ui, &scene, &mut self.hands);
+        footer::show(ui, &scene);
+        grid::show(ui, &scene, &mut self.hands);
+        self.hands.tell_cursor(&self.desk);
+
+        // A host that rolls may be writing automation: its knobs move then only if asked for.
+        let may_push = view.position.is_none() || self.desk.choices().knobs_follow;
+        if let (true, Some(host)) = (may_push, &self.host) {
+            self.params.push_knobs(&view.song, &host.param_setter(), clock::now());
+        }
+        ui.ctx().request_repaint_after(FRAME);
+    }
+
+    fn editor_closed(&mut self) {
+        self.host = None;
+    }
+}
+
+impl Hands {
+    /// Counts on from the last reported position, by at most a tenth of a second.
+    fn position_now(&mut self, view: &View, now: Instant) -> Option<Beats> {
+        let told = view.position?;
+        let since = match self.position {
+            Some((last, since)) if last == told => since,
+            _ => now,
+        };
+        self.position = Some((told, since));
+        let ahead = now.duration_since(since).min(Duration::from_millis(100)).as_secs_f64();
+        let quarters = ahead * view.engine_micro_bpm as f64 / 60e6;
+        Some(told + Beats::from_quarters_f64(quarters).unwrap_or(Beats::ZERO))
+    }
+
+    fn tell_cursor(&mut self, desk: &Desk) {
+        let cursor = self.cursor_shown.then_some((self.cursor.0.get() as u8, self.cursor.1));
+        if cursor != self.told_cursor && desk.has_client() {
+            self.told_cursor = cursor;
+            desk.send(Command::Cursor(cursor));
+        }
+    }
 }

@@ -40,20 +40,13 @@ pub struct Choices {
     pub focus: TrackIndex,
     /// Whether the session moves the host's knobs even while the transport rolls.
     pub knobs_follow: bool,
-    /// The editor's size in logical points.
-    pub editor: (u16, u16),
-}
-
-impl Choices {
-    /// The editor's size at first.
-    pub const EDITOR: (u16, u16) = (1120, 720);
 }
 
 impl Default for Choices {
     fn default() -> Choices {
         // The first track always exists.
         let focus = TrackIndex::all().next().expect("a song has tracks");
-        Choices { focus, knobs_follow: false, editor: Choices::EDITOR }
+        Choices { focus, knobs_follow: false }
     }
 }
 

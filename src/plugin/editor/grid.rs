@@ -1,0 +1,311 @@
+//! The step grid: one row a track, sixteen cells a page, beats of four set apart.
+
+use egui::{Align2, Color32, Pos2, Rect, RichText, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
+
+use super::theme::{
+    self, ACCENT, ACCENT_DIM, CORNER, FIELD, FIELD_ALT, GROUND, LIGHT, LINE, QUIET, S3, S4, TEXT,
+};
+use super::transport::PAGE;
+use super::{Hands, Paint, Scene, header, strip};
+use crate::client::{Command, When};
+use crate::param::{Owner, Param, TrackIndex};
+use crate::pattern::{Edit, MAX_STEPS, Name, Step, StepField, Track, TrackField};
+use crate::time::Beats;
+
+const ROW: f32 = 40.0;
+/// Between two cells, and what comes to it between two beats.
+const GAP: f32 = 3.0;
+const BEAT_GAP: f32 = 7.0;
+const STEPS_A_BEAT: u8 = 4;
+/// What a new track may be, in the order offered.
+const VOICES: [(&str, &str); 6] = [
+    ("kick", "Bass drum"),
+    ("snare", "Snare drum"),
+    ("hat", "Closed hi-hat"),
+    ("open", "Open hi-hat"),
+    ("bass", "Synth, low"),
+    ("lead", "Synth, high"),
+];
+
+pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    let frame = egui::Frame::new().fill(GROUND).inner_margin(vec2(S4, S3));
+    egui::CentralPanel::default().frame(frame).show(ui, |ui| {
+        if ui.input(|input| !input.pointer.any_down()) {
+            hands.painting = None;
+        }
+        let tracks: Vec<TrackIndex> = scene.view.song.alive().map(|(track, _)| track).collect();
+        if tracks.is_empty() {
+            return empty(ui, scene);
+        }
+        egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.spacing_mut().item_spacing.y = theme::S1;
+            ruler(ui, scene, hands.page);
+            for &track in &tracks {
+                row(ui, track, scene, hands);
+            }
+            ui.add_space(S3);
+            add_track(ui, scene);
+        });
+    });
+}
+
+/// Where the cells of a row lie, from the row's rectangle.
+struct Cells {
+    area: Rect,
+    width: f32,
+}
+
+impl Cells {
+    fn of(row: Rect) -> Cells {
+        let area = Rect::from_min_max(pos2(row.left() + strip::WIDTH, row.top()), row.max);
+        let beats = f32::from(PAGE / STEPS_A_BEAT - 1);
+        let width = (area.width() - GAP * f32::from(PAGE - 1) - BEAT_GAP * beats) / f32::from(PAGE);
+        Cells { area, width: width.max(4.0) }
+    }
+
+    /// The cell at a column, 0 to 15.
+    fn at(&self, column: u8) -> Rect {
+        let left = f32::from(column) * (self.width + GAP) + f32::from(column / STEPS_A_BEAT) * BEAT_GAP;
+        Rect::from_min_size(self.area.min + vec2(left, 0.0), vec2(self.width, self.area.height()))
+            .shrink2(vec2(0.0, 2.0))
+    }
+
+    /// The column under a point.
+    fn column(&self, point: Pos2) -> Option<u8> {
+        (0..PAGE).find(|&column| self.at(column).expand(GAP / 2.0).contains(point))
+    }
+}
+
+/// The steps' numbers, each beat's first one brighter.
+fn ruler(ui: &mut Ui, scene: &Scene<'_>, page: u8) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
+    let cells = Cells::of(rect);
+    let playhead = scene.position.map(|at| at.0.div_euclid(Beats::SIXTEENTH.0));
+    for column in 0..PAGE {
+        let step = page * PAGE + column;
+        let first = column % STEPS_A_BEAT == 0;
+        let now = playhead.is_some_and(|at| at.rem_euclid(i64::from(PAGE)) == i64::from(column));
+        let color = if now {
+            ACCENT
+        } else if first {
+            TEXT
+        } else {
+            QUIET
+        };
+        let center = cells.at(column).center();
+        ui.painter().text(center, Align2::CENTER_CENTER, step + 1, theme::figures(11.0), color);
+    }
+}
+
+fn row(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::hover());
+    strip::show(ui, Rect::from_min_size(rect.min, vec2(strip::WIDTH, ROW)), track, scene, hands);
+    let cells = Cells::of(rect);
+    let response =
+        ui.interact(cells.area, ui.scope_id().with(("cells", track.get())), Sense::click_and_drag());
+    let song = &scene.view.song;
+    let pattern = song.track(track);
+    let muted = song.param(Owner::Track(track), Param::Mute) >= 0.5;
+    for column in 0..PAGE {
+        let step = hands.page * PAGE + column;
+        let cell = cells.at(column);
+        paint_cell(
+            ui,
+            cell,
+            &pattern.steps[usize::from(step)],
+            Look {
+                beyond: step >= pattern.length,
+                alternate: column / STEPS_A_BEAT % 2 == 1,
+                playing: playing_step(scene, pattern) == Some(step),
+                muted,
+            },
+        );
+        if hands.cursor_shown && hands.cursor == (track, step) {
+            ui.painter().rect_stroke(cell.expand(1.0), CORNER, Stroke::new(2.0, LIGHT), StrokeKind::Outside);
+        }
+        for peer in scene.view.peers.iter().filter(|peer| peer.online) {
+            if peer.state.cursor == Some((track.get() as u8, step)) {
+                others_cursor(ui, cell, header::initial(&peer.name));
+            }
+        }
+    }
+    pointer(ui, &response, &cells, track, scene, hands);
+    if let Some(column) = response.hover_pos().and_then(|at| cells.column(at)) {
+        let step = hands.page * PAGE + column;
+        response.on_hover_text_at_pointer(describe(pattern, step));
+    }
+}
+
+/// The step a track is at: short patterns go round on their own.
+fn playing_step(scene: &Scene<'_>, pattern: &Track) -> Option<u8> {
+    let at = scene.position?.0.div_euclid(Beats::SIXTEENTH.0);
+    Some(at.rem_euclid(i64::from(pattern.length.max(1))) as u8)
+}
+
+fn describe(pattern: &Track, step: u8) -> String {
+    if step >= pattern.length {
+        return format!("Step {}: past the pattern's end ({} steps)", step + 1, pattern.length);
+    }
+    let cell = &pattern.steps[usize::from(step)];
+    let mut text = format!("Step {}: {}", step + 1, if cell.on { "plays" } else { "rests" });
+    text += &format!(" · velocity {:.0} %", cell.velocity * 100.0);
+    if let Some(note) = cell.note {
+        text += &format!(" · note {note}");
+    }
+    if cell.probability < 1.0 {
+        text += &format!(" · {:.0} % of the time", cell.probability * 100.0);
+    }
+    if cell.ratchet > 1 {
+        text += &format!(" · {} strokes", cell.ratchet);
+    }
+    text + "\nClick toggles · drag paints · scroll or right-drag sets velocity"
+}
+
+struct Look {
+    beyond: bool,
+    alternate: bool,
+    playing: bool,
+    muted: bool,
+}
+
+fn paint_cell(ui: &Ui, cell: Rect, step: &Step, look: Look) {
+    let painter = ui.painter();
+    if look.beyond {
+        painter.rect_stroke(cell, CORNER, Stroke::new(1.0, FIELD), StrokeKind::Inside);
+        return;
+    }
+    painter.rect_filled(cell, CORNER, if look.alternate { FIELD_ALT } else { FIELD });
+    if step.on {
+        // Velocity is the height of the fill; the edge keeps soft steps in sight.
+        let color = if look.muted { ACCENT_DIM } else { ACCENT };
+        let height = (cell.height() * step.velocity).max(3.0);
+        let fill = Rect::from_min_max(pos2(cell.left(), cell.bottom() - height), cell.max);
+        painter.rect_filled(fill, CORNER, color);
+        painter.rect_stroke(cell, CORNER, Stroke::new(1.0, color), StrokeKind::Inside);
+        marks(ui, cell, step);
+    }
+    if look.playing {
+        painter.rect_stroke(cell, CORNER, Stroke::new(1.5, LIGHT), StrokeKind::Inside);
+        let flash = Color32::from_white_alpha(if step.on { 70 } else { 18 });
+        painter.rect_filled(cell, CORNER, flash);
+    }
+}
+
+/// Ratchets as dots along the foot, a chance below one as an open corner.
+fn marks(ui: &Ui, cell: Rect, step: &Step) {
+    for stroke in 0..step.ratchet.min(8) {
+        if step.ratchet > 1 {
+            let x = cell.left() + cell.width() * (f32::from(stroke) + 0.5) / f32::from(step.ratchet);
+            ui.painter().circle_filled(pos2(x, cell.bottom() - 5.0), 1.5, GROUND);
+        }
+    }
+    if step.probability < 1.0 {
+        let corner = cell.right_top() + vec2(-6.0, 6.0);
+        ui.painter().circle(corner, 3.0, GROUND, Stroke::new(1.0, TEXT));
+    }
+}
+
+fn others_cursor(ui: &Ui, cell: Rect, letter: char) {
+    ui.painter().rect_stroke(cell, CORNER, Stroke::new(2.0, TEXT), StrokeKind::Outside);
+    let tag = Rect::from_min_size(cell.min + vec2(-2.0, -2.0), vec2(14.0, 14.0));
+    ui.painter().rect_filled(tag, CORNER, TEXT);
+    ui.painter().text(tag.center(), Align2::CENTER_CENTER, letter, theme::font(11.0), GROUND);
+}
+
+fn pointer(
+    ui: &Ui,
+    response: &egui::Response,
+    cells: &Cells,
+    track: TrackIndex,
+    scene: &Scene<'_>,
+    hands: &mut Hands,
+) {
+    let pattern = scene.view.song.track(track);
+    let under = |hands: &Hands| {
+        let at = ui.input(|input| input.pointer.interact_pos())?;
+        let inside = cells.area.y_range().contains(at.y);
+        let step = hands.page * PAGE + cells.column(at).filter(|_| inside)?;
+        (step < pattern.length).then_some(step)
+    };
+    let Some(step) = under(hands) else { return };
+    let primary_pressed = ui.input(|input| input.pointer.primary_pressed());
+    if response.hovered() && primary_pressed {
+        let on = !pattern.steps[usize::from(step)].on;
+        hands.painting = Some(Paint { on, last: (track, step) });
+        (hands.cursor, hands.cursor_shown) = ((track, step), true);
+        set_on(scene, track, step, on);
+    } else if let Some(paint) = hands.painting.as_mut()
+        && paint.last != (track, step)
+    {
+        paint.last = (track, step);
+        hands.cursor = (track, step);
+        if pattern.steps[usize::from(step)].on != paint.on {
+            set_on(scene, track, step, paint.on);
+        }
+    }
+    if response.hovered() {
+        let scrolled = ui.input(|input| input.smooth_scroll_delta().y) / 200.0;
+        let dragged = if response.dragged_by(egui::PointerButton::Secondary) {
+            -response.drag_delta().y / 100.0
+        } else {
+            0.0
+        };
+        change_velocity(scene, track, step, scrolled + dragged);
+    }
+}
+
+fn change_velocity(scene: &Scene<'_>, track: TrackIndex, step: u8, by: f32) {
+    let cell = &scene.view.song.track(track).steps[usize::from(step)];
+    let velocity = (cell.velocity + by).clamp(0.05, 1.0);
+    if by != 0.0 && cell.on && velocity != cell.velocity {
+        scene.edit(Edit::Step { track, step, field: StepField::Velocity(velocity) });
+    }
+}
+
+fn set_on(scene: &Scene<'_>, track: TrackIndex, step: u8, on: bool) {
+    scene.edit(Edit::Step { track, step, field: StepField::On(on) });
+}
+
+/// Turns a cell on or off.
+pub fn toggle(scene: &Scene<'_>, track: TrackIndex, step: u8) {
+    let on = scene.view.song.track(track).steps[usize::from(step).min(MAX_STEPS - 1)].on;
+    set_on(scene, track, step, !on);
+}
+
+fn empty(ui: &mut Ui, scene: &Scene<'_>) {
+    ui.vertical_centered(|ui| {
+        ui.add_space(ui.available_height() * 0.35);
+        ui.label(RichText::new("This groove has no tracks yet").font(theme::font(20.0)));
+        ui.label(RichText::new("Add one below, or paste an invite link above to join others.").color(QUIET));
+        ui.add_space(S4);
+        add_track(ui, scene);
+    });
+}
+
+fn add_track(ui: &mut Ui, scene: &Scene<'_>) {
+    let free = TrackIndex::all().find(|track| !scene.view.song.track(*track).alive);
+    let Some(track) = free else {
+        ui.label(RichText::new("All sixteen tracks are in use").color(LINE));
+        return;
+    };
+    let menu = ui.menu_button("Add a track", |ui| {
+        for (name, voice) in VOICES {
+            if ui.button(voice).on_hover_text(format!("A new track for the {name} voice")).clicked() {
+                let name = unused_name(scene, name);
+                let fields = [TrackField::Alive(true), TrackField::Name(name), TrackField::Length(PAGE)];
+                let edits = fields.into_iter().map(|field| Edit::Track { track, field }).collect();
+                scene.desk.send(Command::Edit { edits, when: When::Now });
+                ui.close();
+            }
+        }
+    });
+    menu.response.on_hover_text("A new row with a voice of your choice");
+}
+
+/// "kick", or "kick2" where that is taken.
+fn unused_name(scene: &Scene<'_>, word: &str) -> Name {
+    let taken = |name: &str| scene.view.song.track_named(name).is_some();
+    let numbered = (2..).map(|number| format!("{word}{number}"));
+    let free = std::iter::once(word.to_owned()).chain(numbered).find(|name| !taken(name));
+    free.and_then(|name| Name::new(&name).ok()).unwrap_or_default()
+}

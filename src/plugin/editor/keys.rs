@@ -1,0 +1,90 @@
+//! The keyboard: arrows move the cursor, space and enter toggle, digits set the velocity.
+
+use egui::{Key, Ui};
+use nice_plug_egui::{Frame, Key as HostKey, KeyCapture};
+
+use super::transport::PAGE;
+use super::{Hands, Scene, grid};
+use crate::param::TrackIndex;
+use crate::pattern::{Edit, StepField};
+
+/// Takes the keys that are ours, unless a field is being typed into. All others stay the host's.
+pub fn take(ui: &mut Ui, frame: &mut Frame, scene: &Scene<'_>, hands: &mut Hands) {
+    if ui.ctx().text_edit_focused() {
+        frame.set_key_capture(KeyCapture::CaptureAll);
+        return;
+    }
+    frame.set_key_capture(KeyCapture::CaptureKeys(ours()));
+    let tracks: Vec<TrackIndex> = scene.view.song.alive().map(|(track, _)| track).collect();
+    let Some(first) = tracks.first() else { return };
+    if !tracks.contains(&hands.cursor.0) {
+        hands.cursor = (*first, 0);
+    }
+    let pressed = |key| ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
+    for (key, rows, steps) in [
+        (Key::ArrowUp, -1, 0),
+        (Key::ArrowDown, 1, 0),
+        (Key::ArrowLeft, 0, -1),
+        (Key::ArrowRight, 0, 1),
+        (Key::PageUp, 0, -i16::from(PAGE)),
+        (Key::PageDown, 0, i16::from(PAGE)),
+    ] {
+        if pressed(key) {
+            hands.travel(&tracks, rows, steps, scene);
+        }
+    }
+    let (track, step) = hands.cursor;
+    if pressed(Key::Space) || pressed(Key::Enter) {
+        hands.cursor_shown = true;
+        grid::toggle(scene, track, step);
+    }
+    for (digit, key) in DIGITS.into_iter().enumerate() {
+        if pressed(key) {
+            hands.cursor_shown = true;
+            // 1 is a ninth, 9 and 0 are full.
+            let velocity = if digit == 0 { 1.0 } else { digit as f32 / 9.0 };
+            scene.edit(Edit::Step { track, step, field: StepField::Velocity(velocity) });
+            if !scene.view.song.track(track).steps[usize::from(step)].on {
+                grid::toggle(scene, track, step);
+            }
+        }
+    }
+}
+
+const DIGITS: [Key; 10] = [
+    Key::Num0,
+    Key::Num1,
+    Key::Num2,
+    Key::Num3,
+    Key::Num4,
+    Key::Num5,
+    Key::Num6,
+    Key::Num7,
+    Key::Num8,
+    Key::Num9,
+];
+
+fn ours() -> Vec<HostKey> {
+    // By their names in the UI Events standard.
+    let named = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Enter"];
+    let typed = " 0123456789".chars().map(|letter| HostKey::Character(letter.to_string()));
+    named.into_iter().filter_map(|name| name.parse().ok()).chain(typed).collect()
+}
+
+impl Hands {
+    fn travel(&mut self, tracks: &[TrackIndex], rows: i16, steps: i16, scene: &Scene<'_>) {
+        if !self.cursor_shown {
+            // The first press shows where it is.
+            self.cursor_shown = true;
+            self.page = self.cursor.1 / PAGE;
+            return;
+        }
+        let row = tracks.iter().position(|track| *track == self.cursor.0).unwrap_or(0) as i16;
+        let row = (row + rows).clamp(0, tracks.len() as i16 - 1);
+        let track = tracks[row as usize];
+        let last = i16::from(scene.view.song.track(track).length.max(1)) - 1;
+        let step = (i16::from(self.cursor.1) + steps).clamp(0, last);
+        self.cursor = (track, step as u8);
+        self.page = step as u8 / PAGE;
+    }
+}

@@ -1,0 +1,101 @@
+//! The left part of a track's row: name, mute, level, meter.
+
+use egui::{Align2, Rect, Sense, Ui, pos2, vec2};
+
+use super::theme::{self, LIGHT, QUIET, S2, S3, TEXT};
+use super::widgets;
+use super::{Hands, Scene};
+use crate::client::Command;
+use crate::param::{Owner, Param, Slot, TrackIndex};
+use crate::pattern::{Edit, Voice, voice_named};
+
+/// How wide the strip is.
+pub const WIDTH: f32 = 292.0;
+
+pub fn show(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) {
+    let song = &scene.view.song;
+    let muted = song.param(Owner::Track(track), Param::Mute) >= 0.5;
+    name(ui, Rect::from_min_size(rect.min, vec2(84.0, rect.height())), track, scene, muted);
+    let mute = Rect::from_center_size(pos2(rect.left() + 100.0, rect.center().y), vec2(24.0, 22.0));
+    let response = widgets::toggle(ui, mute, ui.scope_id().with(("mute", track.get())), "M", muted);
+    let hint = if muted { "Muted: click to hear it again" } else { "Mute this track for everybody" };
+    if response.on_hover_text(hint).clicked() {
+        let slot = Slot::new(Owner::Track(track), Param::Mute);
+        scene.edit(Edit::Param { slot, value: if muted { 0.0 } else { 1.0 } });
+    }
+    let fader =
+        Rect::from_min_max(pos2(rect.left() + 122.0, rect.top()), pos2(rect.right() - 62.0, rect.bottom()));
+    level(ui, fader, track, scene, hands, muted);
+    let peak = scene.view.meter.as_ref().map_or(0.0, |meter| meter.tracks[track.get()]);
+    let meter = Rect::from_min_size(pos2(fader.left(), rect.bottom() - 7.0), vec2(fader.width(), 3.0));
+    widgets::meter(ui, meter, peak);
+}
+
+fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, muted: bool) {
+    let row = scene.view.song.track(track);
+    let focused = scene.desk.choices().focus == track;
+    let response = ui.interact(rect, ui.scope_id().with(("name", track.get())), Sense::click());
+    let color = if muted { QUIET } else { TEXT };
+    let number = format!("{:>2}", track.get() + 1);
+    let painter = ui.painter_at(rect);
+    painter.text(
+        rect.left_center() + vec2(2.0, 0.0),
+        Align2::LEFT_CENTER,
+        number,
+        theme::figures(12.0),
+        QUIET,
+    );
+    let at = rect.left_center() + vec2(24.0, 0.0);
+    let text = painter.text(at, Align2::LEFT_CENTER, row.name.as_str(), theme::font(15.0), color);
+    if muted {
+        painter.line_segment([text.left_center(), text.right_center()], (1.0, QUIET));
+    }
+    if focused {
+        let under = [text.left_bottom() + vec2(0.0, S2 / 2.0), text.right_bottom() + vec2(0.0, S2 / 2.0)];
+        painter.line_segment(under, (1.5, LIGHT));
+    }
+    let choice = voice_named(&row.name, &row.sample);
+    let voice = match choice.voice {
+        Voice::Kick => "kick",
+        Voice::Snare => "snare",
+        Voice::ClosedHat => "closed hat",
+        Voice::OpenHat => "open hat",
+        Voice::Synth => "synth",
+    };
+    let stands_in = if choice.stands_in { ", standing in for a sample that is not here" } else { "" };
+    let hint =
+        format!("Track {}: {} ({voice}{stands_in})\nClick: live notes play it", track.get() + 1, row.name);
+    if response.on_hover_text(hint).clicked() {
+        scene.desk.choose(|choices| choices.focus = track);
+        scene.desk.send(Command::Focus(track));
+    }
+}
+
+fn level(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands, muted: bool) {
+    let slot = Slot::new(Owner::Track(track), Param::Level);
+    let spec = slot.spec();
+    let held = hands.fader.filter(|(held, _)| *held == slot).map(|(_, value)| value);
+    let value = held.unwrap_or(scene.view.song.params[slot.index()]);
+    let id = ui.scope_id().with(("level", track.get()));
+    let (response, moved) =
+        widgets::fader(ui, rect, id, spec.travel_of(value), spec.travel_of(spec.default), muted);
+    if let Some(travel) = moved {
+        let value = spec.value_at(travel);
+        hands.fader = response.dragged().then_some((slot, value));
+        scene.desk.send(Command::Gesture(Edit::Param { slot, value }));
+    }
+    if response.drag_stopped() {
+        hands.fader = None;
+    }
+    let shown = spec.display(value).to_string();
+    let figures_at = pos2(rect.right() + 60.0 - S3, rect.center().y);
+    let color = if muted { QUIET } else { TEXT };
+    ui.painter().text(
+        figures_at,
+        Align2::RIGHT_CENTER,
+        shown.trim_end_matches(" dB"),
+        theme::figures(12.0),
+        color,
+    );
+    response.on_hover_text(format!("Level {shown} · drag, with shift finely; double click for 0 dB"));
+}

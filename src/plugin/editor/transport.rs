@@ -1,0 +1,125 @@
+//! Where the music is: bar and beat, tempo, phase.
+
+use egui::{DragValue, Pos2, Rect, RichText, Sense, Shape, Stroke, Ui, pos2, vec2};
+
+use super::theme::{self, ACCENT, CORNER, FIELD, FIELD_ALT, LINE, PANEL, QUIET, S2, S3, S4, TEXT};
+use super::widgets;
+use super::{Hands, Scene};
+use crate::client::Command;
+use crate::pattern::MAX_STEPS;
+use crate::time::{Beats, TICKS_PER_BEAT, Tempo};
+
+/// Beats in a bar; other metres come with the musical context.
+const BEATS: i64 = 4;
+/// Steps on a page.
+pub const PAGE: u8 = 16;
+
+pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    let frame = egui::Frame::new().fill(PANEL).inner_margin(vec2(S4, S2));
+    egui::Panel::top("transport").exact_size(50.0).frame(frame).show(ui, |ui| {
+        ui.horizontal_centered(|ui| {
+            play_state(ui, scene.position.is_some());
+            bar_and_beat(ui, scene.position);
+            ui.add_space(S3);
+            phase(ui, scene.position);
+            widgets::divide(ui);
+            tempo(ui, scene, hands);
+            widgets::divide(ui);
+            pages(ui, scene, hands);
+        });
+    });
+}
+
+/// A triangle while it plays, a square while it does not.
+fn play_state(ui: &mut Ui, playing: bool) {
+    let (rect, response) = ui.allocate_exact_size(vec2(28.0, 28.0), Sense::hover());
+    let at = |x: f32, y: f32| -> Pos2 { rect.center() + vec2(x, y) };
+    if playing {
+        let triangle = vec![at(-6.0, -8.0), at(9.0, 0.0), at(-6.0, 8.0)];
+        ui.painter().add(Shape::convex_polygon(triangle, ACCENT, Stroke::NONE));
+    } else {
+        let square = Rect::from_center_size(rect.center(), vec2(14.0, 14.0));
+        ui.painter().rect_filled(square, CORNER, QUIET);
+    }
+    response.on_hover_text(if playing {
+        "Playing: the pattern follows the host's transport."
+    } else {
+        "Stopped: press play in your host and the pattern runs with it."
+    });
+}
+
+fn bar_and_beat(ui: &mut Ui, position: Option<Beats>) {
+    let text = match position {
+        Some(at) => {
+            let beat = at.0.div_euclid(TICKS_PER_BEAT);
+            format!("{:>3}.{}", beat.div_euclid(BEATS) + 1, beat.rem_euclid(BEATS) + 1)
+        }
+        None => "  –.–".to_owned(),
+    };
+    let color = if position.is_some() { TEXT } else { QUIET };
+    ui.label(RichText::new(text).font(theme::figures(24.0)).color(color)).on_hover_text("Bar and beat");
+}
+
+/// The bar's four beats as boxes, filled as they pass.
+fn phase(ui: &mut Ui, position: Option<Beats>) {
+    let (rect, response) = ui.allocate_exact_size(vec2(220.0, 14.0), Sense::hover());
+    let quarters = position.map(|at| at.0.rem_euclid(BEATS * TICKS_PER_BEAT) as f32 / TICKS_PER_BEAT as f32);
+    let width = (rect.width() - S2 * (BEATS - 1) as f32) / BEATS as f32;
+    for beat in 0..BEATS {
+        let left = rect.left() + beat as f32 * (width + S2);
+        let cell = Rect::from_min_size(pos2(left, rect.top()), vec2(width, rect.height()));
+        ui.painter().rect_filled(cell, CORNER, if beat == 0 { FIELD_ALT } else { FIELD });
+        let filled = quarters.map_or(0.0, |quarters| (quarters - beat as f32).clamp(0.0, 1.0));
+        if filled > 0.0 {
+            let bar = Rect::from_min_size(cell.min, vec2(cell.width() * filled, cell.height()));
+            ui.painter().rect_filled(bar, CORNER, ACCENT);
+        }
+    }
+    response.on_hover_text("Phase within the bar");
+}
+
+fn tempo(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    let view = scene.view;
+    let session = view.tempo_map.tempo_at(scene.position.unwrap_or(Beats::ZERO));
+    let mut bpm = hands.tempo.unwrap_or(session.bpm());
+    let range = Tempo::MIN.bpm()..=Tempo::MAX.bpm();
+    let response = ui
+        .add(DragValue::new(&mut bpm).range(range).speed(0.1).fixed_decimals(2).suffix(" BPM"))
+        .on_hover_text("The groove's tempo, 40 to 300: drag, or click and type. In a host that plays, the host's tempo leads.");
+    if response.changed() {
+        hands.tempo = Some(bpm);
+    }
+    let done = response.drag_stopped() || response.lost_focus();
+    if done && let Some(bpm) = hands.tempo.take() {
+        match Tempo::from_bpm(bpm) {
+            Ok(tempo) if tempo != session => scene.desk.send(Command::Tempo(tempo)),
+            Ok(_) => {}
+            Err(error) => scene.desk.notify(error.to_string()),
+        }
+    }
+    let host = view.engine_micro_bpm;
+    if view.position.is_some() && host != 0 && host.abs_diff(session.micro_bpm()) > 5_000 {
+        let text = format!("≠ host {:.2}", host as f64 / 1e6);
+        ui.label(RichText::new(text).font(theme::figures(14.0)).color(TEXT))
+            .on_hover_text("The host plays at its own tempo, and this instance with it; the session's is beside. Nothing is changed by itself.");
+    }
+}
+
+/// The pages of 16 steps, as many as the longest pattern has.
+fn pages(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    let longest = scene.view.song.alive().map(|(_, track)| track.length).max().unwrap_or(PAGE);
+    let count = longest.max(1).div_ceil(PAGE).clamp(1, (MAX_STEPS / usize::from(PAGE)) as u8);
+    hands.page = hands.page.min(count - 1);
+    ui.label(RichText::new("steps").font(theme::font(12.0)).color(QUIET));
+    for page in 0..count {
+        let (first, last) = (page * PAGE + 1, (page + 1) * PAGE);
+        let text = RichText::new(format!("{first}–{last}")).font(theme::figures(13.0));
+        let chosen = page == hands.page;
+        let button = egui::Button::new(if chosen { text.color(theme::GROUND) } else { text.color(TEXT) })
+            .fill(if chosen { TEXT } else { FIELD })
+            .stroke(Stroke::new(1.0, LINE));
+        if ui.add(button).on_hover_text(format!("Show steps {first} to {last}")).clicked() {
+            hands.page = page;
+        }
+    }
+}
