@@ -26,7 +26,7 @@ pub const ACCENT_DIM: Color32 = Color32::from_rgb(0x8a, 0x69, 0x3d);
 /// The playhead and the cursor.
 pub const LIGHT: Color32 = Color32::from_rgb(0xff, 0xff, 0xff);
 
-/// Spaces, in points: hair, small, medium, large, wide.
+/// Spaces, in points: hair, small, medium, large.
 pub const S1: f32 = 2.0;
 /// Small.
 pub const S2: f32 = 4.0;
@@ -34,8 +34,6 @@ pub const S2: f32 = 4.0;
 pub const S3: f32 = 8.0;
 /// Large.
 pub const S4: f32 = 12.0;
-/// Wide.
-pub const S5: f32 = 20.0;
 
 /// Corners of cells and fields.
 pub const CORNER: CornerRadius = CornerRadius::same(3);
@@ -51,6 +49,7 @@ pub fn figures(size: f32) -> FontId {
 }
 
 /// Every character the editor itself draws beyond ASCII; a test checks that the fonts have them.
+#[cfg(test)]
 pub const GLYPHS: &str = "−∞±≠·–×≤…";
 
 /// Dresses a context.
