@@ -30,11 +30,19 @@ pub struct Bundle {
     /// The standalone.
     pub standalone: PathBuf,
     /// The headless command line and peer.
-    #[expect(dead_code, reason = "the jam runs it")]
     pub antiphon: PathBuf,
     /// The server.
-    #[expect(dead_code, reason = "the jam runs it")]
     pub server: PathBuf,
+}
+
+impl Bundle {
+    /// The program inside the standalone's bundle.
+    pub fn standalone_program(&self) -> PathBuf {
+        match std::env::consts::OS {
+            "macos" => self.standalone.join("Contents/MacOS/Antiphon"),
+            _ => self.standalone.clone(),
+        }
+    }
 }
 
 /// How it is built.

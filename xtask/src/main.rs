@@ -4,6 +4,9 @@
 
 mod bench;
 mod bundle;
+// The hosts that the jam drives, and the clocks that it reads, are Linux's.
+#[cfg(target_os = "linux")]
+mod jam;
 mod setup;
 mod steps;
 mod test;
@@ -30,6 +33,13 @@ enum Task {
     Tidy(tidy::Arguments),
     /// Measure; `--json` prints one object.
     Bench(bench::Arguments),
+    #[cfg(target_os = "linux")]
+    /// Two studios, one groove: the main job on real parts.
+    Jam(jam::Arguments),
+    #[cfg(target_os = "linux")]
+    /// One of the jam's hosts.
+    #[command(hide = true)]
+    ClapHost(jam::clap_host::Arguments),
 }
 
 fn main() -> ExitCode {
@@ -39,6 +49,10 @@ fn main() -> ExitCode {
             Task::Test(arguments) => test::run(&arguments),
             Task::Tidy(arguments) => tidy::run(&arguments),
             Task::Bench(arguments) => bench::run(&arguments),
+            #[cfg(target_os = "linux")]
+            Task::Jam(arguments) => jam::run(&arguments),
+            #[cfg(target_os = "linux")]
+            Task::ClapHost(arguments) => jam::clap_host::run(&arguments),
         }
     });
     match outcome {

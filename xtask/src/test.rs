@@ -9,6 +9,8 @@ use std::time::Instant;
 use anyhow::{Context, Result, bail};
 
 use crate::bundle::{self, Bundle, Profile};
+#[cfg(target_os = "linux")]
+use crate::jam;
 use crate::setup::{self, Need};
 use crate::steps;
 use crate::tidy;
@@ -47,6 +49,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         }
         if filter.is_none() {
             count.check("the standalone opens its window", window::opens(bundle));
+            #[cfg(target_os = "linux")]
+            count.check("a short jam", steps::step("a short jam", || jam::check(bundle)));
         }
     }
     count.check("bundle", bundled.map(drop));
