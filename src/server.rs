@@ -21,8 +21,9 @@ pub mod store;
 mod traffic;
 mod upgrade;
 
+use std::fs::{File, TryLockError};
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +40,9 @@ use store::Store;
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often old figures are folded into the metrics' summaries.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// How many sessions a second anybody may make by request.
+const NEW_SESSIONS: u32 = 20;
 
 /// How a server runs.
 #[derive(Clone, Debug)]
@@ -75,6 +79,7 @@ pub async fn serve(
         );
     }
     let figures = metrics::handle();
+    let _lock = lock(&config.data)?;
     let store = Store::open(&config.data)
         .await
         .with_context(|| format!("opening the store in {}", config.data.display()))?;
@@ -103,4 +108,20 @@ pub async fn serve(
         tracing::warn!("some sockets did not close in time");
     }
     Ok(())
+}
+
+/// Keeps a second server off the folder: each would know half of who is in a session. The lock ends
+/// with the process, however it ends.
+fn lock(data: &Path) -> anyhow::Result<File> {
+    std::fs::create_dir_all(data).with_context(|| format!("making the folder {}", data.display()))?;
+    let file = File::create(data.join("lock")).with_context(|| format!("writing in {}", data.display()))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => anyhow::bail!("another server already serves {}", data.display()),
+        // Some network file systems have no locks; better unlocked than not at all.
+        Err(TryLockError::Error(error)) => {
+            tracing::warn!(%error, "the data folder cannot be locked");
+            Ok(file)
+        }
+    }
 }

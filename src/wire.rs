@@ -10,6 +10,7 @@ pub use codec::{WireError, decode_down, decode_up, encode_down, encode_up};
 pub use frame::{Down, ErrorCode, Gesture, Hello, Participant, PresenceState, Role, Snapshot, Up, Welcome};
 pub use split::{Assembly, frames};
 
+pub use crate::rt::ports::BarFingerprint;
 pub use crate::session::MAX_OPS;
 
 /// The protocol's version; a server refuses others with [`ErrorCode::Version`].

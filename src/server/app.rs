@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use tokio::sync::{Mutex, mpsc};
+use tokio::time::Instant;
 
 use super::clock::ServerClock;
 use super::invites::{Secret, is_session_id};
-use super::limits::Rates;
+use super::limits::{Rates, TokenBucket};
 use super::room::{Room, RoomHandle};
 use super::store::{Admission, AdmitError, Store, StoreError};
 use crate::wire::{ErrorCode, Hello, VERSION};
@@ -23,6 +24,7 @@ pub struct App {
     /// The address that invite links name, if it is not the one a request came to.
     pub public_url: Option<String>,
     rooms: Rooms,
+    new_sessions: parking_lot::Mutex<TokenBucket>,
     alive: mpsc::WeakSender<()>,
 }
 
@@ -47,12 +49,26 @@ impl App {
         public_url: Option<String>,
         alive: mpsc::WeakSender<()>,
     ) -> App {
-        App { store: Arc::new(store), clock, rates, public_url, rooms: Rooms::default(), alive }
+        let new_sessions = TokenBucket::new(super::NEW_SESSIONS, Instant::now());
+        App {
+            store: Arc::new(store),
+            clock,
+            rates,
+            public_url,
+            rooms: Rooms::default(),
+            new_sessions: parking_lot::Mutex::new(new_sessions),
+            alive,
+        }
     }
 
     /// What every open socket holds: all dropped means all closed.
     pub fn alive(&self) -> Option<mpsc::Sender<()>> {
         self.alive.upgrade()
+    }
+
+    /// Whether a session may be made by request now.
+    pub fn may_create_session(&self) -> bool {
+        self.new_sessions.lock().take(Instant::now())
     }
 
     /// The room of a session, opened from the store if nobody is in it.

@@ -138,7 +138,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let invite = store.create_invite(&session, role.into(), expires_at, uses).await?;
             say(&invite.link(&url.unwrap_or_else(|| last_address(&data))))
         }
-        Command::Dump { data, session } => dump(&open(&data).await?, &session).await,
+        Command::Dump { data, session } => {
+            if !Store::exists(&data) {
+                anyhow::bail!("there is no store in {}", data.display());
+            }
+            dump(&open(&data).await?, &session).await
+        }
     }
 }
 

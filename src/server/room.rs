@@ -14,7 +14,7 @@ pub use handle::{Entry, Outbound, Packet, RoomHandle, Seat};
 pub use member::shown_name;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::Duration;
 
 use tokio::sync::{mpsc, oneshot};
@@ -26,6 +26,7 @@ use super::limits::{BATCH_OPS, Pace, commit_interval, gesture_interval, presence
 use super::metrics;
 use super::outgoing::{encoded, error_frame};
 use super::store::{Store, StoreError};
+use super::traffic::TrafficMeter;
 use crate::session::{ClientId, Commit, Seq, Sequencer};
 use crate::wire::{Down, ErrorCode, Up};
 use commit::{Request, Submitted};
@@ -48,6 +49,10 @@ pub struct Room {
     rooms: Rooms,
     inbox: mpsc::Receiver<Message>,
     sequencer: Sequencer,
+    /// The last commit that the store has.
+    stored: Seq,
+    /// Neither the store nor the sequencer can be trusted: nothing more is accepted.
+    broken: bool,
     /// The last commits, stored and in order.
     recent: VecDeque<Commit>,
     /// The seq of the last snapshot that was written or tried.
@@ -62,6 +67,8 @@ pub struct Room {
     waiting_since: BTreeMap<Seq, Instant>,
     promote_after: Option<Instant>,
     comparison: Comparison,
+    /// Clock sockets of participants that have no seat yet.
+    early_clocks: Vec<(ClientId, Weak<TrafficMeter>)>,
     next_socket: u64,
     empty_since: Option<Instant>,
 }
@@ -87,6 +94,8 @@ impl Room {
             rooms,
             inbox,
             sequencer: Sequencer::restore(recovered.state, recovered.clients),
+            stored: snapshot,
+            broken: false,
             recent: VecDeque::new(),
             snapshot,
             members: BTreeMap::new(),
@@ -97,6 +106,7 @@ impl Room {
             waiting_since: BTreeMap::new(),
             promote_after: None,
             comparison: Comparison::default(),
+            early_clocks: Vec::new(),
             next_socket: 1,
             empty_since: Some(Instant::now()),
         };
@@ -148,8 +158,10 @@ impl Room {
                 }
                 Message::Leave(seat) => self.leave(seat),
                 Message::ClockSocket { client, meter } => {
-                    if let Some(member) = self.members.get_mut(&client) {
-                        member.traffic.add(meter);
+                    match self.members.get_mut(&client) {
+                        Some(member) => member.traffic.add(meter),
+                        // The clock came first; its participant follows.
+                        None => self.early_clocks.push((client, meter)),
                     }
                 }
                 Message::Participants(answer) => {
@@ -171,7 +183,10 @@ impl Room {
             return None;
         }
         match up {
-            Up::Ops { cseq, base, ops } => return Some(Request::Ops { cseq, base, ops }),
+            Up::Ops { cseq, base, ops } => {
+                self.end_gestures(seat, &ops);
+                return Some(Request::Ops { cseq, base, ops });
+            }
             Up::Start { tick } => return Some(Request::Start(tick)),
             Up::Stop => return Some(Request::Stop),
             Up::Gesture(moves) => self.take_gesture(seat, moves),

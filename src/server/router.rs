@@ -105,6 +105,10 @@ async fn create_session(
         let detail = format!("a session's name has at most {NAME_CHARACTERS} characters");
         return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, detail));
     }
+    if !app.may_create_session() {
+        let detail = "too many sessions are being made at the moment; try again in a second";
+        return Err(Problem::new(StatusCode::TOO_MANY_REQUESTS, detail));
+    }
     let session = app.store.create_session(if name.is_empty() { "Jam" } else { name }).await?;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
     let server = app.public_url.clone().unwrap_or_else(|| format!("http://{host}"));

@@ -109,6 +109,51 @@ async fn a_frame_sent_again_after_the_kill_lands_once() {
     assert_eq!(server.dump(&invite.session).0.len(), 2);
 }
 
+/// Changes the store behind the server's back; the rows it changed.
+async fn meddle(server: &Server, sql: &'static str) -> u64 {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(server.data().join("antiphon.db"));
+    let connection = sqlx::SqliteConnection::connect_with(&options).await;
+    let mut store = connection.expect("the store opens");
+    let changed = sqlx::query(sql).execute(&mut store).await.expect("SQLite writes").rows_affected();
+    store.close().await.expect("the store closes");
+    changed
+}
+
+#[tokio::test]
+async fn a_store_that_fails_costs_a_retry_and_no_edit() {
+    let server = Server::start();
+    let invite = server.session("editor");
+    let mut a = Peer::join(&server, &invite, 1).await;
+    let mut b = Peer::join(&server, &invite, 2).await;
+    a.edit(1).await;
+    a.acked(1).await;
+    meddle(
+        &server,
+        "CREATE TRIGGER full BEFORE INSERT ON commits BEGIN SELECT RAISE(ABORT, 'the disk is full'); END",
+    )
+    .await;
+    a.edit(2).await;
+    let (code, message, fatal) = a.error().await;
+    assert_eq!((code, fatal), (antiphon::wire::ErrorCode::Unavailable, false), "{message}");
+    meddle(&server, "DROP TRIGGER full").await;
+    a.edit(2).await;
+    assert_eq!(a.acked(2).await.seq, Seq(2));
+    b.edit(1).await;
+    assert_eq!(b.acked(1).await.seq, Seq(3));
+    assert_eq!(server.dump(&invite.session).0.len(), 3);
+}
+
+#[test]
+fn a_folder_has_one_server() {
+    let server = Server::start();
+    let mut second = crate::server_process::program();
+    second.args(["serve", "--listen", "127.0.0.1:0", "--data"]).arg(server.data());
+    let refused = second.output().expect("the program runs");
+    assert!(!refused.status.success());
+    let said = String::from_utf8_lossy(&refused.stderr);
+    assert!(said.contains("another server"), "{said}");
+}
+
 #[tokio::test]
 async fn a_corrupt_snapshot_is_passed_over() {
     let mut server = Server::start_with(&["--durable-rate", "100000"]);
@@ -119,14 +164,8 @@ async fn a_corrupt_snapshot_is_passed_over() {
     }
     a.acked(1010).await;
     server.kill();
-    let file = server.data().join("antiphon.db");
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(file);
-    let connection = sqlx::SqliteConnection::connect_with(&options).await;
-    let mut store = connection.expect("the store opens");
-    let spoil = "UPDATE snapshots SET bytes = zeroblob(64)";
-    let spoiled = sqlx::query(spoil).execute(&mut store).await;
-    assert!(spoiled.expect("SQLite writes").rows_affected() >= 1, "there is a snapshot");
-    store.close().await.expect("the store closes");
+    let spoiled = meddle(&server, "UPDATE snapshots SET bytes = zeroblob(64)").await;
+    assert!(spoiled >= 1, "there is a snapshot");
     server.restart();
     let joiner = Peer::join(&server, &invite, 2).await;
     let Snapshot::Full { seq, .. } = joiner.welcome.state else { panic!("everything") };

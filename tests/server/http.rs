@@ -18,7 +18,7 @@ async fn health_readiness_and_metrics_answer() {
         "antiphon_participants 1",
         "antiphon_commits_total 1",
         "antiphon_ack_seconds_count 1",
-        "antiphon_frames_total{direction=\"up\"}",
+        "antiphon_frames_total{direction=\"up\"} 2",
     ] {
         assert!(figures.body.contains(line), "{line} in {}", figures.body);
     }

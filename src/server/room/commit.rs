@@ -8,7 +8,6 @@ use tokio_tungstenite::tungstenite::Bytes;
 use super::{RECENT, Room, Seat};
 use crate::server::metrics;
 use crate::server::outgoing::encoded;
-use crate::server::store::StoreError;
 use crate::session::{ClientId, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp};
 use crate::time::Beats;
 use crate::wire::{Down, ErrorCode};
@@ -108,6 +107,9 @@ impl Room {
         if commits.is_empty() && records.is_empty() {
             return true;
         }
+        if self.broken {
+            return false;
+        }
         if let Err(error) = self.store.append(&self.session, &commits, &records).await {
             metrics::store_failed();
             tracing::error!(session = self.session, %error, "commits could not be stored");
@@ -120,42 +122,38 @@ impl Room {
             if commit.ops.iter().any(|op| op.at.is_some()) {
                 self.waiting_since.insert(commit.seq, now);
             }
-            if self.recent.len() == RECENT {
-                self.recent.pop_front();
-            }
-            self.recent.push_back(commit.clone());
-            self.outgoing.push(commit);
+            self.queue(commit);
         }
         true
+    }
+
+    /// A commit that the store has goes to everybody.
+    fn queue(&mut self, commit: Commit) {
+        self.stored = commit.seq;
+        if self.recent.len() == RECENT {
+            self.recent.pop_front();
+        }
+        self.recent.push_back(commit.clone());
+        self.outgoing.push(commit);
     }
 
     /// Goes back to what the store has, after it refused a transaction. A transaction whose answer
     /// was lost may have been written after all: what it holds goes out as if it had just come.
     async fn reload(&mut self) {
-        let known = self.recent.back().map(|commit| commit.seq);
-        match self.store.recover(&self.session).await {
-            Ok(recovered) => {
+        let recovered = self.store.recover(&self.session).await;
+        let missed = self.store.commits_after(&self.session, self.stored, RECENT as u32).await;
+        match (recovered, missed) {
+            (Ok(recovered), Ok(missed)) => {
                 self.sequencer = Sequencer::restore(recovered.state, recovered.clients);
-                if let Some(known) = known {
-                    match self.store.commits_after(&self.session, known, RECENT as u32).await {
-                        Ok(commits) => {
-                            self.recent.extend(commits.iter().cloned());
-                            self.outgoing.extend(commits);
-                        }
-                        Err(error) => self.give_up(&error),
-                    }
-                } else {
-                    self.recent.clear();
-                }
+                missed.into_iter().for_each(|commit| self.queue(commit));
             }
-            Err(error) => self.give_up(&error),
+            (Err(error), _) | (_, Err(error)) => {
+                // Everybody is sent away, and the next to come tries afresh.
+                tracing::error!(session = self.session, %error, "the session cannot be read; closing it");
+                self.broken = true;
+                self.inbox.close();
+            }
         }
-    }
-
-    /// Neither written nor readable: everybody is sent away, and the next to come tries afresh.
-    fn give_up(&mut self, error: &StoreError) {
-        tracing::error!(session = self.session, %error, "the session cannot be read; closing it");
-        self.inbox.close();
     }
 
     async fn reply(&mut self, client: ClientId, reply: Reply) {
@@ -200,7 +198,7 @@ impl Room {
     pub(super) async fn snapshot_if_due(&mut self) {
         let state = self.sequencer.state();
         let seq = state.seq();
-        if seq.0 < self.snapshot.0 + SNAPSHOT_EVERY {
+        if self.broken || seq.0 < self.snapshot.0 + SNAPSHOT_EVERY {
             return;
         }
         // A failure is no harm: the log serves, and the next snapshot is tried as far on.

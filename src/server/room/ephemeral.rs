@@ -4,12 +4,12 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::{Room, Seat};
-use crate::rt::ports::BarFingerprint;
+use crate::pattern::Edit;
 use crate::server::limits::CHAT_CHARACTERS;
 use crate::server::metrics;
 use crate::server::outgoing::encoded;
-use crate::session::{ClientId, Role};
-use crate::wire::{Down, ErrorCode, Gesture, PresenceState};
+use crate::session::{ClientId, Op, Role, StampedOp};
+use crate::wire::{BarFingerprint, Down, ErrorCode, Gesture, PresenceState};
 
 /// The most parameters that one hand holds.
 const MAX_MOVES: usize = 64;
@@ -34,6 +34,17 @@ impl Room {
             match member.gestures.iter_mut().find(|other| other.slot == held.slot) {
                 Some(other) => other.value = held.value,
                 None => member.gestures.push(held),
+            }
+        }
+    }
+
+    /// A durable value ends the author's gesture on that parameter: a move that still waits to go
+    /// out must not come after it.
+    pub(super) fn end_gestures(&mut self, seat: Seat, ops: &[StampedOp]) {
+        let Some(member) = self.members.get_mut(&seat.client) else { return };
+        for op in ops {
+            if let Op::Edit(Edit::Param { slot, .. }) = op.op {
+                member.gestures.retain(|held| held.slot != slot);
             }
         }
     }
@@ -92,16 +103,22 @@ impl Room {
             return self.complain(seat.client, ErrorCode::TooLarge, message);
         }
         for bar in bars {
-            for result in self.comparison.add(seat.client, &bar) {
+            let results = self.comparison.add(seat.client, &bar);
+            let reminder = bar.bar % 4 == 0;
+            let second = results.len() == 1;
+            for (nth, result) in results.into_iter().enumerate() {
                 metrics::compared(result.differ == 0);
                 if result.differ != 0 && result.changed {
                     let (a, b) = (seat.client.0, result.other.0);
                     let differ = format!("{:#x}", result.differ);
                     tracing::warn!(session = self.session, bar = bar.bar, a, b, differ, "bars differ");
                 }
-                if result.changed || bar.bar % 4 == 0 {
-                    let (bar, differ) = (bar.bar, result.differ);
+                let (bar, differ) = (bar.bar, result.differ);
+                // What has not changed is told once to each, however many others there are.
+                if result.changed || reminder && nth == 0 {
                     self.tell(seat.client, Down::Compared { bar, differ, other: result.other });
+                }
+                if result.changed || reminder && second {
                     self.tell(result.other, Down::Compared { bar, differ, other: seat.client });
                 }
             }

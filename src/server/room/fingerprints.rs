@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use serde_json::{Value, json};
 
 use crate::param::MAX_TRACKS;
-use crate::rt::ports::BarFingerprint;
 use crate::session::ClientId;
+use crate::wire::BarFingerprint;
 
 /// Bars kept for comparison.
 const WINDOW: usize = 256;

@@ -147,6 +147,10 @@ impl Room {
             None => (Instant::now(), Traffics::default(), PresenceState::default()),
         };
         traffic.add(meter);
+        self.early_clocks.retain(|(_, meter)| meter.strong_count() > 0);
+        for (_, clock) in self.early_clocks.extract_if(.., |(client, _)| *client == seat.client) {
+            traffic.add(clock);
+        }
         let member = Member {
             name: shown_name(&hello.name),
             role: admission.role,

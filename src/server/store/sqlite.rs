@@ -16,6 +16,8 @@ use super::log::{self, LogError, Recovered};
 use crate::server::invites::{Invite, Secret, random_session_id, role_number, role_numbered};
 use crate::session::{ClientId, ClientRecord, Commit, Cseq, Role, Seq};
 
+/// The store's file in the data folder.
+const FILE: &str = "antiphon.db";
 /// Snapshots kept a session: the newest and two to fall back on.
 const SNAPSHOTS_KEPT: i64 = 3;
 
@@ -34,6 +36,14 @@ pub enum StoreError {
     /// Its tables could not be brought up to date.
     #[error("the store's tables could not be brought up to date: {0}")]
     Migrate(#[from] sqlx::migrate::MigrateError),
+    /// Commits that do not follow what is stored: somebody else wrote, or a write was lost.
+    #[error("commit {first} does not follow the stored commit {head}")]
+    Head {
+        /// The last commit stored.
+        head: u64,
+        /// The first that was to be written.
+        first: u64,
+    },
     /// A session's log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
@@ -83,7 +93,7 @@ impl Store {
     pub async fn open(data: &Path) -> Result<Store, StoreError> {
         std::fs::create_dir_all(data).map_err(sqlx::Error::Io)?;
         let options = SqliteConnectOptions::from_str("sqlite:")?
-            .filename(data.join("antiphon.db"))
+            .filename(data.join(FILE))
             .create_if_missing(true)
             .journal_mode(SqliteJournalMode::Wal)
             .synchronous(SqliteSynchronous::Full)
@@ -93,6 +103,11 @@ impl Store {
         sqlx::migrate!("src/server/store/migrations/sqlite").run(&mut writer).await?;
         let readers = SqlitePoolOptions::new().max_connections(4).connect_with(options).await?;
         Ok(Store { writer: Mutex::new(writer), readers })
+    }
+
+    /// Whether a folder holds a store.
+    pub fn exists(data: &Path) -> bool {
+        data.join(FILE).exists()
     }
 
     /// When this store was made, in ns since 1970: the zero of its sessions' time.
@@ -272,7 +287,12 @@ impl Store {
     ) -> Result<(), StoreError> {
         let mut writer = self.writer.lock().await;
         let mut change = writer.begin_with("BEGIN IMMEDIATE").await?;
-        if !commits.is_empty() {
+        if let Some(first) = commits.first() {
+            let head = sqlx::query("SELECT COALESCE(MAX(seq), 0) FROM commits WHERE session = ?");
+            let head: i64 = head.bind(session).fetch_one(&mut *change).await?.get(0);
+            if head + 1 != first.seq.0 as i64 {
+                return Err(StoreError::Head { head: head as u64, first: first.seq.0 });
+            }
             let at = now_ms();
             let mut insert = QueryBuilder::<Sqlite>::new(
                 "INSERT INTO commits (session, seq, author, cseq, committed_at, bytes) ",
