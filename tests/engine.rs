@@ -62,3 +62,10 @@ fn an_onset_sounds_on_the_frame_nearest_to_its_position() {
     assert_eq!(rig.onsets.len(), 3);
     assert!(rig.left[..rig.onsets[0].frame as usize].iter().all(|sample| *sample == 0.0));
 }
+
+#[path = "engine/determinism.rs"]
+mod determinism;
+#[path = "engine/edits.rs"]
+mod edits;
+#[path = "engine/transport.rs"]
+mod transport;

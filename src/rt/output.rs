@@ -128,8 +128,9 @@ impl Output {
             }
             self.fade.left -= 1;
             let share = self.fade.left as f32 / self.fade_frames as f32;
-            *l += self.fade.from[0] * share * share;
-            *r += self.fade.from[1] * share * share;
+            // Two sounds together may pass full scale; a moment's clipping is the lesser evil.
+            *l = (*l + self.fade.from[0] * share * share).clamp(-1.0, 1.0);
+            *r = (*r + self.fade.from[1] * share * share).clamp(-1.0, 1.0);
         }
     }
 

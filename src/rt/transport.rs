@@ -129,3 +129,101 @@ pub(super) fn bar_of(host: &HostTransport) -> Option<Beats> {
     let usable = (1..=64).contains(&beats) && matches!(unit, 1 | 2 | 4 | 8 | 16 | 32);
     usable.then(|| Beats(Beats::quarters(4).0 * i64::from(beats) / i64::from(unit)))
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::super::scheduler::{self, Span};
+    use super::*;
+    use crate::param::TrackIndex;
+    use crate::pattern::Song;
+
+    fn dense() -> Song {
+        let mut song = Song::new();
+        for (at, track) in song.tracks.iter_mut().enumerate() {
+            (track.alive, track.length) = (true, 15);
+            for (n, cell) in track.steps.iter_mut().enumerate() {
+                cell.on = true;
+                cell.ratchet = 1 + ((n + 3 * at) % 8) as u8;
+                cell.micro = ((n * 7 + at * 13) % 101) as i8 - 50;
+            }
+        }
+        song
+    }
+
+    /// Follows a host whose positions are rounded, as the renderer's cursor does, block by block;
+    /// gives how often each stroke came.
+    fn follow_for(
+        blocks: i64,
+        bpm: f64,
+        round: fn(f64) -> f64,
+        song: &Song,
+    ) -> HashMap<(usize, i64, u8), u32> {
+        let map = TempoMap::default();
+        let mut counts = HashMap::new();
+        let (mut stream, mut anchor, mut next) = (0, None::<Anchor>, Beats::ZERO);
+        for block in 0..blocks {
+            let frames = 64 + (block * 37) % 400;
+            let quarters = round(1000.0 + stream as f64 / 48_000.0 * bpm / 60.0);
+            let host = HostTransport {
+                playing: true,
+                quarters: Some(quarters),
+                bpm: Some(bpm),
+                ..HostTransport::default()
+            };
+            let placement = match &anchor {
+                Some(anchor) => follow(&map, &host, None, anchor, stream, 48_000.0),
+                None => begin(&map, Beats::quarters(1000), host.bpm, 48_000.0),
+            };
+            match placement {
+                Placement::Keep => {}
+                Placement::Retime(to) => anchor = Some(to),
+                Placement::Begin { timing, song } => {
+                    assert!(anchor.is_none(), "a rounded position was taken for a locate");
+                    anchor = Some(Anchor { stream, song, timing });
+                    next = timing.first_tick_from(&map, song);
+                }
+            }
+            stream += frames;
+            let Some(anchor) = &anchor else { continue };
+            let to = anchor.timing.first_tick_from(&map, anchor.song_at(stream)).max(next);
+            let span = Span { from: next, to, end: None, origin: block == 0 };
+            for track in TrackIndex::all().filter(|_| to > next) {
+                scheduler::strokes(song, track, 15, &span, |stroke| {
+                    *counts.entry((track.get(), stroke.absolute, stroke.stroke)).or_default() += 1;
+                });
+            }
+            next = to;
+        }
+        counts
+    }
+
+    #[test]
+    fn a_hundred_thousand_notes_survive_rounded_positions() {
+        let song = dense();
+        let roundings: [fn(f64) -> f64; 4] = [
+            |quarters| quarters,
+            |quarters| (quarters * 2f64.powi(31)).round() / 2f64.powi(31),
+            |quarters| f64::from(quarters as f32),
+            |quarters| (quarters * 1920.0).round() / 1920.0,
+        ];
+        let mut notes = 0;
+        for (round, bpm) in roundings.into_iter().zip([120.0, 299.7, 133.333, 40.1]) {
+            let counts = follow_for(7000, bpm, round, &song);
+            assert!(counts.values().all(|count| *count == 1), "a note came twice at {bpm} BPM");
+            let step = |key: &(usize, i64, u8)| key.1;
+            let (first, last) = (counts.keys().map(step).min(), counts.keys().map(step).max());
+            let (first, last) = (first.expect("notes") + 1, last.expect("notes") - 1);
+            for absolute in first..last {
+                for (at, track) in song.tracks.iter().enumerate() {
+                    for stroke in 0..track.steps[absolute.rem_euclid(15) as usize].ratchet {
+                        assert!(counts.contains_key(&(at, absolute, stroke)), "lost at {bpm} BPM");
+                    }
+                }
+            }
+            notes += counts.len();
+        }
+        assert!(notes > 100_000, "{notes}");
+    }
+}

@@ -1,0 +1,237 @@
+//! The audio thread neither allocates nor frees, whatever it is told and however it is called.
+//!
+//! The guard works in debug builds; a release build's `assert_no_alloc` lets everything pass.
+
+#[path = "engine/rig.rs"]
+mod rig;
+
+use antiphon::param::{Owner, Param, Slot};
+use antiphon::pattern::{Edit, Name, Song, StepField, TrackField};
+use antiphon::rt::ports::{FromEngine, HostTransport, LiveNote, ParamMove, SessionPorts, ToEngine, ports};
+use antiphon::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer};
+use antiphon::time::{Beats, HostNanos, Tempo, TempoMap};
+use assert_no_alloc::{AllocDisabler, assert_no_alloc};
+use rig::{add, groove, track};
+
+#[global_allocator]
+static ALLOCATOR: AllocDisabler = AllocDisabler;
+
+struct Guarded {
+    engine: Engine,
+    session: SessionPorts,
+    left: Vec<f32>,
+    right: Vec<f32>,
+    midi: Box<MidiBuffer>,
+    frame: i64,
+}
+
+impl Guarded {
+    fn new(rate: f64) -> Guarded {
+        let (session, engine_ports) = ports();
+        let song = Box::new(groove());
+        let config = EngineConfig { rate, max_block: 4096 };
+        Guarded {
+            engine: Engine::new(config, song, Box::default(), engine_ports),
+            session,
+            left: vec![0.0; 4096],
+            right: vec![0.0; 4096],
+            midi: Box::new(MidiBuffer::new()),
+            frame: 0,
+        }
+    }
+
+    fn process(&mut self, frames: usize, drive: Drive, params: &[ParamMove], notes: &[LiveNote]) {
+        let Guarded { engine, left, right, midi, frame, .. } = self;
+        assert_no_alloc(|| {
+            engine.process(Block {
+                left: &mut left[..frames],
+                right: &mut right[..frames],
+                now: HostNanos(*frame),
+                drive,
+                params,
+                notes,
+                midi_out: midi,
+            });
+        });
+        *frame += frames as i64;
+        assert!(self.left[..frames].iter().all(|sample| sample.is_finite() && sample.abs() < 1.2));
+    }
+}
+
+fn messages() -> Vec<ToEngine> {
+    let cutoff = Slot::new(Owner::Track(track(4)), Param::FilterFreq);
+    let now = |edit| ToEngine::Edit { edit, at: None };
+    let mut wide = groove();
+    for at in 5..16 {
+        add(&mut wide, at, "lead", "XxXxXxXx");
+    }
+    let map = TempoMap::default().with_tempo(Beats::quarters(2), Tempo::MAX).expect("a map");
+    let mut messages = vec![
+        now(Edit::Seed(3)),
+        now(Edit::Param { slot: cutoff, value: 333.0 }),
+        ToEngine::Edit { edit: Edit::Param { slot: cutoff, value: 4000.0 }, at: Some(Beats::quarters(1)) },
+        ToEngine::Edit { edit: Edit::Param { slot: cutoff, value: 40.0 }, at: Some(Beats(-5)) },
+        now(Edit::Step { track: track(0), step: 3, field: StepField::On(true) }),
+        now(Edit::Step { track: track(0), step: 3, field: StepField::Ratchet(8) }),
+        now(Edit::Track { track: track(9), field: TrackField::Alive(true) }),
+        now(Edit::Track { track: track(9), field: TrackField::Name(Name::new("pad").expect("a name")) }),
+        now(Edit::Track { track: track(9), field: TrackField::Sample(Name::new("snare").expect("a name")) }),
+        now(Edit::Track { track: track(0), field: TrackField::Alive(false) }),
+        ToEngine::Focus(track(4)),
+        ToEngine::Start { tick: Beats::quarters(1), frame: 100 },
+        ToEngine::Stop,
+        ToEngine::Start { tick: Beats::ZERO, frame: -40_000 },
+        ToEngine::TempoMap(Box::new(map)),
+        ToEngine::Song(Box::new(wide)),
+        ToEngine::Start { tick: Beats::quarters(3), frame: 30_000 },
+        ToEngine::TempoMap(Box::default()),
+    ];
+    // More than the table of waiting edits holds.
+    messages.extend((0..300).map(|n| ToEngine::Edit {
+        edit: Edit::Param { slot: cutoff, value: 100.0 + n as f32 },
+        at: Some(Beats::quarters(100 + n)),
+    }));
+    messages.push(ToEngine::Song(Box::new(groove())));
+    messages
+}
+
+/// Block sizes: the edges, then anything.
+fn sizes() -> impl Iterator<Item = usize> {
+    let mut state = 12345u64;
+    let random = std::iter::repeat_with(move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (state >> 33) as usize % 2000
+    });
+    [0, 1, 17, 64, 512, 4096].into_iter().chain(random)
+}
+
+const NOTES: [LiveNote; 4] = [
+    LiveNote { frame: 0, channel: 9, note: 36, velocity: 0.8 },
+    LiveNote { frame: 0, channel: 9, note: 42, velocity: 0.8 },
+    LiveNote { frame: 0, channel: 0, note: 60, velocity: 0.5 },
+    LiveNote { frame: 0, channel: 0, note: 60, velocity: 0.0 },
+];
+
+#[test]
+fn no_message_in_no_block_allocates_under_the_session() {
+    let mut guarded = Guarded::new(44_100.0);
+    let cutoff = Slot::new(Owner::Track(track(4)), Param::FilterFreq);
+    let mut value = 100.0;
+    let mut sizes = sizes();
+    for message in messages() {
+        guarded.session.to_engine.push(message).expect("room in the ring");
+        value += 1.0;
+        let moves = [ParamMove { frame: 0, slot: cutoff, value }];
+        let frames = if guarded.frame > 150_000 { 16 } else { sizes.next().expect("endless") };
+        guarded.process(frames, Drive::Session, &moves, &NOTES);
+        while guarded.session.from_engine.pop().is_ok() {}
+    }
+}
+
+#[test]
+fn no_host_makes_it_allocate() {
+    let mut guarded = Guarded::new(48_000.0);
+    let mut messages = messages().into_iter();
+    let hosts = [
+        HostTransport { playing: true, bpm: Some(120.0), ..HostTransport::default() },
+        HostTransport { playing: true, quarters: Some(0.0), bpm: Some(120.0), ..HostTransport::default() },
+        HostTransport { playing: true, quarters: Some(8.0), bpm: Some(99.0), ..HostTransport::default() },
+        HostTransport {
+            playing: true,
+            quarters: Some(3.95),
+            bpm: Some(120.0),
+            metre: Some((7, 8)),
+            loop_range: Some((2.0, 4.0)),
+        },
+        HostTransport { playing: true, quarters: Some(f64::NAN), bpm: Some(0.0), ..HostTransport::default() },
+        HostTransport::default(),
+    ];
+    for (n, frames) in sizes().take(60).enumerate() {
+        messages.by_ref().take(8).for_each(|message| {
+            guarded.session.to_engine.push(message).expect("room in the ring");
+        });
+        guarded.process(frames, Drive::Host(hosts[n % hosts.len()]), &[], &NOTES[..n % 4]);
+    }
+}
+
+#[test]
+fn a_full_ring_out_loses_no_box_and_no_moved_parameter() {
+    let mut guarded = Guarded::new(48_000.0);
+    let slot = Slot::new(Owner::Master, Param::Level);
+    let mut retired = 0;
+    guarded.session.to_engine.push(ToEngine::Start { tick: Beats::ZERO, frame: 0 }).expect("room");
+    // Positions and meters alone fill the ring.
+    while !guarded.session.from_engine.slots().eq(&antiphon::rt::ports::FROM_ENGINE_CAPACITY) {
+        let note = LiveNote { frame: 0, channel: 0, note: 60, velocity: 0.5 };
+        guarded.process(64, Drive::Session, &[], &[note; 60]);
+    }
+    for _ in 0..12 {
+        guarded.session.to_engine.push(ToEngine::Song(Box::new(Song::new()))).expect("room");
+    }
+    let moves = [ParamMove { frame: 0, slot, value: 0.25 }];
+    guarded.process(512, Drive::Session, &moves, &[]);
+    let mut moved = None;
+    let mut lost = 0;
+    for _ in 0..8 {
+        while let Ok(message) = guarded.session.from_engine.pop() {
+            match message {
+                FromEngine::RetiredSong(_) => retired += 1,
+                FromEngine::ParamMoved { slot: told, value } if told == slot => moved = Some(value),
+                FromEngine::Fault(antiphon::rt::ports::Fault::OutFull(count)) => lost += count,
+                _ => {}
+            }
+        }
+        guarded.process(64, Drive::Session, &[], &[]);
+    }
+    assert_eq!(retired, 12);
+    assert!(lost > 0, "what was dropped is told");
+    assert_eq!(moved, Some(0.25));
+}
+
+#[test]
+fn reset_and_replace_do_not_allocate() {
+    let mut guarded = Guarded::new(48_000.0);
+    guarded.session.to_engine.push(ToEngine::Start { tick: Beats::ZERO, frame: 0 }).expect("room");
+    guarded.process(512, Drive::Session, &[], &NOTES);
+    let (song, map) = (Box::new(groove()), Box::default());
+    let engine = &mut guarded.engine;
+    let old = assert_no_alloc(|| {
+        engine.reset();
+        engine.hold_session(true);
+        engine.replace(song, map)
+    });
+    drop(old);
+    guarded.process(512, Drive::Session, &[], &[]);
+}
+
+/// Run as a child by the test below.
+#[test]
+#[ignore = "aborts on purpose"]
+fn injected_allocation() {
+    let mut guarded = Guarded::new(48_000.0);
+    let Guarded { engine, left, right, midi, .. } = &mut guarded;
+    assert_no_alloc(|| {
+        engine.process(Block {
+            left: &mut left[..64],
+            right: &mut right[..64],
+            now: HostNanos(0),
+            drive: Drive::Session,
+            params: &[],
+            notes: &[],
+            midi_out: midi,
+        });
+        std::hint::black_box(Box::new(1));
+    });
+}
+
+#[test]
+#[cfg(debug_assertions)]
+fn an_injected_allocation_aborts() {
+    let itself = std::env::current_exe().expect("the test's own path");
+    let mut child = std::process::Command::new(itself);
+    child.args(["--exact", "injected_allocation", "--ignored", "--nocapture", "--test-threads=1"]);
+    let output = child.output().expect("the child runs");
+    assert!(!output.status.success(), "the guard let an allocation pass");
+    assert!(String::from_utf8_lossy(&output.stdout).contains("running 1 test"));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("memory allocation"));
+}
