@@ -16,7 +16,7 @@ pub struct Step {
     pub velocity: f32,
     /// MIDI note 0 to 127; `None` plays the track's pitch.
     pub note: Option<u8>,
-    /// 0 to 1: how often it sounds, decided by [`super::chance`].
+    /// 0 to 1: how often it sounds, decided by [`super::chance()`].
     pub probability: f32,
     /// Equal strokes within the step, 1 to 8.
     pub ratchet: u8,
