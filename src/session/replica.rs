@@ -1,7 +1,10 @@
 //! A peer's copy: confirmed state under the overlay of its own pending ops.
 
+mod plan;
+
 use std::collections::{BTreeMap, VecDeque};
 
+use self::plan::Plan;
 use super::register::{read, read_all};
 use super::state::{Applied, check_tick};
 use super::{
@@ -67,13 +70,6 @@ pub struct Welcomed {
     pub refused: Vec<Cseq>,
     /// Frames of mine that were answered, one way or the other: a full state cannot tell which.
     pub settled: Vec<Cseq>,
-}
-
-/// A register as the view has it: its value, and what waits.
-#[derive(Clone, Debug, PartialEq)]
-struct Plan {
-    now: Edit,
-    waiting: Vec<(Beats, Edit)>,
 }
 
 impl Replica {
@@ -377,11 +373,11 @@ impl Replica {
         touched.sort_unstable();
         touched.dedup();
         let mut changes = Vec::new();
-        for register in touched {
-            let plan = self.plan(register);
+        for (register, plan) in self.plans(&touched) {
             let before = Plan {
                 now: read(&self.view, register),
                 waiting: self.waiting.remove(&register).unwrap_or_default(),
+                mine: false,
             };
             plan.tell_since(&before, &mut changes);
             self.view.apply(&plan.now);
@@ -408,71 +404,31 @@ impl Replica {
         std::iter::once(Change::Song).chain(waiting).collect()
     }
 
-    /// What a register should be in the view.
-    fn plan(&self, register: Register) -> Plan {
-        let waits = self.confirmed.pending().filter(|(_, edit)| edit.register() == register);
-        let mut plan = Plan {
-            now: self.confirmed.read(register),
-            waiting: waits.map(|(at, edit)| (at, *edit)).collect(),
-        };
-        let mut mine = false;
-        for StampedOp { op, at } in self.outbox.iter().flat_map(|frame| &frame.ops) {
-            let Op::Edit(edit) = op else { continue };
-            if edit.register() != register {
-                continue;
-            }
-            match *at {
-                None => {
-                    plan = Plan { now: *edit, waiting: Vec::new() };
-                    mine = true;
-                }
-                Some(at) => {
-                    let place = plan.waiting.partition_point(|(other, _)| *other <= at);
-                    plan.waiting.insert(place, (at, *edit));
-                }
+    /// What registers (sorted, each once) should be in the view: confirmed, then mine, then gestures.
+    fn plans(&self, touched: &[Register]) -> Vec<(Register, Plan)> {
+        let fresh = |register| Plan { now: self.confirmed.read(register), waiting: Vec::new(), mine: false };
+        let mut plans: Vec<_> = touched.iter().map(|register| (*register, fresh(*register))).collect();
+        // One pass over all that is pending: after days away that is a lot.
+        let confirmed = self.confirmed.pending().map(|(at, edit)| (*edit, Some(at)));
+        let mine = self.outbox.iter().flat_map(|frame| &frame.ops).filter_map(|op| match op.op {
+            Op::Edit(edit) => Some((edit, op.at)),
+            _ => None,
+        });
+        for (edit, at) in confirmed.chain(mine) {
+            if let Ok(place) = touched.binary_search(&edit.register()) {
+                plans[place].1.take(edit, at);
             }
         }
-        if let Register::Param(slot) = register
-            && let Some(&(author, value)) = self.gestures.get(&slot)
-            && (!mine || Some(author) == self.client)
-        {
-            plan.now = Edit::Param { slot, value };
+        for (register, plan) in &mut plans {
+            if let Register::Param(slot) = *register
+                && let Some(&(author, value)) = self.gestures.get(&slot)
+                && (!plan.mine || Some(author) == self.client)
+            {
+                plan.now = Edit::Param { slot, value };
+            }
         }
-        plan
+        plans
     }
-}
-
-impl Plan {
-    /// What an engine that has come to `before` must be told. It holds waiting edits in order of
-    /// beat, equals in order of arrival; a write on arrival ends what waits for the register.
-    fn tell_since(&self, before: &Plan, changes: &mut Vec<Change>) {
-        let waiting = |&(at, edit): &(Beats, Edit)| Change::Edit { edit, at: Some(at) };
-        if self.now == before.now
-            && let Some(added) = insertions(&before.waiting, &self.waiting)
-        {
-            changes.extend(added.iter().map(waiting));
-            return;
-        }
-        changes.push(Change::Edit { edit: self.now, at: None });
-        changes.extend(self.waiting.iter().map(waiting));
-    }
-}
-
-/// What must be added to `before` to get `after`, each behind its equals; `None` where that is not
-/// enough.
-fn insertions(before: &[(Beats, Edit)], after: &[(Beats, Edit)]) -> Option<Vec<(Beats, Edit)>> {
-    let mut kept = before.iter().peekable();
-    let mut added = Vec::new();
-    for entry in after {
-        if kept.next_if(|old| *old == entry).is_some() {
-            continue;
-        }
-        if kept.peek().is_some_and(|old| old.0 <= entry.0) {
-            return None;
-        }
-        added.push(*entry);
-    }
-    kept.next().is_none().then_some(added)
 }
 
 impl StampedOp {

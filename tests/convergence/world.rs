@@ -1,0 +1,529 @@
+//! Studios, a server, and what may happen between them.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use antiphon::param::{Owner, Param, Slot, TrackIndex};
+use antiphon::pattern::{Edit, Name, Register, Song, StepField, TrackField};
+use antiphon::session::{
+    Catchup, Change, ClientId, ClientRecord, Commit, Op, Outcome, Refusal, Replica, Role, Seq, Sequencer,
+    StampedOp, State,
+};
+use antiphon::time::{Beats, SessionNanos, Tempo};
+use antiphon::wire::{self, Down, Snapshot, Up, Welcome};
+use proptest::prelude::*;
+
+const CLIENTS: usize = 4;
+
+#[derive(Clone, Debug)]
+pub enum Act {
+    /// A client edits: these registers (few, so that they collide), perhaps at a bar.
+    Edit {
+        who: usize,
+        what: Vec<(u8, u8, Option<u8>)>,
+    },
+    Tempo {
+        who: usize,
+        bpm: u8,
+    },
+    Gesture {
+        who: usize,
+        slot: u8,
+        value: u8,
+    },
+    EndGesture {
+        who: usize,
+        slot: u8,
+    },
+    /// The server reads up to n frames of a client.
+    Up {
+        who: usize,
+        n: u8,
+    },
+    /// A client reads up to n frames.
+    Down {
+        who: usize,
+        n: u8,
+    },
+    /// A client is impatient and sends everything again.
+    Resend {
+        who: usize,
+    },
+    /// A frame on its way down comes twice.
+    Echo {
+        who: usize,
+    },
+    /// The connection breaks; `kept` frames still reach the server.
+    Lose {
+        who: usize,
+        kept: u8,
+    },
+    Join {
+        who: usize,
+        full: bool,
+    },
+    Start {
+        bar: u8,
+    },
+    Stop,
+    Promote {
+        bar: u8,
+    },
+    /// The server is killed and comes back from its snapshot and records.
+    Restart,
+}
+
+pub fn act() -> impl Strategy<Value = Act> {
+    let who = 0..CLIENTS;
+    let write = (0..8u8, 0..12u8, prop::option::weighted(0.3, 0..4u8));
+    prop_oneof![
+        8 => (who.clone(), prop::collection::vec(write, 1..4)).prop_map(|(who, what)| Act::Edit { who, what }),
+        1 => (who.clone(), 40..200u8).prop_map(|(who, bpm)| Act::Tempo { who, bpm }),
+        3 => (who.clone(), 0..3u8, 0..12u8).prop_map(|(who, slot, value)| Act::Gesture { who, slot, value }),
+        1 => (who.clone(), 0..3u8).prop_map(|(who, slot)| Act::EndGesture { who, slot }),
+        8 => (who.clone(), 1..4u8).prop_map(|(who, n)| Act::Up { who, n }),
+        8 => (who.clone(), 1..6u8).prop_map(|(who, n)| Act::Down { who, n }),
+        1 => who.clone().prop_map(|who| Act::Resend { who }),
+        1 => who.clone().prop_map(|who| Act::Echo { who }),
+        2 => (who.clone(), 0..3u8).prop_map(|(who, kept)| Act::Lose { who, kept }),
+        3 => (who, any::<bool>()).prop_map(|(who, full)| Act::Join { who, full }),
+        1 => (0..4u8).prop_map(|bar| Act::Start { bar }),
+        1 => Just(Act::Stop),
+        2 => (0..4u8).prop_map(|bar| Act::Promote { bar }),
+        1 => Just(Act::Restart),
+    ]
+}
+
+pub fn slot(n: u8) -> Slot {
+    let params = [Param::FilterFreq, Param::Level, Param::Pan];
+    Slot::new(Owner::Track(track()), params[usize::from(n) % 3])
+}
+
+fn track() -> TrackIndex {
+    TrackIndex::new(0).expect("a track")
+}
+
+fn param(n: u8, value: u8) -> Edit {
+    let slot = slot(n);
+    Edit::Param { slot, value: slot.spec().value_at(f32::from(value) / 12.0) }
+}
+
+pub fn write(register: u8, value: u8) -> Edit {
+    let track = track();
+    match register {
+        0..=2 => param(register, value),
+        3 => Edit::Step { track, step: 3, field: StepField::On(value < 6) },
+        4 => Edit::Step { track, step: 3, field: StepField::Velocity(f32::from(value) / 12.0) },
+        5 => Edit::Step { track, step: 63, field: StepField::Note(Some(value)) },
+        6 => Edit::Track {
+            track,
+            field: TrackField::Name(Name::new(["a", "b", ""][usize::from(value) % 3]).expect("a name")),
+        },
+        _ => Edit::Track { track, field: TrackField::Length(value % 64 + 1) },
+    }
+}
+
+pub fn bar(n: u8) -> Beats {
+    Beats::quarters(4 * i64::from(n))
+}
+
+/// What an engine makes of the changes it is told.
+#[derive(Clone, Default)]
+struct Engine {
+    song: Song,
+    waiting: BTreeMap<Register, Vec<(Beats, Edit)>>,
+}
+
+impl Engine {
+    fn hear(&mut self, replica: &Replica, changes: &[Change]) {
+        for change in changes {
+            match change {
+                Change::Edit { edit, at: None } => {
+                    self.song.apply(edit);
+                    self.waiting.remove(&edit.register());
+                }
+                Change::Edit { edit, at: Some(at) } => {
+                    let list = self.waiting.entry(edit.register()).or_default();
+                    let place = list.partition_point(|(other, _)| other <= at);
+                    list.insert(place, (*at, *edit));
+                }
+                Change::Song => {
+                    self.song = replica.view().clone();
+                    self.waiting.clear();
+                }
+                Change::TempoMap(_) | Change::Timeline(_) => {}
+            }
+        }
+    }
+
+    fn land(&mut self, at: Beats, edit: &Edit) {
+        let Some(list) = self.waiting.get_mut(&edit.register()) else { return };
+        if let Some(place) = list.iter().position(|entry| *entry == (at, *edit)) {
+            list.remove(place);
+            self.song.apply(edit);
+        }
+    }
+}
+
+struct Studio {
+    replica: Replica,
+    engine: Engine,
+    online: bool,
+    up: VecDeque<Vec<u8>>,
+    down: VecDeque<Vec<u8>>,
+    /// Every frame this studio made, by a number that each carries in one of its ops.
+    made: BTreeSet<u64>,
+    refused: usize,
+}
+
+pub struct World {
+    sequencer: Sequencer,
+    log: Vec<Commit>,
+    studios: Vec<Studio>,
+    tags: u64,
+}
+
+fn id(who: usize) -> ClientId {
+    ClientId(who as u32 + 1)
+}
+
+/// The last client only listens.
+fn role(who: usize) -> Role {
+    if who + 1 == CLIENTS { Role::Listener } else { Role::Editor }
+}
+
+impl World {
+    pub fn new() -> World {
+        let studio = || Studio {
+            replica: Replica::new(State::new()),
+            engine: Engine::default(),
+            online: false,
+            up: VecDeque::new(),
+            down: VecDeque::new(),
+            made: BTreeSet::new(),
+            refused: 0,
+        };
+        World {
+            sequencer: Sequencer::new(State::new()),
+            log: Vec::new(),
+            studios: (0..CLIENTS).map(|_| studio()).collect(),
+            tags: 0,
+        }
+    }
+
+    pub fn act(&mut self, act: &Act) {
+        match act {
+            Act::Edit { who, what } => {
+                self.tags += 1;
+                // A field of its own for each studio, so that the tag takes part in no contest.
+                let own = TrackIndex::new(1 + who).expect("a track");
+                let tag = Edit::Track { track: own, field: TrackField::GrooveSteps(self.tags) };
+                let mut ops = vec![StampedOp { op: Op::Edit(tag), at: None }];
+                ops.extend(what.iter().map(|&(register, value, at)| StampedOp {
+                    op: Op::Edit(write(register, value)),
+                    at: at.map(bar),
+                }));
+                self.studios[*who].made.insert(self.tags);
+                self.edit(*who, ops);
+            }
+            Act::Tempo { who, bpm } => {
+                let tempo = Tempo::from_bpm(f64::from(*bpm)).expect("a tempo");
+                self.edit(*who, vec![StampedOp { op: Op::RequestTempo(tempo), at: None }]);
+            }
+            Act::Gesture { who, slot: n, value } => {
+                let Edit::Param { slot, value } = param(*n, *value) else { unreachable!() };
+                for (at, studio) in self.studios.iter_mut().enumerate() {
+                    if studio.online && (at == *who || self.sequencer.state().seq() > Seq(0)) {
+                        let changes = studio.replica.gesture(id(*who), slot, value);
+                        studio.engine.hear(&studio.replica, &changes);
+                    }
+                }
+            }
+            Act::EndGesture { who, slot: n } => {
+                let studio = &mut self.studios[*who];
+                let changes = studio.replica.end_gesture(slot(*n));
+                studio.engine.hear(&studio.replica, &changes);
+            }
+            Act::Up { who, n } => (0..*n).for_each(|_| self.read_up(*who)),
+            Act::Down { who, n } => (0..*n).for_each(|_| self.read_down(*who)),
+            Act::Resend { who } => {
+                self.studios[*who].replica.resend_from_start();
+                self.send(*who);
+            }
+            Act::Echo { who } => {
+                let down = &mut self.studios[*who].down;
+                // A welcome comes once; commits may be told again.
+                if let Some(first) = down.front().filter(|bytes| bytes[0] == 1).cloned() {
+                    down.push_back(first);
+                }
+            }
+            Act::Lose { who, kept } => self.lose(*who, usize::from(*kept)),
+            Act::Join { who, full } => self.join(*who, *full),
+            Act::Start { bar: n } => {
+                let commit = self.sequencer.start(bar(*n), SessionNanos(1_000));
+                self.publish(commit);
+            }
+            Act::Stop => {
+                let commit = self.sequencer.stop(SessionNanos(2_000), bar(1));
+                self.publish(commit);
+            }
+            Act::Promote { bar: n } => {
+                if let Some(commit) = self.sequencer.promote(bar(*n)) {
+                    self.publish(commit);
+                }
+            }
+            Act::Restart => self.restart(),
+        }
+        match act {
+            Act::Edit { who, .. } | Act::Tempo { who, .. } | Act::EndGesture { who, .. } => self.check(*who),
+            Act::Up { .. } | Act::Resend { .. } | Act::Echo { .. } | Act::Join { .. } => {}
+            Act::Down { who, .. } | Act::Lose { who, .. } => self.check(*who),
+            Act::Start { .. } | Act::Stop | Act::Promote { .. } => {}
+            Act::Gesture { .. } | Act::Restart => (0..CLIENTS).for_each(|who| self.check(who)),
+        }
+    }
+
+    fn edit(&mut self, who: usize, ops: Vec<StampedOp>) {
+        let studio = &mut self.studios[who];
+        let (_, changes) = studio.replica.edit(ops).expect("a good edit");
+        studio.engine.hear(&studio.replica, &changes);
+        self.send(who);
+    }
+
+    fn send(&mut self, who: usize) {
+        let studio = &mut self.studios[who];
+        while let Some(frame) = studio.replica.next_to_send() {
+            let frame = Up::Ops { cseq: frame.cseq, base: frame.base, ops: frame.ops.clone() };
+            studio.up.push_back(wire::encode_up(&frame).expect("it fits"));
+        }
+    }
+
+    fn tell(&mut self, who: usize, frame: Down) {
+        if self.studios[who].online {
+            let frames = wire::frames(frame).expect("it fits");
+            self.studios[who].down.extend(frames);
+        }
+    }
+
+    fn publish(&mut self, commit: Commit) {
+        self.log.push(commit.clone());
+        (0..CLIENTS).for_each(|who| self.tell(who, Down::Commits(vec![commit.clone()])));
+    }
+
+    fn read_up(&mut self, who: usize) {
+        let Some(bytes) = self.studios[who].up.pop_front() else { return };
+        let Ok(Up::Ops { cseq, base, ops }) = wire::decode_up(&bytes) else { panic!("not ops") };
+        let timeline = self.sequencer.state().timeline();
+        let position = timeline.playing.then_some(timeline.tick);
+        match self.sequencer.submit(id(who), role(who), cseq, base, ops, position) {
+            Ok(Outcome::Committed(commit)) => self.publish(commit),
+            Ok(Outcome::Duplicate { seq }) => {
+                assert!(seq.0 > 0, "the answer to {cseq:?} is kept");
+                let commit = self.log[seq.0 as usize - 1].clone();
+                assert_eq!((commit.author, commit.cseq), (id(who), cseq), "the stored answer");
+                self.tell(who, Down::Commits(vec![commit]));
+            }
+            Err(reason) => {
+                assert_eq!(reason, Refusal::Role(Role::Listener));
+                self.tell(who, Down::Nack { cseq, reason });
+            }
+        }
+    }
+
+    fn read_down(&mut self, who: usize) {
+        let Some(bytes) = self.studios[who].down.pop_front() else { return };
+        let studio = &mut self.studios[who];
+        match wire::decode_down(&bytes).expect("a frame") {
+            Down::Commits(commits) => {
+                for commit in commits {
+                    if commit.seq > studio.replica.seq() {
+                        land(&mut studio.engine, studio.replica.confirmed(), &commit);
+                    }
+                    let before = studio.replica.view().clone();
+                    let mine = studio.replica.client() == Some(commit.author);
+                    let changes = studio.replica.commit(&commit).expect("the next commit");
+                    let promotes = commit.ops.iter().any(|op| matches!(op.op, Op::Promote(_)));
+                    if mine && !promotes {
+                        assert!(before == *studio.replica.view(), "my own commit changes nothing that shows");
+                    }
+                    studio.engine.hear(&studio.replica, &changes);
+                }
+            }
+            Down::Nack { cseq, .. } => {
+                studio.refused += 1;
+                let changes = studio.replica.nack(cseq);
+                studio.engine.hear(&studio.replica, &changes);
+            }
+            Down::Welcome(welcome) => {
+                let catchup = match welcome.state {
+                    Snapshot::Delta(commits) => Catchup::Delta(commits),
+                    Snapshot::Full { bytes, .. } => {
+                        Catchup::Full(Box::new(State::decode(&bytes).expect("a state")))
+                    }
+                    Snapshot::Parts { .. } => panic!("small states travel whole"),
+                };
+                if let Catchup::Delta(commits) = &catchup {
+                    let mut state = studio.replica.confirmed().clone();
+                    for commit in commits.iter().filter(|commit| commit.seq > studio.replica.seq()) {
+                        land(&mut studio.engine, &state, commit);
+                        state.apply(commit).expect("it follows");
+                    }
+                }
+                let welcomed =
+                    studio.replica.welcome(welcome.client, welcome.acked, catchup).expect("it follows");
+                studio.engine.hear(&studio.replica, &welcomed.changes);
+                self.send(who);
+            }
+            other => panic!("unexpected {other:?}"),
+        }
+    }
+
+    fn lose(&mut self, who: usize, kept: usize) {
+        self.studios[who].up.truncate(kept);
+        (0..kept).for_each(|_| self.read_up(who));
+        let studio = &mut self.studios[who];
+        studio.online = false;
+        let changes = studio.replica.disconnect();
+        studio.engine.hear(&studio.replica, &changes);
+        studio.up.clear();
+        studio.down.clear();
+    }
+
+    fn join(&mut self, who: usize, full: bool) {
+        if self.studios[who].online {
+            return;
+        }
+        self.studios[who].online = true;
+        let state = self.sequencer.state();
+        let seen = self.studios[who].replica.seq();
+        let state = match full {
+            true => Snapshot::Full { seq: state.seq(), bytes: state.encode() },
+            false => Snapshot::Delta(self.log[seen.0 as usize..].to_vec()),
+        };
+        let acked = self.sequencer.acked(id(who));
+        let welcome = Welcome { client: id(who), role: role(who), clock_epoch: 1, acked, state };
+        self.tell(who, Down::Welcome(welcome));
+    }
+
+    fn restart(&mut self) {
+        (0..CLIENTS).for_each(|who| self.lose(who, 0));
+        let state = State::decode(&self.sequencer.state().encode()).expect("a state");
+        let records = (0..CLIENTS).filter_map(|who| {
+            let record = self.sequencer.client(id(who))?;
+            let bytes = postcard::to_stdvec(record).expect("bytes");
+            Some((id(who), postcard::from_bytes::<ClientRecord>(&bytes).expect("a record")))
+        });
+        self.sequencer = Sequencer::restore(state, records.collect::<Vec<_>>());
+    }
+
+    /// What holds after every step that a studio notices.
+    fn check(&self, who: usize) {
+        let Studio { replica, engine, .. } = &self.studios[who];
+        let (view, waiting) = expected(replica);
+        assert!(*replica.view() == view, "the view is confirmed under mine under gestures");
+        let named = |(at, edit): (Beats, Edit)| format!("{at:?} {edit:?}");
+        let told: BTreeSet<_> = replica.waiting().map(|(at, edit)| named((at, *edit))).collect();
+        let due: BTreeSet<_> = waiting.into_iter().map(named).collect();
+        assert_eq!(told, due, "what waits in the view");
+        assert!(engine.song == view, "the engine holds the view");
+        let heard = engine.waiting.values().flatten().map(|(at, edit)| (*at, *edit));
+        let held = replica.waiting().map(|(at, edit)| (at, *edit));
+        assert!(heard.eq(held), "the engine waits for what the view waits for");
+    }
+
+    /// Everything arrives; then all are the same.
+    pub fn settle(&mut self) {
+        for who in 0..CLIENTS {
+            self.join(who, who % 2 == 0);
+        }
+        for _ in 0..3 {
+            for who in 0..CLIENTS {
+                while !self.studios[who].up.is_empty() || !self.studios[who].down.is_empty() {
+                    self.read_down(who);
+                    self.read_up(who);
+                }
+            }
+        }
+        for who in 0..CLIENTS {
+            for n in 0..3 {
+                self.act(&Act::EndGesture { who, slot: n });
+            }
+            let studio = &self.studios[who];
+            assert_eq!(studio.replica.unsaved(), 0, "all is answered");
+            assert_eq!(studio.replica.confirmed().digest(), self.sequencer.state().digest());
+            assert!(
+                studio.replica.view() == studio.replica.confirmed().song(),
+                "the view is what is confirmed"
+            );
+        }
+        self.check_log();
+    }
+
+    /// Each frame landed exactly once, in its author's order; snapshot and log are one.
+    fn check_log(&self) {
+        for who in 0..CLIENTS {
+            let mine = || self.log.iter().filter(|commit| commit.author == id(who));
+            assert!(mine().zip(mine().skip(1)).all(|(a, b)| a.cseq < b.cseq));
+            let tags: Vec<u64> = mine()
+                .flat_map(|commit| &commit.ops)
+                .filter_map(|op| match op.op {
+                    Op::Edit(Edit::Track { track, field: TrackField::GrooveSteps(tag) })
+                        if track.get() == 1 + who =>
+                    {
+                        Some(tag)
+                    }
+                    _ => None,
+                })
+                .collect();
+            let made = &self.studios[who].made;
+            match role(who) {
+                Role::Listener => assert!(tags.is_empty() && mine().next().is_none()),
+                _ => assert!(tags.iter().eq(made), "each once, in order: {tags:?} of {made:?}"),
+            }
+        }
+        let half = self.log.len() / 2;
+        let mut replayed = State::new();
+        self.log[..half].iter().for_each(|commit| drop(replayed.apply(commit).expect("it applies")));
+        let mut stored = State::decode(&replayed.encode()).expect("a state");
+        assert_eq!(stored.digest(), replayed.digest());
+        self.log[half..].iter().for_each(|commit| drop(stored.apply(commit).expect("it applies")));
+        assert!(stored == *self.sequencer.state(), "snapshot and log are the live state");
+    }
+}
+
+/// The engine lets confirmed edits take effect when their beat comes.
+fn land(engine: &mut Engine, confirmed: &State, commit: &Commit) {
+    for op in &commit.ops {
+        if let Op::Promote(upto) = op.op {
+            for waiting in confirmed.waiting().iter().filter(|waiting| waiting.at <= upto) {
+                engine.land(waiting.at, &waiting.edit);
+            }
+        }
+    }
+}
+
+/// The view from first principles.
+fn expected(replica: &Replica) -> (Song, Vec<(Beats, Edit)>) {
+    let mut song = replica.confirmed().song().clone();
+    let mut waiting: Vec<(Beats, Edit)> =
+        replica.confirmed().pending().map(|(at, edit)| (at, *edit)).collect();
+    let mut mine = BTreeSet::new();
+    for (_, _, ops) in replica.outbox() {
+        for op in ops {
+            match (&op.op, op.at) {
+                (Op::Edit(edit), None) => {
+                    song.apply(edit);
+                    waiting.retain(|(_, other)| other.register() != edit.register());
+                    mine.insert(edit.register());
+                }
+                (Op::Edit(edit), Some(at)) => waiting.push((at, *edit)),
+                _ => {}
+            }
+        }
+    }
+    for (slot, author, value) in replica.gestures() {
+        if Some(author) == replica.client() || !mine.contains(&Register::Param(slot)) {
+            song.apply(&Edit::Param { slot, value });
+        }
+    }
+    (song, waiting)
+}

@@ -1,0 +1,495 @@
+//! Frames and their bytes: golden, bounded both ways, harmless when damaged.
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use std::fmt::Write as _;
+
+use antiphon::param::{MAX_TRACKS, Owner, Param, Slot, TrackIndex};
+use antiphon::pattern::{Edit, Name, Overflow, Pitch, Song, StepField, Track, TrackField, text};
+use antiphon::rt::ports::BarFingerprint;
+use antiphon::session::{
+    ClientId, Commit, Cseq, MAX_OPS, MAX_SNAPSHOT, Op, Refusal, Role, Seq, Sequencer, StampedOp, State,
+    Timeline,
+};
+use antiphon::time::{Beats, SamplePos, SessionNanos, Tempo, TempoMap};
+use antiphon::wire::{
+    Assembly, Down, ErrorCode, Gesture, Hello, MAX_FRAME, Participant, PresenceState, Snapshot, Up, VERSION,
+    Welcome, WireError, decode_down, decode_up, encode_down, encode_up, frames,
+};
+use proptest::prelude::*;
+
+/// Counts what the measuring thread holds.
+struct Counting;
+
+thread_local! {
+    static HELD: Cell<usize> = const { Cell::new(0) };
+    static PEAK: Cell<usize> = const { Cell::new(0) };
+}
+
+// SAFETY: every call goes to the system's allocator unchanged; counting allocates nothing.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        let _ = HELD.try_with(|held| {
+            held.set(held.get().wrapping_add(layout.size()));
+            let _ = PEAK.try_with(|peak| peak.set(peak.get().max(held.get())));
+        });
+        // SAFETY: the caller's layout, passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        let _ = HELD.try_with(|held| held.set(held.get().saturating_sub(layout.size())));
+        // SAFETY: allocated above with this layout.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// The most bytes `work` held beyond what it found.
+fn peak_of<T>(work: impl FnOnce() -> T) -> usize {
+    HELD.set(0);
+    PEAK.set(0);
+    drop(work());
+    PEAK.get()
+}
+
+fn slot() -> Slot {
+    Slot::new(Owner::Track(track(2)), Param::FilterFreq)
+}
+
+fn track(n: usize) -> TrackIndex {
+    TrackIndex::new(n).expect("a track")
+}
+
+fn name(word: &str) -> Name {
+    Name::new(word).expect("a name")
+}
+
+fn tempo(bpm: f64) -> Tempo {
+    Tempo::from_bpm(bpm).expect("a tempo")
+}
+
+fn on_arrival(op: Op) -> StampedOp {
+    StampedOp { op, at: None }
+}
+
+fn presence() -> PresenceState {
+    PresenceState {
+        cursor: Some((3, 17)),
+        playing: true,
+        host_tempo: Some(tempo(120.0)),
+        rtt_us: 40_000,
+        clock_bound_us: 150,
+    }
+}
+
+/// One of every op and edit.
+fn ops() -> Vec<StampedOp> {
+    let step = |field| Edit::Step { track: track(1), step: 5, field };
+    let whole = |field| Edit::Track { track: track(15), field };
+    let edits = [
+        Edit::Seed(7),
+        Edit::Param { slot: slot(), value: 800.0 },
+        step(StepField::On(true)),
+        step(StepField::Velocity(0.7)),
+        step(StepField::Note(Some(60))),
+        step(StepField::Probability(0.5)),
+        step(StepField::Ratchet(3)),
+        step(StepField::Micro(-20)),
+        whole(TrackField::Alive(true)),
+        whole(TrackField::Name(name("lead"))),
+        whole(TrackField::Sample(name("closed"))),
+        whole(TrackField::Pitch(Some(Pitch::Hertz(55.5)))),
+        whole(TrackField::Pitch(Some(Pitch::Note(36)))),
+        whole(TrackField::Length(12)),
+        whole(TrackField::Overflow(Overflow::Rest)),
+        whole(TrackField::GrooveSteps(Track::ODD_STEPS)),
+        whole(TrackField::GrooveTemplate(name("mpc-60"))),
+    ];
+    let mut ops: Vec<_> = edits.map(|edit| on_arrival(Op::Edit(edit))).into();
+    ops[1].at = Some(Beats::quarters(16));
+    ops.push(on_arrival(Op::RequestTempo(tempo(124.5))));
+    let map = TempoMap::constant(tempo(124.5)).with_tempo(Beats::quarters(8), tempo(90.0));
+    ops.push(on_arrival(Op::TempoMap(map.expect("a map"))));
+    let timeline = Timeline { playing: true, tick: Beats::quarters(4), at: SessionNanos(2_500_000_000) };
+    ops.push(on_arrival(Op::Timeline(timeline)));
+    ops.push(on_arrival(Op::Promote(Beats::quarters(16))));
+    ops
+}
+
+fn commit() -> Commit {
+    Commit { seq: Seq(300), author: ClientId(2), cseq: Cseq(41), ops: ops() }
+}
+
+fn ups() -> Vec<Up> {
+    let hello = Hello {
+        version: VERSION,
+        engine_version: 1,
+        client_key: [7; 16],
+        secret: "s3cret".into(),
+        name: "Ada".into(),
+        last_seq: Seq(299),
+    };
+    let print = BarFingerprint {
+        bar: 33,
+        input_key: 0x0123_4567_89ab_cdef,
+        tracks: std::array::from_fn(|n| n as u64 * 0x1111_1111),
+        master: u64::MAX,
+        start: SamplePos(3_168_000),
+    };
+    vec![
+        Up::Hello(hello),
+        Up::Ops { cseq: Cseq(41), base: Seq(299), ops: ops() },
+        Up::Gesture(vec![Gesture { slot: slot(), value: 800.0 }]),
+        Up::Presence(presence()),
+        Up::Start { tick: Beats::quarters(64) },
+        Up::Stop,
+        Up::Fingerprints(vec![print]),
+        Up::Probe { t1: -5 },
+        Up::Chat("höre".into()),
+        Up::Leave,
+    ]
+}
+
+fn welcome(state: Snapshot) -> Down {
+    Down::Welcome(Welcome { client: ClientId(2), role: Role::Editor, clock_epoch: 9, acked: Cseq(40), state })
+}
+
+fn downs() -> Vec<Down> {
+    let refusals = [
+        Refusal::Role(Role::Listener),
+        Refusal::Invalid { index: 3, reason: "no".into() },
+        Refusal::TooMany(256),
+        Refusal::Gap { expected: 3, got: 5 },
+        Refusal::PendingFull,
+    ];
+    let participant = Participant {
+        client: ClientId(1),
+        name: "Ben".into(),
+        role: Role::Owner,
+        online: true,
+        state: presence(),
+    };
+    let codes = [
+        ErrorCode::Version,
+        ErrorCode::UnknownSession,
+        ErrorCode::Unauthorized,
+        ErrorCode::Malformed,
+        ErrorCode::TooLarge,
+        ErrorCode::RateLimit,
+        ErrorCode::Unexpected,
+        ErrorCode::Full,
+        ErrorCode::Unavailable,
+    ];
+    let error = |code| Down::Error { code, message: "why".into(), fatal: true };
+    let mut downs = vec![
+        welcome(Snapshot::Delta(vec![commit()])),
+        welcome(Snapshot::Full { seq: Seq(300), bytes: vec![1, 2, 3] }),
+        welcome(Snapshot::Parts { seq: Seq(300), size: 100_000 }),
+        Down::Commits(vec![commit()]),
+        Down::Gestures { author: ClientId(2), moves: vec![Gesture { slot: slot(), value: 800.0 }] },
+        Down::Participants(vec![participant]),
+        Down::Presence { client: ClientId(2), state: presence() },
+        Down::Pong { t1: -5, t2: SessionNanos(1_000), t3: SessionNanos(1_030) },
+        Down::Compared { bar: 33, differ: 1 << 16, other: ClientId(1) },
+        Down::Chat { author: ClientId(2), text: "hello".into() },
+        Down::Goaway { retry_ms: 2_000 },
+        Down::Part(vec![4, 5, 6]),
+    ];
+    downs.extend(refusals.map(|reason| Down::Nack { cseq: Cseq(41), reason }));
+    downs.extend(codes.map(error));
+    downs
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |mut text, byte| {
+        write!(text, "{byte:02x}").expect("a string grows");
+        text
+    })
+}
+
+/// The bytes of this version: a change of format bumps [`VERSION`] and gets a new file; the old one
+/// stays. `ANTIPHON_GOLDEN=write` writes a missing file.
+#[test]
+fn every_frame_keeps_its_bytes() {
+    let mut now = String::new();
+    for (at, up) in ups().iter().enumerate() {
+        writeln!(now, "up {at} {}", hex(&encode_up(up).expect("it fits"))).expect("a string grows");
+    }
+    for (at, down) in downs().iter().enumerate() {
+        writeln!(now, "down {at} {}", hex(&encode_down(down).expect("it fits"))).expect("a string grows");
+    }
+    let snapshot = State::with_song(song_of_everything(), TempoMap::constant(tempo(124.5))).encode();
+    writeln!(now, "snapshot {}", hex(&snapshot)).expect("a string grows");
+    let file =
+        format!("{}/tests/golden/wire/v{VERSION}.hex", std::env::var("CARGO_MANIFEST_DIR").expect("a root"));
+    if std::env::var("ANTIPHON_GOLDEN").is_ok_and(|how| how == "write") {
+        std::fs::write(&file, &now).expect("written");
+    }
+    let golden = std::fs::read_to_string(&file).expect("the golden file of this version");
+    for (line, (was, is)) in golden.lines().zip(now.lines()).enumerate() {
+        assert_eq!(was, is, "line {} of {file}: the format changed, so VERSION must", line + 1);
+    }
+    assert_eq!(golden.lines().count(), now.lines().count());
+}
+
+#[test]
+fn every_frame_reads_back() {
+    for up in ups() {
+        assert_eq!(decode_up(&encode_up(&up).expect("it fits")), Ok(up));
+    }
+    for down in downs() {
+        assert_eq!(decode_down(&encode_down(&down).expect("it fits")), Ok(down));
+    }
+}
+
+#[test]
+fn nothing_too_large_travels_or_is_read() {
+    let long = Up::Chat("x".repeat(MAX_FRAME));
+    assert!(matches!(encode_up(&long), Err(WireError::TooLarge(size)) if size > MAX_FRAME));
+    assert_eq!(decode_up(&vec![0; MAX_FRAME + 1]), Err(WireError::TooLarge(MAX_FRAME + 1)));
+    let mut bytes = encode_up(&Up::Stop).expect("it fits");
+    bytes.push(0);
+    assert_eq!(decode_up(&bytes), Err(WireError::Trailing(1)));
+    assert!(matches!(decode_up(&[]), Err(WireError::Malformed(_))));
+    assert!(matches!(decode_down(&[99]), Err(WireError::Malformed(_))));
+}
+
+/// The budget of a jam rests on these.
+#[test]
+fn common_frames_are_small() {
+    let ops = |edit, at| Up::Ops {
+        cseq: Cseq(5_000),
+        base: Seq(70_000),
+        ops: vec![StampedOp { op: Op::Edit(edit), at }],
+    };
+    let param = Edit::Param { slot: slot(), value: 812.5 };
+    let step = Edit::Step { track: track(3), step: 17, field: StepField::On(true) };
+    let bar = Some(Beats::quarters(4 * 200));
+    let commits = |edit| {
+        let ops = vec![on_arrival(Op::Edit(edit))];
+        Down::Commits(vec![Commit { seq: Seq(70_001), author: ClientId(3), cseq: Cseq(5_000), ops }])
+    };
+    let moves = vec![Gesture { slot: slot(), value: 812.5 }];
+    let sizes = [
+        ("parameter op up", encode_up(&ops(param, None))),
+        ("step op up", encode_up(&ops(step, None))),
+        ("step op for a bar up", encode_up(&ops(step, bar))),
+        ("parameter commit down", encode_down(&commits(param))),
+        ("step commit down", encode_down(&commits(step))),
+        ("gesture up", encode_up(&Up::Gesture(moves.clone()))),
+        ("gesture down", encode_down(&Down::Gestures { author: ClientId(3), moves })),
+        ("probe up", encode_up(&Up::Probe { t1: 3_600_000_000_000 })),
+    ];
+    for (what, bytes) in sizes {
+        let size = bytes.expect("it fits").len();
+        println!("{what}: {size} bytes");
+        assert!(size <= 24, "{what}: {size} bytes");
+    }
+}
+
+/// Every register differs from an untouched song's.
+fn song_of_everything() -> Song {
+    let mut song = Song::new();
+    song.seed = u32::MAX;
+    for (at, track) in song.tracks.iter_mut().enumerate() {
+        let word = name(&format!("a-very-long-track-name{at}"));
+        track.alive = true;
+        (track.name, track.sample, track.groove_template) = (word, word, word);
+        track.pitch = Some(Pitch::Hertz(12_345.678));
+        track.length = 64;
+        track.overflow = Overflow::Rest;
+        track.groove_steps = u64::MAX - at as u64;
+        for (n, step) in track.steps.iter_mut().enumerate() {
+            step.on = true;
+            step.velocity = 0.111 + n as f32 * 0.001;
+            step.note = Some(127);
+            step.probability = 0.333;
+            step.ratchet = 8;
+            step.micro = -50;
+        }
+    }
+    for slot in Slot::all() {
+        let spec = slot.spec();
+        let value = spec.value_at(0.37);
+        song.params[slot.index()] = if value == spec.default { spec.max } else { value };
+    }
+    song
+}
+
+/// Every register written by a commit of its own, a full table of waiting edits, a full tempo map.
+fn largest_session() -> State {
+    let mut sequencer = Sequencer::new(State::new());
+    let mut cseqs = [0; 16];
+    let mut submit = |sequencer: &mut Sequencer, author: usize, ops: Vec<StampedOp>, at| {
+        cseqs[author] += 1;
+        let id = ClientId(u32::MAX - author as u32);
+        let seq = sequencer.state().seq();
+        sequencer.submit(id, Role::Editor, Cseq(cseqs[author]), seq, ops, at).expect("accepted");
+    };
+    let edits = song_of_everything().edits();
+    for (n, edit) in edits.iter().enumerate() {
+        submit(&mut sequencer, n % 16, vec![on_arrival(Op::Edit(*edit))], None);
+    }
+    for bar in 0..1023 {
+        let ask = on_arrival(Op::RequestTempo(tempo(40.0 + f64::from(bar) / 10.0)));
+        submit(&mut sequencer, 0, vec![ask], Some(Beats::quarters(4 * i64::from(bar))));
+    }
+    let wait = |n: usize| StampedOp {
+        op: Op::Edit(Edit::Track {
+            track: track(n % MAX_TRACKS),
+            field: TrackField::Name(name("abcdefghijklmnopqrstuvwx")),
+        }),
+        at: Some(Beats(Beats::FURTHEST.0 - n as i64)),
+    };
+    for frame in 0..4 {
+        submit(&mut sequencer, 1, (0..MAX_OPS).map(|n| wait(frame * MAX_OPS + n)).collect(), None);
+    }
+    sequencer.state().clone()
+}
+
+#[test]
+fn the_largest_session_can_be_joined() {
+    let state = largest_session();
+    let bytes = state.encode();
+    println!("the largest session: {} bytes", bytes.len());
+    assert!(bytes.len() > MAX_FRAME && bytes.len() < MAX_SNAPSHOT);
+    let full = welcome(Snapshot::Full { seq: state.seq(), bytes });
+    let sent = frames(full.clone()).expect("it can travel");
+    println!("in {} frames", sent.len());
+    let mut assembly = Assembly::default();
+    let mut arrived = None;
+    for (n, bytes) in sent.iter().enumerate() {
+        assert!(bytes.len() <= MAX_FRAME && arrived.is_none());
+        if n == 2 {
+            let mut broken = Assembly::default();
+            let part = decode_down(bytes).expect("a frame");
+            assert_eq!(broken.push(part), Err(WireError::Part), "a part nobody announced");
+        }
+        arrived = assembly.push(decode_down(bytes).expect("a frame")).expect("in turn");
+    }
+    assert!(arrived.as_ref() == Some(&full));
+    let Some(Down::Welcome(Welcome { state: Snapshot::Full { bytes, .. }, .. })) = arrived else {
+        panic!("a full state")
+    };
+    let held = State::decode(&bytes).expect("a state");
+    assert_eq!(held.digest(), state.digest());
+    assert!(held == state);
+}
+
+#[test]
+fn a_groove_joins_in_one_small_frame() {
+    let groove = include_str!("golden/base.txt");
+    let song = text::read(groove).expect("a groove").song;
+    let mut sequencer = Sequencer::new(State::new());
+    for (n, edits) in (1..).zip(song.edits().chunks(MAX_OPS)) {
+        let ops = edits.iter().map(|edit| on_arrival(Op::Edit(*edit))).collect();
+        sequencer.submit(ClientId(1), Role::Owner, Cseq(n), Seq(0), ops, None).expect("accepted");
+    }
+    let bytes = sequencer.state().encode();
+    println!("a groove of {} edits: {} bytes", song.edits().len(), bytes.len());
+    assert!(bytes.len() < 4096);
+}
+
+#[test]
+fn long_lists_of_commits_are_split_between_commits() {
+    let commits: Vec<Commit> = (1..2000).map(|n| Commit { seq: Seq(n), ..commit() }).collect();
+    let mut arrived = Vec::new();
+    let sent = frames(Down::Commits(commits.clone())).expect("it can travel");
+    assert!(sent.len() > 1);
+    for bytes in sent {
+        let Ok(Down::Commits(more)) = decode_down(&bytes) else { panic!("commits") };
+        arrived.extend(more);
+    }
+    assert!(arrived == commits);
+    assert!(matches!(frames(welcome(Snapshot::Delta(commits))), Err(WireError::TooLarge(_))));
+}
+
+/// The largest frame of ops that a sequencer takes, with the tempo map that takes its request's place.
+#[test]
+fn the_largest_commit_fits_a_frame() {
+    let mut sequencer = Sequencer::new(State::new());
+    let ask = |bpm| on_arrival(Op::RequestTempo(tempo(bpm)));
+    for bar in 0..1022 {
+        let at = Some(Beats::quarters(4 * i64::from(bar)));
+        let asked = vec![ask(40.0 + f64::from(bar) / 10.0)];
+        sequencer
+            .submit(ClientId(1), Role::Owner, Cseq(bar as u64 + 1), Seq(0), asked, at)
+            .expect("accepted");
+    }
+    let edit = Edit::Track { track: track(1), field: TrackField::Name(name("abcdefghijklmnopqrstuvwx")) };
+    let mut ops = vec![StampedOp { op: Op::Edit(edit), at: Some(Beats::FURTHEST) }; MAX_OPS - 1];
+    ops.push(ask(299.0));
+    let end = Some(Beats::quarters(1 << 31));
+    let outcome = sequencer.submit(ClientId(1), Role::Owner, Cseq(1023), Seq(0), ops, end).expect("accepted");
+    let antiphon::session::Outcome::Committed(commit) = outcome else { panic!("new") };
+    let size = encode_down(&Down::Commits(vec![commit])).expect("it fits").len();
+    println!("the largest commit: {size} bytes");
+}
+
+/// A frame that promises more than it holds, for each list a frame has.
+#[test]
+fn a_short_frame_makes_no_large_allocation() {
+    let mut worst = 0;
+    for kind in 0..16 {
+        for filler in [0u8, 1, 2, 3, 0x7f, 0xff] {
+            for size in [16, 256, 4096, MAX_FRAME] {
+                let mut bytes = vec![filler; size];
+                bytes[0] = kind;
+                // Lengths of about `size`, wherever one may stand.
+                bytes[1..4].copy_from_slice(&[
+                    (size - 4) as u8 | 0x80,
+                    ((size - 4) >> 7) as u8 & 0x7f,
+                    filler,
+                ]);
+                let up = peak_of(|| decode_up(&bytes));
+                let down = peak_of(|| decode_down(&bytes));
+                worst = worst.max(up.max(down).saturating_sub(1 << 10) / size);
+                assert!(up.max(down) <= 1024 + 192 * size, "{kind} {filler} {size}: {up} {down}");
+            }
+        }
+    }
+    println!("at worst {worst} bytes held for a byte received");
+}
+
+proptest! {
+    #[test]
+    fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
+        let held = peak_of(|| (decode_up(&bytes).is_ok(), decode_down(&bytes).is_ok()));
+        prop_assert!(held <= 1024 + 192 * bytes.len(), "{held} bytes held for {}", bytes.len());
+    }
+
+    #[test]
+    fn mutated_frames_never_panic(
+        which in any::<prop::sample::Index>(),
+        wounds in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..6),
+        cut in prop::option::of(any::<prop::sample::Index>()),
+    ) {
+        let mut frames: Vec<Vec<u8>> = ups().iter().map(|up| encode_up(up).expect("it fits")).collect();
+        frames.extend(downs().iter().map(|down| encode_down(down).expect("it fits")));
+        let mut bytes = which.get(&frames).clone();
+        for (at, value) in wounds {
+            let at = at.index(bytes.len());
+            bytes[at] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut.index(bytes.len()));
+        }
+        let held = peak_of(|| {
+            // What still reads may be applied: the state refuses what is no sound op.
+            if let Ok(Down::Commits(commits)) = decode_down(&bytes) {
+                let mut state = State::new();
+                for (n, commit) in (1..).zip(commits) {
+                    let _ = state.apply(&Commit { seq: Seq(n), ..commit });
+                }
+            }
+            if let Ok(Up::Ops { cseq, base, ops }) = decode_up(&bytes) {
+                let _ = Sequencer::new(State::new()).submit(ClientId(1), Role::Editor, cseq, base, ops, None);
+            }
+        });
+        // A state itself holds some 200 KB.
+        prop_assert!(held <= 400_000 + 192 * bytes.len(), "{held} bytes held for {}", bytes.len());
+    }
+}
