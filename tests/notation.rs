@@ -116,6 +116,14 @@ fn formatting_keeps_every_comment() {
 }
 
 #[test]
+fn patterns_that_follow_each_other_stand_in_columns() {
+    let source = "seq kick: X...\nseq hat: x.x.\n\nseq b: x\n# apart\nseq lead: x\nnote b: 36\n";
+    let canonical = text::read(source).expect("a text").document.canonical();
+    let aligned = "seq kick: X...\nseq hat:  x.x.\n\nseq b: x\n# apart\nseq lead: x\nnote b: 36\n";
+    assert_eq!(canonical, aligned);
+}
+
+#[test]
 fn what_the_notation_cannot_say_is_said_in_a_comment() {
     let mut song = Song::new();
     for (at, name) in [(1, "master"), (3, "hat"), (5, "hat")] {

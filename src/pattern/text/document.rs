@@ -55,12 +55,13 @@ impl Document {
     }
 
     /// The canonical text: one spelling for each statement, in the order of the source, every
-    /// comment where it stood, at most one empty line in a row.
+    /// comment where it stood, at most one empty line in a row. Patterns that follow each other
+    /// stand in columns, so that a beat is read downwards.
     pub fn canonical(&self) -> String {
         let mut text = String::new();
         let mut gap = false;
-        for line in &self.lines {
-            let said = line.said.as_ref().map(|said| said.statement.to_string());
+        for (line, head) in self.lines.iter().zip(self.heads()) {
+            let said = line.said.as_ref().map(|said| spell(&said.statement, head));
             let line = match (said, &line.comment) {
                 (None, None) => {
                     gap = !text.is_empty();
@@ -77,6 +78,28 @@ impl Document {
             text.push('\n');
         }
         text
+    }
+
+    /// For each line the width of the longest head among the patterns it stands with; 0 for others.
+    fn heads(&self) -> Vec<usize> {
+        let head = |line: &Entry| match &line.said {
+            Some(Said { statement: statement @ Statement::Seq { .. }, .. }) => statement.head().len(),
+            _ => 0,
+        };
+        let mut heads: Vec<usize> = self.lines.iter().map(head).collect();
+        for group in heads.chunk_by_mut(|a, b| (*a == 0) == (*b == 0)) {
+            let widest = group.iter().copied().max().unwrap_or(0);
+            group.fill(widest);
+        }
+        heads
+    }
+}
+
+/// A statement; a pattern's cells begin behind a head of this width.
+fn spell(statement: &Statement, width: usize) -> String {
+    match statement {
+        Statement::Seq { text, .. } => format!("{:<1$} {text}", statement.head() + ":", width + 1),
+        _ => statement.to_string(),
     }
 }
 
