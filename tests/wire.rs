@@ -447,7 +447,7 @@ fn a_short_frame_makes_no_large_allocation() {
                 let up = peak_of(|| decode_up(&bytes));
                 let down = peak_of(|| decode_down(&bytes));
                 worst = worst.max(up.max(down).saturating_sub(1 << 10) / size);
-                assert!(up.max(down) <= 1024 + 192 * size, "{kind} {filler} {size}: {up} {down}");
+                assert!(up.max(down) <= 1024 + 64 * size, "{kind} {filler} {size}: {up} {down}");
             }
         }
     }
@@ -458,7 +458,7 @@ proptest! {
     #[test]
     fn random_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..600)) {
         let held = peak_of(|| (decode_up(&bytes).is_ok(), decode_down(&bytes).is_ok()));
-        prop_assert!(held <= 1024 + 192 * bytes.len(), "{held} bytes held for {}", bytes.len());
+        prop_assert!(held <= 1024 + 64 * bytes.len(), "{held} bytes held for {}", bytes.len());
     }
 
     #[test]
@@ -490,6 +490,6 @@ proptest! {
             }
         });
         // A state itself holds some 200 KB.
-        prop_assert!(held <= 400_000 + 192 * bytes.len(), "{held} bytes held for {}", bytes.len());
+        prop_assert!(held <= 400_000 + 64 * bytes.len(), "{held} bytes held for {}", bytes.len());
     }
 }

@@ -1,5 +1,7 @@
 //! Frames as bytes.
 
+use postcard::Deserializer;
+use postcard::de_flavors::{Flavor, Slice};
 use serde::{Serialize, de::DeserializeOwned};
 use thiserror::Error;
 
@@ -64,7 +66,33 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, WireError> {
     if bytes.len() > MAX_FRAME {
         return Err(WireError::TooLarge(bytes.len()));
     }
-    // postcard trusts no announced length beyond the bytes that are left.
-    let (frame, rest) = postcard::take_from_bytes(bytes).map_err(WireError::Malformed)?;
+    let mut reader = Deserializer::from_flavor(Wary(Slice::new(bytes)));
+    let frame = T::deserialize(&mut reader).map_err(WireError::Malformed)?;
+    let rest = reader.finalize().map_err(WireError::Malformed)?;
     if rest.is_empty() { Ok(frame) } else { Err(WireError::Trailing(rest.len())) }
+}
+
+/// Reads from a slice and promises nothing of how much is left, so that no list is given room for
+/// more elements than have been read: a short frame that announces a long list costs nothing.
+struct Wary<'de>(Slice<'de>);
+
+impl<'de> Flavor<'de> for Wary<'de> {
+    type Remainder = &'de [u8];
+    type Source = &'de [u8];
+
+    fn pop(&mut self) -> postcard::Result<u8> {
+        self.0.pop()
+    }
+
+    fn size_hint(&self) -> Option<usize> {
+        Some(0)
+    }
+
+    fn try_take_n(&mut self, count: usize) -> postcard::Result<&'de [u8]> {
+        self.0.try_take_n(count)
+    }
+
+    fn finalize(self) -> postcard::Result<&'de [u8]> {
+        self.0.finalize()
+    }
 }
