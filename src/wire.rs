@@ -4,10 +4,12 @@
 
 mod codec;
 mod frame;
+mod pace;
 mod split;
 
 pub use codec::{WireError, decode_down, decode_up, encode_down, encode_up};
 pub use frame::{Down, ErrorCode, Gesture, Hello, Participant, PresenceState, Role, Snapshot, Up, Welcome};
+pub use pace::{QUIET, commit_interval, gesture_interval};
 pub use split::{Assembly, frames};
 
 pub use crate::rt::ports::BarFingerprint;

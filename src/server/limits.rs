@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use crate::wire::QUIET;
+
 /// The most participants connected to one session.
 pub const MAX_PARTICIPANTS: usize = 128;
 /// The time a connection has for its HTTP head.
@@ -25,8 +27,6 @@ pub const BATCH_OPS: usize = 256;
 pub const CHAT_CHARACTERS: usize = 500;
 /// The most characters in a participant's name.
 pub const NAME_CHARACTERS: usize = 64;
-/// After this much quiet the next edit or gesture goes out at once, however many people there are.
-pub const QUIET: Duration = Duration::from_millis(100);
 
 /// What a connection may send in a second.
 #[derive(Clone, Copy, Debug)]
@@ -43,24 +43,6 @@ impl Default for Rates {
     fn default() -> Rates {
         Rates { durable: 60, ephemeral: 120, chat: 4 }
     }
-}
-
-/// How long commits gather before they go out together: nothing for up to 4 people, then longer,
-/// so that each receives less than 1 KB/s however many edit. The first after [`QUIET`] never waits.
-pub fn commit_interval(people: usize) -> Duration {
-    Duration::from_millis(match people {
-        0..=4 => 0,
-        5..=8 => 100,
-        9..=16 => 150,
-        17..=32 => 200,
-        _ => 250,
-    })
-}
-
-/// How long gestures gather (the latest of each parameter survives): 10 Hz for up to 8 people. The
-/// first after [`QUIET`] never waits.
-pub fn gesture_interval(people: usize) -> Duration {
-    commit_interval(people).max(Duration::from_millis(100))
 }
 
 /// The least time between two rounds of presence.
@@ -158,11 +140,8 @@ mod tests {
     }
 
     #[test]
-    fn intervals_grow_with_the_people() {
-        assert!(commit_interval(4).is_zero());
-        let lengths: Vec<_> = [5, 9, 17, 100].map(commit_interval).into();
-        assert!(lengths.is_sorted());
-        assert_eq!(gesture_interval(2), Duration::from_millis(100));
+    fn presence_slows_with_the_people() {
+        assert_eq!(presence_interval(4), Duration::from_secs(1));
         assert_eq!(presence_interval(100), Duration::from_secs(5));
     }
 }

@@ -22,13 +22,13 @@ use tokio::time::Instant;
 
 use super::app::{Rejection, Rooms};
 use super::clock::ServerClock;
-use super::limits::{BATCH_OPS, Pace, commit_interval, gesture_interval, presence_interval};
+use super::limits::{BATCH_OPS, Pace, presence_interval};
 use super::metrics;
 use super::outgoing::{encoded, error_frame};
 use super::store::{Store, StoreError};
 use super::traffic::TrafficMeter;
 use crate::session::{ClientId, Commit, Seq, Sequencer};
-use crate::wire::{Down, ErrorCode, Up};
+use crate::wire::{Down, ErrorCode, Up, commit_interval, gesture_interval};
 use commit::{Request, Submitted};
 use fingerprints::Comparison;
 use handle::Message;
@@ -60,8 +60,8 @@ pub struct Room {
     members: BTreeMap<ClientId, Member>,
     /// Stored commits that have not gone out yet.
     outgoing: Vec<Commit>,
-    commit_pace: Pace,
-    gesture_pace: Pace,
+    /// Commits and gestures share their packets.
+    pace: Pace,
     presence_pace: Pace,
     /// When edits that wait for a beat were committed, by commit.
     waiting_since: BTreeMap<Seq, Instant>,
@@ -100,8 +100,7 @@ impl Room {
             snapshot,
             members: BTreeMap::new(),
             outgoing: Vec::new(),
-            commit_pace: Pace::new(),
-            gesture_pace: Pace::new(),
+            pace: Pace::new(),
             presence_pace: Pace::new(),
             waiting_since: BTreeMap::new(),
             promote_after: None,
@@ -222,31 +221,36 @@ impl Room {
     fn next_due(&self) -> Instant {
         let now = Instant::now();
         let people = self.people();
-        let commits = (!self.outgoing.is_empty()).then(|| self.commit_pace.due(now, commit_interval(people)));
-        let gestures = self.members.values().any(|member| !member.gestures.is_empty());
-        let gestures = gestures.then(|| self.gesture_pace.due(now, gesture_interval(people)));
+        let news = self.news_due(now);
         let presence = self.members.values().any(|member| member.presence_changed);
         let presence = presence.then(|| self.presence_pace.not_before(now, presence_interval(people)));
         let empty = self.empty_since.map(|since| since + EMPTY);
         let far = now + EMPTY;
-        [commits, gestures, presence, self.promotion_due(now), empty]
-            .into_iter()
-            .flatten()
-            .fold(far, Instant::min)
+        [news, presence, self.promotion_due(now), empty].into_iter().flatten().fold(far, Instant::min)
+    }
+
+    /// When commits or gestures go out; `None` when there are none.
+    fn news_due(&self, now: Instant) -> Option<Instant> {
+        let people = self.people();
+        let gestures = || self.members.values().any(|member| !member.gestures.is_empty());
+        if !self.outgoing.is_empty() {
+            Some(self.pace.due(now, commit_interval(people)))
+        } else if gestures() {
+            Some(self.pace.due(now, gesture_interval(people)))
+        } else {
+            None
+        }
     }
 
     /// Sends what gathered and is due, all of it in one packet a receiver.
     fn flush(&mut self, now: Instant) {
-        let people = self.people();
         let mut round = Vec::new();
-        if !self.outgoing.is_empty() && self.commit_pace.due(now, commit_interval(people)) <= now {
-            self.commit_pace.sent(now);
+        if self.news_due(now).is_some_and(|due| due <= now) {
+            self.pace.sent(now);
             round.extend(self.take_outgoing().into_iter().map(|frame| (ClientId(0), frame)));
+            round.extend(self.take_gestures());
         }
-        if self.gesture_pace.due(now, gesture_interval(people)) <= now {
-            round.extend(self.take_gestures(now));
-        }
-        if self.presence_pace.not_before(now, presence_interval(people)) <= now {
+        if self.presence_pace.not_before(now, presence_interval(self.people())) <= now {
             round.extend(self.take_presences(now));
         }
         if round.is_empty() {

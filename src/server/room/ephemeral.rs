@@ -50,18 +50,14 @@ impl Room {
     }
 
     /// Everybody's moves since the last round, each with its author.
-    pub(super) fn take_gestures(&mut self, now: Instant) -> Vec<(ClientId, Bytes)> {
+    pub(super) fn take_gestures(&mut self) -> Vec<(ClientId, Bytes)> {
         let moved = self.members.iter_mut().filter(|(_, member)| !member.gestures.is_empty());
-        let frames: Vec<_> = moved
+        moved
             .flat_map(|(author, member)| {
                 let moves = std::mem::take(&mut member.gestures);
                 encoded(Down::Gestures { author: *author, moves }).into_iter().map(|frame| (*author, frame))
             })
-            .collect();
-        if !frames.is_empty() {
-            self.gesture_pace.sent(now);
-        }
-        frames
+            .collect()
     }
 
     pub(super) fn take_presence(&mut self, seat: Seat, state: PresenceState) {
