@@ -48,7 +48,7 @@ impl Report {
         let row = |row: &Row| {
             let mut object = serde_json::json!({ "case": row.case, "value": row.value, "unit": row.unit });
             if let Some((what, value)) = row.beside {
-                object["beside"] = serde_json::json!({ "what": what, "value": value });
+                object["beside"] = format!("{what}: {value:.3} {}", row.unit).into();
             }
             if let Some(ratio) = row.ratio() {
                 object["ratio"] = ratio.into();
