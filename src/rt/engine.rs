@@ -387,7 +387,7 @@ impl Engine {
         }
         self.midi.end_all(0, midi);
         if self.renderer.end_run() {
-            self.output.jump(self.frame, self.renderer.head - LIMITER_LATENCY as i64);
+            self.output.jump(self.frame, self.renderer.head, LIMITER_LATENCY);
         }
         self.position_due = self.frame;
     }

@@ -10,6 +10,9 @@ use crate::dsp::{Delay, Drive, FilterKind, Limiter, QUANTUM, Quantum, Smoother, 
 use crate::param::{MAX_TRACKS, Owner, Param, TrackIndex, fader_gain};
 use crate::pattern::{Song, Voice};
 
+/// Samples over which voices that are taken away fade: 2 ms.
+const SEAM: u32 = 96;
+
 /// Samples a parameter takes to arrive: 5 ms.
 pub(super) const RAMP: u32 = 240;
 
@@ -118,6 +121,10 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
 struct TrackChain {
     kind: Option<Voice>,
     instrument: Instrument,
+    /// The last sample of the voices, and of voices that were taken away.
+    last: f32,
+    seam: f32,
+    seam_left: u32,
     touch: Touch,
     inserts: Inserts<1>,
     left: Smoother,
@@ -130,8 +137,8 @@ impl TrackChain {
         let kind = pattern.alive.then(|| voice_of(pattern));
         if self.kind != kind {
             self.kind = kind;
-            // What still rings ends here; the tail of a removed track has its inserts.
             self.instrument = Instrument::new(kind.unwrap_or(Voice::Kick));
+            (self.seam, self.seam_left) = (self.last, if self.last == 0.0 { 0 } else { SEAM });
         }
         self.touch = Touch::of(song, track);
         let owner = Owner::Track(track);
@@ -139,6 +146,26 @@ impl TrackChain {
         let (left, right) = channel_gains(song, owner);
         self.left.set(left, ramp);
         self.right.set(right, ramp);
+    }
+
+    fn silence(&mut self) {
+        self.instrument.reset();
+        self.inserts.reset();
+        (self.last, self.seam_left) = (0.0, 0);
+    }
+
+    fn is_silent(&self) -> bool {
+        self.seam_left == 0 && self.instrument.is_silent() && self.inserts.is_silent()
+    }
+
+    /// The voices of a quantum, with what fades of voices taken away.
+    fn play(&mut self, cues: &CueList, out: &mut Quantum) {
+        self.instrument.render(cues.as_slice(), self.touch, out);
+        self.last = out[QUANTUM - 1];
+        for sample in out.iter_mut().take(self.seam_left as usize) {
+            self.seam_left -= 1;
+            *sample += self.seam * (self.seam_left as f32 * (1.0 / SEAM as f32));
+        }
     }
 }
 
@@ -180,6 +207,9 @@ impl Mixer {
         let chain = || TrackChain {
             kind: None,
             instrument: Instrument::new(Voice::Kick),
+            last: 0.0,
+            seam: 0.0,
+            seam_left: 0,
             touch: Touch { decay: 1.0, shape: crate::dsp::EnvShape::DEFAULT },
             inserts: Inserts::new(),
             left: Smoother::new(0.0),
@@ -214,8 +244,7 @@ impl Mixer {
         self.changed = u32::MAX;
         self.head_for(song, 0);
         for chain in self.tracks.iter_mut() {
-            chain.instrument.reset();
-            chain.inserts.reset();
+            chain.silence();
         }
         self.master.reset();
         self.limiter.reset();
@@ -223,8 +252,7 @@ impl Mixer {
 
     /// Silences one track and what the master remembers.
     pub(super) fn reset_track(&mut self, track: usize) {
-        self.tracks[track].instrument.reset();
-        self.tracks[track].inserts.reset();
+        self.tracks[track].silence();
         self.master.reset();
         self.limiter.reset();
     }
@@ -260,13 +288,14 @@ impl Mixer {
         right.fill(0.0);
         for ((chain, cues), out) in self.tracks.iter_mut().zip(cues).zip(tracks.iter_mut()) {
             out.fill(0.0);
-            if cues.as_slice().is_empty() && chain.instrument.is_silent() && chain.inserts.is_silent() {
+            if cues.as_slice().is_empty() && chain.is_silent() {
+                chain.last = 0.0;
                 chain.inserts.rest();
                 chain.left.advance_by(QUANTUM as u32);
                 chain.right.advance_by(QUANTUM as u32);
                 continue;
             }
-            chain.instrument.render(cues.as_slice(), chain.touch, out);
+            chain.play(cues, out);
             chain.inserts.process([out]);
             add_scaled(left, out, &mut chain.left);
             add_scaled(right, out, &mut chain.right);

@@ -61,9 +61,10 @@ impl Output {
         self.fade = Fade { from: self.last, left: self.fade_frames, meets: false };
     }
 
-    /// What was rendered ahead is dropped: the next sample pushed, `stream`, sounds at `frame`.
-    pub(super) fn jump(&mut self, frame: i64, stream: i64) {
-        self.tie(frame, stream, 0);
+    /// What was rendered ahead is dropped: stream sample `stream`, which comes after `skip` more,
+    /// sounds at `frame`.
+    pub(super) fn jump(&mut self, frame: i64, stream: i64, skip: usize) {
+        self.tie(frame, stream, skip);
         self.fade = Fade { from: self.last, left: self.fade_frames, meets: true };
     }
 

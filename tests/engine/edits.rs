@@ -1,9 +1,9 @@
 //! Edits: where they land, and what they do to the keys.
 
 use antiphon::param::{Owner, Param, Slot};
-use antiphon::pattern::{Edit, Song, StepField};
+use antiphon::pattern::{Edit, Song, StepField, TrackField};
 use antiphon::rt::Drive;
-use antiphon::rt::ports::{BarFingerprint, FromEngine, ParamMove, ToEngine};
+use antiphon::rt::ports::{BarFingerprint, FromEngine, LiveNote, ParamMove, ToEngine};
 use antiphon::time::{Beats, Tempo, TempoMap};
 
 use crate::rig::*;
@@ -150,4 +150,49 @@ fn a_full_table_lands_at_once_and_says_so() {
     rig.run_session(128, &[64]);
     let fault = antiphon::rt::ports::Fault::PendingFull(4);
     assert!(rig.others.iter().any(|m| matches!(m, FromEngine::Fault(f) if *f == fault)));
+}
+
+#[test]
+fn a_removed_track_falls_silent_without_a_click() {
+    let mut song = Song::new();
+    add(&mut song, 0, "kick", "X...............");
+    let mut rig = Rig::new(48_000.0, &song, &map());
+    rig.tell(ToEngine::Start { tick: Beats::ZERO, frame: 0 });
+    rig.run_session(3000, &[64]);
+    let edit = Edit::Track { track: track(0), field: TrackField::Alive(false) };
+    rig.tell(ToEngine::Edit { edit, at: None });
+    rig.run_session(1000, &[64]);
+    let after = &rig.left[2900..];
+    assert!(after[..100].iter().any(|sample| sample.abs() > 0.05));
+    let steepest = after.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
+    assert!(steepest < 0.02, "a click: {steepest}");
+    assert!(after[400..].iter().all(|sample| *sample == 0.0));
+}
+
+#[test]
+fn a_live_note_sounds_always_equally_late_and_ends() {
+    let mut song = Song::new();
+    add(&mut song, 0, "kick", "................");
+    add(&mut song, 3, "lead", "................");
+    for (size, played) in [(64, 640), (1000, 2000), (37, 74)] {
+        let mut rig = Rig::new(48_000.0, &song, &map());
+        rig.tell(ToEngine::Focus(track(3)));
+        while rig.frame < 20_000 {
+            let note = |channel, note, velocity| {
+                let frame = (size / 2) as u32;
+                LiveNote { frame, channel, note, velocity }
+            };
+            let notes = match rig.frame {
+                at if at == played => vec![note(0, 60, 0.8), note(9, 36, 0.9)],
+                at if at == played + size as i64 => vec![note(0, 60, 0.0)],
+                _ => vec![],
+            };
+            rig.block_with(size, Drive::Session, &[], &notes);
+        }
+        let due = played + (size / 2) as i64;
+        let heard: Vec<_> = rig.onsets.iter().map(|o| (o.track, o.frame - due)).collect();
+        assert_eq!(heard, [(3, 96), (0, 96)], "in blocks of {size}");
+        assert!(rig.left[(due + 96 + 10) as usize..][..500].iter().any(|sample| sample.abs() > 0.01));
+        assert!(rig.left[..(due + 96) as usize].iter().all(|sample| *sample == 0.0));
+    }
 }

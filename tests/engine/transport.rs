@@ -32,6 +32,11 @@ fn dense() -> Song {
     song
 }
 
+/// The steepest step between two samples.
+fn steepest(samples: &[f32]) -> f32 {
+    samples.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max)
+}
+
 /// Notes by track and tick, each with how often it began.
 fn counts(onsets: &[Onset]) -> BTreeMap<(usize, i64), usize> {
     let mut counts = BTreeMap::new();
@@ -143,7 +148,7 @@ fn a_loop_wraps_inside_the_block_on_its_sample() {
 #[test]
 fn a_stop_ends_the_notes_and_lets_the_tails_ring() {
     let mut song = Song::new();
-    add(&mut song, 0, "open", "X...............");
+    add(&mut song, 0, "kick", "X...............");
     add(&mut song, 1, "bass", "................");
     song.tracks[1].steps[1].on = true;
     let mut rig = Rig::new(48_000.0, &song, &map(120.0));
@@ -157,13 +162,24 @@ fn a_stop_ends_the_notes_and_lets_the_tails_ring() {
     }
     assert_eq!(rig.onsets.len(), 1, "a note after the stop");
     assert!(rig.left[before..before + 500].iter().any(|sample| sample.abs() > 1e-4), "the tail rings");
-    let jumps = rig.left.windows(2).map(|pair| (pair[1] - pair[0]).abs());
-    assert!(jumps.fold(0.0, f32::max) < 1.0);
+    assert!(steepest(&rig.left[before - 100..]) < 0.02, "a click: {}", steepest(&rig.left[before - 100..]));
     let positions = rig.others.iter().filter_map(|message| match message {
         FromEngine::Position { tick, .. } => Some(*tick),
         _ => None,
     });
     assert_eq!(positions.collect::<Vec<_>>().last().copied(), Some(None));
+}
+
+#[test]
+fn a_locate_fades_what_sounded() {
+    let mut song = Song::new();
+    add(&mut song, 0, "kick", "X...............");
+    let mut rig = Rig::new(48_000.0, &song, &map(120.0));
+    rig.run_host(3000, &[500], &Host::from_start(48_000.0, 120.0));
+    rig.run_host(3000, &[500], &Host { quarters: 1.5, frame: 3000, ..Host::from_start(48_000.0, 120.0) });
+    assert!(rig.left[2900..3000].iter().any(|sample| sample.abs() > 0.05));
+    assert!(steepest(&rig.left[2900..]) < 0.02, "a click: {}", steepest(&rig.left[2900..]));
+    assert!(rig.left[3300..].iter().all(|sample| *sample == 0.0));
 }
 
 #[test]
