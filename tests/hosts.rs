@@ -206,3 +206,14 @@ fn instances_come_and_go_without_a_socket() {
         assert_eq!(sockets(), before, "cycle {cycle}");
     }
 }
+
+#[test]
+fn pedalboard_plays_saves_and_restores() {
+    python::run("pedalboard_host.py", &[]);
+}
+
+#[test]
+fn dawdreamer_plays_through_a_tempo_map_to_the_sample() {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    python::run("dawdreamer_host.py", &[&folder.path().join("antiphon.state")]);
+}
