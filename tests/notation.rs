@@ -193,7 +193,7 @@ fn songs() -> impl Strategy<Value = Song> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
     fn a_song_reads_back_bit_for_bit(song in songs(), micro_bpm in 40_000_000u64..=300_000_000) {
