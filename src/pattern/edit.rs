@@ -199,6 +199,20 @@ impl StepField {
         ]
     }
 
+    /// Writes it to a cell.
+    ///
+    /// Realtime-safe: yes.
+    pub fn write(self, cell: &mut Step) {
+        match self {
+            StepField::On(on) => cell.on = on,
+            StepField::Velocity(velocity) => cell.velocity = velocity,
+            StepField::Note(note) => cell.note = note,
+            StepField::Probability(probability) => cell.probability = probability,
+            StepField::Ratchet(ratchet) => cell.ratchet = ratchet,
+            StepField::Micro(micro) => cell.micro = micro,
+        }
+    }
+
     /// Its key.
     pub fn register(&self) -> StepRegister {
         match self {

@@ -54,15 +54,7 @@ impl Song {
             Edit::Param { slot, value } => self.params[slot.index()] = value,
             Edit::Step { track, step, field } => {
                 let steps = &mut self.tracks[track.get()].steps;
-                let cell = &mut steps[usize::from(step).min(super::MAX_STEPS - 1)];
-                match field {
-                    StepField::On(on) => cell.on = on,
-                    StepField::Velocity(velocity) => cell.velocity = velocity,
-                    StepField::Note(note) => cell.note = note,
-                    StepField::Probability(probability) => cell.probability = probability,
-                    StepField::Ratchet(ratchet) => cell.ratchet = ratchet,
-                    StepField::Micro(micro) => cell.micro = micro,
-                }
+                field.write(&mut steps[usize::from(step).min(super::MAX_STEPS - 1)]);
             }
             Edit::Track { track, field } => {
                 let track = &mut self.tracks[track.get()];

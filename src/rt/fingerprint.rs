@@ -27,6 +27,8 @@ pub(super) enum Input {
     Wrap,
     /// A register was written.
     Edit(Edit),
+    /// A waiting edit of a step that sounds before its place is known from here on.
+    Foreseen(Edit),
     /// A live note began (velocity > 0) or ended on a track.
     Live { track: u8, note: u8, velocity: f32 },
 }
@@ -45,6 +47,7 @@ impl InputKey {
             Input::Timing(digest) => placed.fold(2).fold(digest),
             Input::Wrap => placed.fold(3),
             Input::Edit(edit) => placed.fold(4).fold(edit_digest(&edit)),
+            Input::Foreseen(edit) => placed.fold(6).fold(edit_digest(&edit)),
             Input::Live { track, note, velocity } => placed
                 .fold(5)
                 .fold(u64::from(track) << 8 | u64::from(note))

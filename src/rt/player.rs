@@ -5,6 +5,7 @@
 use super::cues::{Cue, CueList};
 use super::instrument::{pitch_of, polyphony, voice_of};
 use super::notes::{Held, Notes, Until};
+use super::pending::Pending;
 use super::scheduler::{self, Span, Stroke};
 use super::timeline::Anchor;
 use crate::dsp::QUANTUM;
@@ -98,11 +99,11 @@ impl Players {
     }
 
     /// Plans the notes that begin and end in a span of ticks.
-    pub(super) fn plan(&mut self, song: &Song, stretch: &Stretch<'_>, span: &Span) {
+    pub(super) fn plan(&mut self, song: &Song, pending: &Pending, stretch: &Stretch<'_>, span: &Span) {
         self.end_due(stretch, span.to);
         let cycle = scheduler::cycle(song);
         for (track, _) in song.alive() {
-            scheduler::strokes(song, track, cycle, span, |stroke| {
+            scheduler::strokes(song, pending, track, cycle, span, |stroke| {
                 self.begin_stroke(song, track, stretch, &stroke);
             });
         }
@@ -143,7 +144,7 @@ impl Players {
         if !self.cues[at].has_room() || !self.notes[at].is_new(stroke.absolute, stroke.stroke) {
             return;
         }
-        let cell = &song.track(track).steps[usize::from(stroke.cell)];
+        let cell = &stroke.step;
         let (pitch_hz, note) = pitch_of(song, track, cell.note);
         let place = hash(hash(u64::from(song.seed), at as u64), stroke.absolute as u64);
         let seed = hash(place, u64::from(stroke.stroke));

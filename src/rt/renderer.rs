@@ -361,7 +361,10 @@ impl Renderer {
             marks.push(usize::from(stretch.offset_of(bar)), mark);
             self.next_bar += 1;
         }
-        // Edits meet the notes where they sound: what sounds before `at` is played as it was.
+        while let Some(edit) = self.pending.foresee(song, until) {
+            self.key = self.key.with(Input::Foreseen(edit), anchor.song_at(self.head));
+        }
+        // What sounds before `at` is played as it was, but for early steps that belong behind it.
         while let Some((at, edit)) = self.pending.take_before(until) {
             self.plan_notes(song, &stretch, at, end);
             self.land(song, edit, anchor.song_at(self.head));
@@ -373,7 +376,7 @@ impl Renderer {
         let (from, to) = (self.next_tick, to.max(self.next_tick));
         let origin = self.origin.is_some();
         if to > from {
-            self.players.plan(song, stretch, &Span { from, to, end, origin });
+            self.players.plan(song, &self.pending, stretch, &Span { from, to, end, origin });
             (self.next_tick, self.origin) = (to, None);
         }
     }

@@ -3,8 +3,9 @@
 //! A pattern is asked about a half-open span; nothing is remembered here, so any bar gives the
 //! same notes whether it is reached or started from. Thread: audio. Realtime-safe: yes.
 
+use super::pending::Pending;
 use crate::param::TrackIndex;
-use crate::pattern::{Overflow, Song, Track, chance};
+use crate::pattern::{Overflow, Song, Step, Track, chance};
 use crate::time::Beats;
 
 /// A span of sounding ticks, `from` included, `to` not.
@@ -33,6 +34,8 @@ pub(super) struct Stroke {
     pub(super) sounds: Beats,
     /// Its length.
     pub(super) length: Beats,
+    /// The step as it is played.
+    pub(super) step: Step,
 }
 
 /// The steps after which resting patterns begin again: the longest pattern's length.
@@ -40,8 +43,16 @@ pub(super) fn cycle(song: &Song) -> i64 {
     song.alive().map(|(_, track)| i64::from(track.length)).max().unwrap_or(16).max(1)
 }
 
-/// Gives out the strokes of a track in a span, step by step. `cycle` is [`cycle`]'s.
-pub(super) fn strokes(song: &Song, track: TrackIndex, cycle: i64, span: &Span, mut give: impl FnMut(Stroke)) {
+/// Gives out the strokes of a track in a span, step by step. `cycle` is [`cycle`]'s; a step that
+/// sounds early is played as the edits `pending` for its place make it.
+pub(super) fn strokes(
+    song: &Song,
+    pending: &Pending,
+    track: TrackIndex,
+    cycle: i64,
+    span: &Span,
+    mut give: impl FnMut(Stroke),
+) {
     let pattern = song.track(track);
     // A step's strokes sound from half a step before it to half a step after its end.
     let step = Beats::SIXTEENTH.0;
@@ -53,7 +64,7 @@ pub(super) fn strokes(song: &Song, track: TrackIndex, cycle: i64, span: &Span, m
             return;
         }
         let Some(cell) = cell_of(pattern, absolute, cycle) else { continue };
-        let state = &pattern.steps[usize::from(cell)];
+        let state = pending.cell(track, cell, pattern.steps[usize::from(cell)], nominal);
         let sounds = || chance(song.seed, track, absolute, 0) < state.probability;
         if !state.on || !sounds() {
             continue;
@@ -66,7 +77,8 @@ pub(super) fn strokes(song: &Song, track: TrackIndex, cycle: i64, span: &Span, m
             let early = span.origin && sounds < span.from && nominal >= span.from;
             if early || (sounds >= span.from && sounds < span.to) {
                 let length = Beats(step / count);
-                give(Stroke { absolute, cell, stroke: stroke as u8, tick, sounds, length });
+                let stroke = stroke as u8;
+                give(Stroke { absolute, cell, stroke, tick, sounds, length, step: state });
             }
         }
     }
@@ -99,7 +111,10 @@ mod tests {
         while at < to {
             let next = (at + chunk).min(to);
             let span = Span { from: Beats(at), to: Beats(next), end: None, origin: origin && at == from };
-            strokes(song, track, cycle(song), &span, |s| found.push((s.absolute, s.stroke, s.sounds.0)));
+            let pending = Pending::new();
+            strokes(song, &pending, track, cycle(song), &span, |s| {
+                found.push((s.absolute, s.stroke, s.sounds.0))
+            });
             at = next;
         }
         found

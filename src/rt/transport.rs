@@ -134,6 +134,7 @@ pub(super) fn bar_of(host: &HostTransport) -> Option<Beats> {
 mod tests {
     use std::collections::HashMap;
 
+    use super::super::pending::Pending;
     use super::super::scheduler::{self, Span};
     use super::*;
     use crate::param::TrackIndex;
@@ -161,7 +162,7 @@ mod tests {
         song: &Song,
     ) -> HashMap<(usize, i64, u8), u32> {
         let map = TempoMap::default();
-        let mut counts = HashMap::new();
+        let (mut counts, pending) = (HashMap::new(), Pending::new());
         let (mut stream, mut anchor, mut next) = (0, None::<Anchor>, Beats::ZERO);
         for block in 0..blocks {
             let frames = 64 + (block * 37) % 400;
@@ -190,7 +191,7 @@ mod tests {
             let to = anchor.timing.first_tick_from(&map, anchor.song_at(stream)).max(next);
             let span = Span { from: next, to, end: None, origin: block == 0 };
             for track in TrackIndex::all().filter(|_| to > next) {
-                scheduler::strokes(song, track, 15, &span, |stroke| {
+                scheduler::strokes(song, &pending, track, 15, &span, |stroke| {
                     *counts.entry((track.get(), stroke.absolute, stroke.stroke)).or_default() += 1;
                 });
             }

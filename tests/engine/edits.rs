@@ -54,6 +54,34 @@ fn edits_for_a_beat_land_on_the_same_sample_everywhere() {
 }
 
 #[test]
+fn an_early_step_is_played_as_its_place_will_be() {
+    let play = |size: usize, sent_after: f64, edits: &[Edit]| {
+        let mut rig = Rig::new(48_000.0, &groove(), &map());
+        rig.tell(ToEngine::Start { tick: Beats::ZERO, frame: 0 });
+        rig.run_session(frames_of(sent_after, 48_000.0, BPM), &[size]);
+        for edit in edits {
+            rig.tell(ToEngine::Edit { edit: *edit, at: Some(at(4.0)) });
+        }
+        rig.run_session(frames_of(8.5, 48_000.0, BPM), &[size]);
+        rig
+    };
+    let on_two = |rig: &Rig| {
+        let snare = rig.onsets.iter().filter(|o| o.track == 1 && o.tick == at(4.0).0);
+        snare.map(|o| o.frame).collect::<Vec<_>>()
+    };
+    let micro = |micro| Edit::Step { track: track(1), step: 0, field: StepField::Micro(micro) };
+    let early = map().sample_at(at(4.0 - 0.25 * 0.4)).0;
+    let added = [step(1, 0, true), micro(-40)];
+    let (one, other) = (play(64, 1.0, &added), play(700, 2.5, &added));
+    assert_eq!(on_two(&one), [early]);
+    assert_eq!(one.bars, other.bars);
+    // Delivered behind the early stroke's time, it is another input.
+    let late = play(64, 3.95, &added);
+    assert_eq!(on_two(&late), []);
+    assert!(same_keys(&late.bars, &one.bars).iter().all(|same| !same));
+}
+
+#[test]
 fn an_edit_whose_beat_has_passed_waits_for_the_bar() {
     let mut rig = Rig::new(48_000.0, &groove(), &map());
     rig.tell(ToEngine::Start { tick: Beats::ZERO, frame: 0 });
