@@ -300,6 +300,10 @@ fn render_writes_as_many_frames_as_the_bars_last() {
     let wav = hound::WavReader::open(&path).expect("a WAV file");
     assert_eq!((wav.spec().sample_rate, wav.spec().bits_per_sample, wav.spec().channels), (44_100, 24, 2));
     assert_eq!(wav.duration(), 2 * 4 * 44_100 * 60 / 90);
+    let huge = ["render", "-", out, "--bars", "10000", "--rate", "384000"];
+    let (code, _, errors) = antiphon(&huge, b"TEMPO 40\nseq kick: X...\n");
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("more than a WAV file holds"), "{errors}");
     let (code, _, errors) = antiphon(&["render", "-", "no/such/folder/out.wav"], b"seq kick: X...\n");
     assert_eq!(code, Some(2));
     assert!(errors.contains("cannot write no/such/folder/out.wav"), "{errors}");

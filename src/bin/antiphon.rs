@@ -72,6 +72,15 @@ enum Samples {
     Pcm24,
 }
 
+impl Samples {
+    fn bits(self) -> u16 {
+        match self {
+            Samples::Float => 32,
+            Samples::Pcm24 => 24,
+        }
+    }
+}
+
 fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(code) => code,
@@ -156,6 +165,11 @@ fn render_file(
         Ok(reading) => reading,
         Err(code) => return Ok(code),
     };
+    // A WAV file counts its bytes in 32 bits.
+    let bytes = config.frames(reading.tempo) * 2 * u64::from(samples.bits() / 8);
+    if bytes > u64::from(u32::MAX) - 1024 {
+        bail!("{} bars are {} MiB, more than a WAV file holds: ask for fewer", config.bars, bytes >> 20);
+    }
     let mut wav = Wav::create(out, config.rate, samples)?;
     let bars = render(&reading.song, reading.tempo, config, |left, right| wav.write(left, right))?;
     wav.writer.finalize().with_context(|| format!("cannot finish {}", out.display()))?;
@@ -192,11 +206,12 @@ struct Wav {
 
 impl Wav {
     fn create(path: &Path, rate: u32, samples: Samples) -> anyhow::Result<Wav> {
-        let (bits_per_sample, sample_format) = match samples {
-            Samples::Float => (32, hound::SampleFormat::Float),
-            Samples::Pcm24 => (24, hound::SampleFormat::Int),
+        let sample_format = match samples {
+            Samples::Float => hound::SampleFormat::Float,
+            Samples::Pcm24 => hound::SampleFormat::Int,
         };
-        let spec = hound::WavSpec { channels: 2, sample_rate: rate, bits_per_sample, sample_format };
+        let spec =
+            hound::WavSpec { channels: 2, sample_rate: rate, bits_per_sample: samples.bits(), sample_format };
         let writer = hound::WavWriter::create(path, spec);
         let writer = writer.with_context(|| format!("cannot write {}", path.display()))?;
         Ok(Wav { writer, samples })
