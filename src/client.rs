@@ -4,21 +4,41 @@
 //! Thread: its own (tokio, one worker); [`Client`]'s calls are for any thread but the audio's. It
 //! opens no socket until it is told to join.
 
+mod device_clock;
+pub mod events;
+mod feed;
+mod hands;
+mod host_clock;
 mod link;
+mod network;
+mod participant;
+mod profile;
 pub mod render;
+mod socket;
+mod studio;
+mod thread;
 mod view;
 
+pub use host_clock::HostClock;
 pub use link::{Link, LinkError};
+pub use profile::default_profile;
 pub use view::{AudioMatch, ClockStatus, Connection, Peer, View};
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, Sender};
+use parking_lot::RwLock;
+use tokio::sync::Notify;
+
+use self::events::Events;
+use self::participant::Participant;
+use self::profile::Profile;
 
 use crate::pattern::{Edit, Song};
 use crate::rt::ports::SessionPorts;
-use crate::time::{Beats, Tempo, TempoMap};
+use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 
 /// What a client starts from.
 pub struct ClientConfig {
@@ -64,6 +84,8 @@ pub enum Command {
     Focus(crate::param::TrackIndex),
     /// A line of chat.
     Chat(String),
+    /// Ask for the confirmed state's digest; [`Event::Digest`] answers.
+    Digest,
 }
 
 /// When an edit takes effect.
@@ -108,6 +130,15 @@ pub enum Event {
         tick: Beats,
         /// The device frame at which it sounds.
         frame: i64,
+        /// The session time of that frame; `None` while the clocks are not known.
+        session: Option<SessionNanos>,
+    },
+    /// The confirmed state.
+    Digest {
+        /// The commit it stands at.
+        seq: crate::session::Seq,
+        /// Equal on all peers at the same commit.
+        digest: u64,
     },
     /// The session's transport changed.
     Timeline(crate::session::Timeline),
@@ -124,25 +155,41 @@ pub enum Event {
 
 /// The machine's participant. Dropping it says goodbye and ends its thread.
 pub struct Client {
-    commands: Sender<Command>,
+    /// `None` only while it is dropped.
+    commands: Option<Sender<Command>>,
+    wake: Arc<Notify>,
     events: Receiver<Event>,
-    view: Arc<parking_lot::RwLock<Arc<View>>>,
+    view: Arc<RwLock<Arc<View>>>,
+    thread: Option<JoinHandle<()>>,
 }
 
 impl Client {
-    /// Starts the thread. *Thread: any but audio.*
+    /// Starts the thread. The engine at the other end of the ports must have been built with the
+    /// same song and tempo map. *Thread: any but audio.*
     ///
     /// # Errors
-    /// The profile folder cannot be made or read.
+    /// The profile folder cannot be made or read, or the thread cannot be started.
     pub fn spawn(config: ClientConfig, ports: SessionPorts) -> anyhow::Result<Client> {
-        let _ = (config, ports);
-        anyhow::bail!("the session's thread is not built yet")
+        let profile = Profile::open(&config.profile)?;
+        let (log, events) = Events::new(profile.folder());
+        let (commands, received) = crossbeam::channel::unbounded();
+        let wake = Arc::new(Notify::new());
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let (participant, view, inbox) = Participant::new(config, ports, profile, log);
+        let woken = wake.clone();
+        let thread = std::thread::Builder::new().name("antiphon-session".into()).spawn(move || {
+            runtime.block_on(thread::run(participant, inbox, received, woken));
+        })?;
+        Ok(Client { commands: Some(commands), wake, events, view, thread: Some(thread) })
     }
 
     /// Queues a command; never waits.
     pub fn send(&self, command: Command) {
-        // The thread ends only with the client, so the channel is open.
-        let _ = self.commands.send(command);
+        if let Some(commands) = &self.commands {
+            // The thread ends only with the client, so the channel is open.
+            let _ = commands.send(command);
+            self.wake.notify_one();
+        }
     }
 
     /// The session as it is now.
@@ -153,5 +200,17 @@ impl Client {
     /// What has happened since the last look.
     pub fn events(&self) -> &Receiver<Event> {
         &self.events
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        drop(self.commands.take());
+        self.wake.notify_one();
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the session's thread had panicked");
+        }
     }
 }

@@ -5,11 +5,13 @@
 
 mod beats;
 mod clock;
+mod envelope;
 mod tempo;
 mod tempo_map;
 
 pub use beats::{Beats, TICKS_PER_BEAT};
 pub use clock::{Clock, HostNanos, SessionNanos};
+pub use envelope::{ClockMap, Envelope, Probe, Verdict};
 pub use tempo::{Tempo, TempoError};
 pub use tempo_map::{TempoMap, TempoMapError, TempoSegment};
 

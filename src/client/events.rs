@@ -1,0 +1,121 @@
+//! What happened: a channel for scripts and tests, and a log file for measuring and support.
+
+use std::fs::File;
+use std::io::{BufWriter, Write};
+use std::path::Path;
+
+use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
+use serde_json::{Value, json};
+
+use super::{Connection, Event};
+use crate::rt::ports::BarFingerprint;
+use crate::time::HostNanos;
+
+/// Events the channel holds; when it is full the oldest is dropped.
+const CAPACITY: usize = 4096;
+
+/// Where events go.
+pub struct Events {
+    sender: Sender<Event>,
+    /// The same channel's end, to drop the oldest from.
+    oldest: Receiver<Event>,
+    log: Option<BufWriter<File>>,
+}
+
+impl Events {
+    /// A channel, and its reader's end. Where the environment variable `ANTIPHON_EVENTS` is set,
+    /// each event is also appended to `events-PID.jsonl` in the profile folder, with its host time.
+    pub fn new(profile: &Path) -> (Events, Receiver<Event>) {
+        let (sender, receiver) = bounded(CAPACITY);
+        let log = std::env::var_os("ANTIPHON_EVENTS").and_then(|_| {
+            let path = profile.join(format!("events-{}.jsonl", std::process::id()));
+            let file = File::options().create(true).append(true).open(&path);
+            file.inspect_err(|error| tracing::warn!(%error, path = %path.display(), "no event log")).ok()
+        });
+        (Events { sender, oldest: receiver.clone(), log: log.map(BufWriter::new) }, receiver)
+    }
+
+    /// Tells an event.
+    pub fn tell(&mut self, event: Event, now: HostNanos) {
+        if self.log.is_some() {
+            let mut line = to_json(&event);
+            line["host_ns"] = json!(now.0);
+            self.note(&line);
+        }
+        if let Err(TrySendError::Full(event)) = self.sender.try_send(event) {
+            let _ = self.oldest.try_recv();
+            let _ = self.sender.try_send(event);
+        }
+    }
+
+    /// Writes a line to the log alone, where there is one.
+    pub fn note(&mut self, line: &Value) {
+        if let Some(log) = &mut self.log
+            && let Err(error) = writeln!(log, "{line}")
+        {
+            tracing::warn!(%error, "the event log ends here");
+            self.log = None;
+        }
+    }
+
+    /// Whether there is a log.
+    pub fn is_logged(&self) -> bool {
+        self.log.is_some()
+    }
+
+    /// Writes out what the log has gathered.
+    pub fn flush(&mut self) {
+        if let Some(log) = &mut self.log {
+            let _ = log.flush();
+        }
+    }
+}
+
+/// An event as one JSON object; `event` names its kind.
+pub fn to_json(event: &Event) -> Value {
+    match event {
+        Event::Connection(connection) => connection_json(connection),
+        Event::Acked { cseq, seq } => json!({"event": "acked", "cseq": cseq.0, "seq": seq.0}),
+        Event::Refused { cseq, reason } => json!({"event": "refused", "cseq": cseq.0, "reason": reason}),
+        Event::Applied(seq) => json!({"event": "applied", "seq": seq.0}),
+        Event::Fingerprint(bar) => fingerprint_json(bar),
+        Event::Onset { track, tick, frame, session } => json!({
+            "event": "onset", "track": track.get(), "tick": tick.0, "frame": frame,
+            "session_ns": session.map(|at| at.0),
+        }),
+        Event::Digest { seq, digest } => {
+            json!({"event": "hash", "seq": seq.0, "digest": format!("{digest:016x}")})
+        }
+        Event::Timeline(timeline) => json!({
+            "event": "timeline", "playing": timeline.playing, "tick": timeline.tick.0, "at": timeline.at.0,
+        }),
+        Event::Chat { from, text } => json!({"event": "chat", "from": from, "text": text}),
+        Event::Error(message) => json!({"event": "error", "message": message}),
+    }
+}
+
+fn connection_json(connection: &Connection) -> Value {
+    match connection {
+        Connection::Solo => json!({"event": "solo"}),
+        Connection::Connecting => json!({"event": "connecting"}),
+        Connection::Online => json!({"event": "connected"}),
+        Connection::Offline { retry_ms, reason } => {
+            json!({"event": "offline", "retry_ms": retry_ms, "reason": reason})
+        }
+        Connection::Refused(message) => json!({"event": "refused-for-good", "message": message}),
+    }
+}
+
+/// A fingerprint as JSON: hashes in hexadecimal, since JSON's numbers do not hold 64 bits; tracks
+/// in order.
+pub fn fingerprint_json(bar: &BarFingerprint) -> Value {
+    let hex = |hash: u64| format!("{hash:016x}");
+    json!({
+        "event": "fingerprint",
+        "bar": bar.bar,
+        "input_key": hex(bar.input_key),
+        "master": hex(bar.master),
+        "tracks": bar.tracks.map(hex),
+        "start": bar.start.0,
+    })
+}

@@ -1,0 +1,130 @@
+//! Parameters in somebody's hand, here and elsewhere.
+//!
+//! A gesture shows and sounds at once. Its first frame travels at once, what follows at most ten
+//! times a second, and when the hand has rested for [`REST`] one durable op carries the final
+//! value. Pure: time is passed in.
+
+use std::collections::BTreeMap;
+
+use crate::param::Slot;
+use crate::time::HostNanos;
+use crate::wire::Gesture;
+
+const MS: i64 = 1_000_000;
+/// Quiet after which a gesture has ended.
+pub const REST: i64 = 250 * MS;
+/// The least time between two gesture frames, after the first.
+const FRAME_GAP: i64 = 100 * MS;
+/// A remote gesture that nobody renewed or committed for this long has lost its hand.
+const REMOTE_LIFETIME: i64 = 2_000 * MS;
+
+/// Gestures made here.
+#[derive(Default)]
+pub struct Hands {
+    held: BTreeMap<Slot, Held>,
+    last_frame: Option<HostNanos>,
+}
+
+struct Held {
+    value: f32,
+    moved: HostNanos,
+    /// Whether the latest value has travelled.
+    told: bool,
+}
+
+impl Hands {
+    /// A hand moves a parameter.
+    pub fn moved(&mut self, slot: Slot, value: f32, now: HostNanos) {
+        self.held.insert(slot, Held { value, moved: now, told: false });
+    }
+
+    /// An edit of the same register takes the hand's place.
+    pub fn release(&mut self, slot: Slot) {
+        self.held.remove(&slot);
+    }
+
+    /// The moves that should travel now: at once after 100 ms of quiet, else at most ten frames a
+    /// second.
+    pub fn frame(&mut self, now: HostNanos) -> Vec<Gesture> {
+        if self.last_frame.is_some_and(|last| now - last < FRAME_GAP) {
+            return Vec::new();
+        }
+        let fresh = self.held.iter_mut().filter(|(_, held)| !held.told);
+        let moves: Vec<Gesture> = fresh
+            .map(|(slot, held)| {
+                held.told = true;
+                Gesture { slot: *slot, value: held.value }
+            })
+            .collect();
+        if !moves.is_empty() {
+            self.last_frame = Some(now);
+        }
+        moves
+    }
+
+    /// The gestures whose hand has rested: each becomes one durable op.
+    pub fn rested(&mut self, now: HostNanos) -> Vec<(Slot, f32)> {
+        let rested: Vec<(Slot, f32)> =
+            self.held.iter().filter(|(_, h)| now - h.moved >= REST).map(|(s, h)| (*s, h.value)).collect();
+        for (slot, _) in &rested {
+            self.held.remove(slot);
+        }
+        rested
+    }
+}
+
+/// When the others' gestures were last renewed. Their values lie in the replica.
+#[derive(Default)]
+pub struct RemoteHands {
+    held: BTreeMap<Slot, HostNanos>,
+}
+
+impl RemoteHands {
+    /// Somebody else moves a parameter.
+    pub fn moved(&mut self, slot: Slot, now: HostNanos) {
+        self.held.insert(slot, now);
+    }
+
+    /// The gestures whose hand is lost, forgotten here.
+    pub fn lost(&mut self, now: HostNanos) -> Vec<Slot> {
+        let lost = |moved: &HostNanos| now - *moved >= REMOTE_LIFETIME;
+        let slots: Vec<Slot> = self.held.iter().filter(|(_, at)| lost(at)).map(|(slot, _)| *slot).collect();
+        self.held.retain(|_, moved| !lost(moved));
+        slots
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::param::{Owner, Param};
+
+    const LEVEL: fn() -> Slot = || Slot::new(Owner::Master, Param::Level);
+
+    #[test]
+    fn a_drag_sends_its_first_frame_at_once_then_ten_a_second_then_one_op() {
+        let (mut hands, mut frames, mut ops) = (Hands::default(), Vec::new(), Vec::new());
+        for ms in 0..2000 {
+            let now = HostNanos(ms * MS);
+            if ms < 1000 && ms % 16 == 0 {
+                hands.moved(LEVEL(), ms as f32 / 1000.0, now);
+            }
+            frames.extend(hands.frame(now).into_iter().map(|gesture| (ms, gesture.value)));
+            ops.extend(hands.rested(now).into_iter().map(|(_, value)| (ms, value)));
+        }
+        assert_eq!(frames[0], (0, 0.0));
+        assert!(frames.len() <= 12, "{} frames", frames.len());
+        assert!(frames.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 100));
+        assert_eq!(ops, vec![(992 + 250, 0.992)]);
+        assert!(hands.held.is_empty());
+    }
+
+    #[test]
+    fn a_lost_hand_lets_go() {
+        let mut hands = RemoteHands::default();
+        hands.moved(LEVEL(), HostNanos(0));
+        assert!(hands.lost(HostNanos(1_999 * MS)).is_empty());
+        assert_eq!(hands.lost(HostNanos(2_000 * MS)), [LEVEL()]);
+        assert!(hands.lost(HostNanos(2_000 * MS)).is_empty());
+    }
+}

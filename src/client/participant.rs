@@ -1,0 +1,294 @@
+//! The participant itself: what the session's thread holds and how it answers.
+//!
+//! Thread: the session's own. All waiting is done by [`super::thread`]; everything here returns at
+//! once.
+
+mod engine;
+mod session;
+mod shown;
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+use rtrb::Consumer;
+use tokio::sync::mpsc;
+
+use self::engine::EngineSide;
+use self::session::SessionSide;
+use self::shown::Shown;
+use super::events::Events;
+use super::feed::Feed;
+use super::hands::{Hands, RemoteHands};
+use super::host_clock::HostClock;
+use super::network::{Inbox, Network};
+use super::profile::Profile;
+use super::socket::Outgoing;
+use super::studio::{Made, Studio};
+use super::{ClientConfig, Command, Event, Link, View, When};
+use crate::pattern::Edit;
+use crate::rt::ports::{FromEngine, SessionPorts, ToEngine};
+use crate::session::{Change, Commit, Op, StampedOp};
+use crate::time::{Beats, Clock, HostNanos, SessionNanos};
+use crate::wire::Up;
+
+const MS: i64 = 1_000_000;
+/// How soon a solo start sounds.
+const SOLO_LEAD: i64 = 100 * MS;
+/// After this much quiet the thread looks at the rings less often.
+const LULL: i64 = 1_000 * MS;
+/// A bar of four quarters.
+const BAR: Beats = Beats::quarters(4);
+
+/// The machine's participant.
+pub struct Participant {
+    clock: HostClock,
+    profile: Profile,
+    name: String,
+    studio: Studio,
+    network: Network,
+    session: SessionSide,
+    /// A session to join as soon as the thread runs.
+    invited: Option<Link>,
+    hands: Hands,
+    remote: RemoteHands,
+    feed: Feed,
+    from_engine: Consumer<FromEngine>,
+    engine: EngineSide,
+    shown: Shown,
+    events: Events,
+    /// When something last moved.
+    stirred: HostNanos,
+}
+
+impl Participant {
+    /// A participant that plays alone, and where it publishes its view.
+    pub fn new(
+        config: ClientConfig,
+        ports: SessionPorts,
+        profile: Profile,
+        events: Events,
+    ) -> (Participant, Arc<RwLock<Arc<View>>>, Inbox) {
+        let (network, inbox) = Network::new();
+        let mut participant = Participant {
+            clock: HostClock,
+            profile,
+            name: config.name,
+            studio: Studio::alone(config.song, config.tempo_map),
+            network,
+            session: SessionSide::default(),
+            invited: config.link,
+            hands: Hands::default(),
+            remote: RemoteHands::default(),
+            feed: Feed::new(ports.to_engine),
+            from_engine: ports.from_engine,
+            engine: EngineSide::default(),
+            shown: Shown::default(),
+            events,
+            stirred: HostNanos(0),
+        };
+        let view = participant.publish_to();
+        (participant, view, inbox)
+    }
+
+    /// What waits for the thread to run.
+    pub fn begin(&mut self) {
+        if let Some(link) = self.invited.take() {
+            self.join(link);
+        }
+    }
+
+    /// How long the thread may sleep: 1 ms while the engine plays or something moved in the last
+    /// second, else 5 ms. The audio thread may not wake anybody, so its ring is looked at.
+    pub fn patience(&self) -> std::time::Duration {
+        let lively = self.engine.plays() || self.clock.now() - self.stirred < LULL;
+        std::time::Duration::from_millis(if lively { 1 } else { 5 })
+    }
+
+    /// Does what a person or script asks.
+    pub fn command(&mut self, command: Command) {
+        let now = self.stir();
+        match command {
+            Command::Edit { edits, when } => self.edit(&edits, when, now),
+            Command::Gesture(edit) => self.gesture(edit, now),
+            Command::Tempo(tempo) => self.ops(vec![StampedOp { op: Op::RequestTempo(tempo), at: None }]),
+            Command::Start(tick) => self.start(tick, now),
+            Command::Stop => self.stop(now),
+            Command::Join(link) => self.join(link),
+            Command::Leave => self.leave(),
+            Command::Load(song, tempo_map) => self.load(*song, tempo_map),
+            Command::Cursor(cursor) => self.session.presence.cursor = cursor,
+            Command::Focus(track) => self.feed.push(ToEngine::Focus(track)),
+            Command::Chat(line) => self.chat(line),
+            Command::Digest => {
+                let (seq, digest) = (self.studio.seq(), self.studio.digest());
+                self.events.tell(Event::Digest { seq, digest }, now);
+            }
+        }
+        self.shown.stale();
+    }
+
+    /// Looks at the rings and at everything that comes due.
+    pub fn poll(&mut self) {
+        let now = self.clock.now();
+        self.hear_engine(now);
+        self.rest_hands(now);
+        self.promote(now);
+        self.speak(now);
+        self.schedule();
+        if self.feed.flush() {
+            self.tell_everything();
+        }
+        self.publish(now);
+    }
+
+    /// Says goodbye; the returned end closes when the goodbye has left.
+    pub fn close(&mut self) -> Option<mpsc::Sender<Outgoing>> {
+        let now = self.clock.now();
+        self.settle_hands(HostNanos(i64::MAX));
+        self.speak(now);
+        self.events.flush();
+        self.network.leave()
+    }
+
+    fn stir(&mut self) -> HostNanos {
+        self.stirred = self.clock.now();
+        self.stirred
+    }
+
+    fn edit(&mut self, edits: &[Edit], when: When, now: HostNanos) {
+        let at = match when {
+            When::Now => None,
+            When::At(tick) => Some(tick),
+            When::NextBar => self.engine.position_at(now).map(|tick| (tick + Beats(1)).ceil_to(BAR)),
+        };
+        for edit in edits {
+            if let (Edit::Param { slot, .. }, None) = (edit, at) {
+                self.hands.release(*slot);
+            }
+        }
+        self.ops(edits.iter().map(|edit| StampedOp { op: Op::Edit(*edit), at }).collect());
+    }
+
+    /// Makes ops of ours.
+    fn ops(&mut self, ops: Vec<StampedOp>) {
+        let position = self.engine.position_at(self.clock.now());
+        match self.studio.edit(ops, position) {
+            Ok(made) => self.made(made),
+            Err(reason) => self.complain(reason),
+        }
+    }
+
+    fn made(&mut self, Made { changes, commits }: Made) {
+        self.tell_engine(changes);
+        commits.iter().for_each(|commit| self.confirmed(commit));
+    }
+
+    fn gesture(&mut self, edit: Edit, now: HostNanos) {
+        match edit.check() {
+            Ok(Edit::Param { slot, value }) => {
+                self.hands.moved(slot, value, now);
+                let changes = self.studio.own_gesture(slot, value);
+                self.tell_engine(changes);
+            }
+            Ok(other) => self.edit(&[other], When::Now, now),
+            Err(reason) => self.complain(reason.to_string()),
+        }
+    }
+
+    /// Hands that have rested leave one durable op behind, and lost ones let go.
+    fn rest_hands(&mut self, now: HostNanos) {
+        for slot in self.remote.lost(now) {
+            let changes = self.studio.end_gesture(slot);
+            self.tell_engine(changes);
+        }
+        self.settle_hands(now);
+    }
+
+    fn settle_hands(&mut self, now: HostNanos) {
+        let rested = self.hands.rested(now);
+        if !rested.is_empty() {
+            let ops = rested.into_iter().map(|(slot, value)| Op::Edit(Edit::Param { slot, value }));
+            self.ops(ops.map(|op| StampedOp { op, at: None }).collect());
+        }
+    }
+
+    fn start(&mut self, tick: Beats, now: HostNanos) {
+        match self.studio.start(tick, SessionNanos(now.0 + SOLO_LEAD)) {
+            Some(commit) => self.authored(commit),
+            None => self.network.send(&Up::Start { tick }),
+        }
+    }
+
+    fn stop(&mut self, now: HostNanos) {
+        let tick = self.engine.position_at(now).unwrap_or_default();
+        match self.studio.stop(SessionNanos(now.0), tick) {
+            Some(commit) => self.authored(commit),
+            None => self.network.send(&Up::Stop),
+        }
+    }
+
+    /// Solo, the engine's position is the session's: edits whose beat it has passed take effect.
+    fn promote(&mut self, now: HostNanos) {
+        let Some(position) = self.engine.position_at(now) else { return };
+        if let Some(commit) = self.studio.promote(position) {
+            self.authored(commit);
+        }
+    }
+
+    /// A commit of the machine's own hub.
+    fn authored(&mut self, (commit, changes): (Commit, Vec<Change>)) {
+        self.tell_engine(changes);
+        self.confirmed(&commit);
+    }
+
+    fn confirmed(&mut self, commit: &Commit) {
+        let now = self.clock.now();
+        if commit.author == self.studio.client() {
+            self.events.tell(Event::Acked { cseq: commit.cseq, seq: commit.seq }, now);
+        }
+        self.events.tell(Event::Applied(commit.seq), now);
+        self.shown.stale();
+    }
+
+    fn load(&mut self, song: crate::pattern::Song, tempo_map: crate::time::TempoMap) {
+        if !self.studio.is_alone() {
+            return;
+        }
+        self.studio = Studio::alone(song, tempo_map);
+        self.hands = Hands::default();
+        self.tell_everything();
+    }
+
+    /// Tells the engine what changed.
+    fn tell_engine(&mut self, changes: Vec<Change>) {
+        for change in changes {
+            match change {
+                Change::Edit { edit, at } => self.feed.edit(edit, at),
+                Change::Song => self.tell_song(),
+                Change::TempoMap(map) => self.feed.push(ToEngine::TempoMap(Box::new(map))),
+                Change::Timeline(timeline) => self.timeline_changed(timeline),
+            }
+        }
+        self.shown.stale();
+    }
+
+    fn tell_everything(&mut self) {
+        self.tell_song();
+        let waiting: Vec<(Beats, Edit)> = self.studio.waiting();
+        waiting.into_iter().for_each(|(at, edit)| self.feed.edit(edit, Some(at)));
+        let map = self.studio.tempo_map().clone();
+        self.feed.push(ToEngine::TempoMap(Box::new(map)));
+    }
+
+    fn tell_song(&mut self) {
+        let song = self.studio.song().clone();
+        self.feed.push(ToEngine::Song(Box::new(song)));
+    }
+
+    fn complain(&mut self, reason: String) {
+        self.shown.notice = Some(reason.clone());
+        let now = self.clock.now();
+        self.events.tell(Event::Error(reason), now);
+        self.shown.stale();
+    }
+}

@@ -1,0 +1,145 @@
+//! What comes from the engine, and the session's transport on its way there.
+
+use super::Participant;
+use crate::client::device_clock::DeviceClock;
+use crate::client::{AudioMatch, Event};
+use crate::param::{MAX_TRACKS, Slot};
+use crate::pattern::Edit;
+use crate::rt::ports::{FromEngine, Meter, ToEngine};
+use crate::session::Timeline;
+use crate::time::{Beats, Clock, HostNanos, SessionNanos, TICKS_PER_BEAT};
+
+/// Messages taken from the ring in one look, so that a flood cannot keep the thread from its other
+/// work.
+const ONE_LOOK: usize = 8192;
+
+/// The engine as its messages tell of it.
+#[derive(Default)]
+pub struct EngineSide {
+    /// Device frames against host time.
+    pub device: DeviceClock,
+    position: Option<(Beats, HostNanos)>,
+    /// Tempo in use, µBPM.
+    pub micro_bpm: u64,
+    /// Levels.
+    pub meter: Option<Meter>,
+    /// The step each track last sounded.
+    pub lamps: [Option<u8>; MAX_TRACKS],
+    /// A transport change the engine has not been told yet: the clocks are not known.
+    pub scheduled: Option<Timeline>,
+    /// Whether equal input gave equal samples.
+    pub audio: AudioMatch,
+}
+
+impl EngineSide {
+    /// Whether it plays.
+    pub fn plays(&self) -> bool {
+        self.position.is_some()
+    }
+
+    /// The song position as last told.
+    pub fn position(&self) -> Option<Beats> {
+        self.position.map(|(tick, _)| tick)
+    }
+
+    /// The song position at a host time, carried on from the last message; `None` when stopped.
+    pub fn position_at(&self, host: HostNanos) -> Option<Beats> {
+        let (tick, at) = self.position?;
+        let span = i128::from((host - at).max(0)) * i128::from(self.micro_bpm) * i128::from(TICKS_PER_BEAT);
+        Some(tick + Beats((span / 60_000_000_000_000_000) as i64))
+    }
+}
+
+impl Participant {
+    /// Takes what the engine has told.
+    pub(super) fn hear_engine(&mut self, now: HostNanos) {
+        for _ in 0..ONE_LOOK {
+            let Ok(message) = self.from_engine.pop() else { return };
+            match message {
+                FromEngine::ParamMoved { slot, value } => self.param_moved(slot, value, now),
+                FromEngine::RetiredSong(song) => drop(song),
+                FromEngine::RetiredTempoMap(map) => drop(map),
+                FromEngine::NoteOn { track, step, tick, frame } => {
+                    self.engine.lamps[track.get()] = step;
+                    let session = self.engine.device.host_at(frame).and_then(|host| self.session_time(host));
+                    self.events.tell(Event::Onset { track, tick, frame, session }, now);
+                    self.shown.stale();
+                }
+                FromEngine::Fingerprint(bar) => {
+                    self.session.bars.push(bar);
+                    self.events.tell(Event::Fingerprint(bar), now);
+                }
+                FromEngine::Position { tick, micro_bpm, frame, now: due } => {
+                    self.engine.device.stamp(frame, due);
+                    self.engine.micro_bpm = micro_bpm;
+                    self.engine.position = tick.map(|tick| (tick, due));
+                    if tick.is_none() {
+                        self.engine.lamps = [None; MAX_TRACKS];
+                    }
+                    self.shown.stale();
+                }
+                FromEngine::Meter(meter) => {
+                    self.engine.meter = Some(meter);
+                    self.shown.stale();
+                }
+                FromEngine::Fault(fault) => tracing::warn!(?fault, "the engine survived a fault"),
+            }
+        }
+    }
+
+    /// A host parameter moved. It sounds already, so the engine is not told again; a value that the
+    /// session expects is an echo.
+    fn param_moved(&mut self, slot: Slot, value: f32, now: HostNanos) {
+        let Ok(Edit::Param { slot, value }) = (Edit::Param { slot, value }).check() else {
+            tracing::warn!(?slot, value, "a host parameter left its range");
+            return;
+        };
+        if self.studio.song().params[slot.index()] == value {
+            return;
+        }
+        self.stir();
+        self.hands.moved(slot, value, now);
+        // The engine has it already.
+        let _ = self.studio.own_gesture(slot, value);
+        self.shown.stale();
+    }
+
+    /// The session's transport moved.
+    pub(super) fn timeline_changed(&mut self, timeline: Timeline) {
+        let now = self.clock.now();
+        self.events.tell(Event::Timeline(timeline), now);
+        self.engine.scheduled = Some(timeline);
+        self.schedule();
+    }
+
+    /// Tells the engine a transport change as soon as the clocks say at which frame.
+    pub(super) fn schedule(&mut self) {
+        let Some(timeline) = self.engine.scheduled else { return };
+        if !timeline.playing {
+            self.engine.scheduled = None;
+            self.feed.push(ToEngine::Stop);
+            return;
+        }
+        let Some(host) = self.host_time(timeline.at) else { return };
+        if let Some(frame) = self.engine.device.frame_at(host) {
+            self.engine.scheduled = None;
+            self.feed.push(ToEngine::Start { tick: timeline.tick, frame });
+        }
+    }
+
+    /// Session time as host time; alone, they are the same.
+    fn host_time(&self, at: SessionNanos) -> Option<HostNanos> {
+        match self.studio.is_alone() {
+            true => Some(HostNanos(at.0)),
+            false => self.session.envelope.map().map(|map| map.host(at)),
+        }
+    }
+
+    /// Host time as session time.
+    fn session_time(&self, at: HostNanos) -> Option<SessionNanos> {
+        match self.studio.is_alone() {
+            true => Some(SessionNanos(at.0)),
+            false => self.session.envelope.map().map(|map| map.session(at)),
+        }
+    }
+}

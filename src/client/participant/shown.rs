@@ -1,0 +1,98 @@
+//! The view that others read.
+
+use std::sync::Arc;
+
+use parking_lot::RwLock;
+
+use super::Participant;
+use crate::client::{ClockStatus, Connection, Peer, View};
+use crate::time::HostNanos;
+
+/// The least time between two views.
+const GAP: i64 = 4_000_000;
+
+/// What the view shows beyond state and engine, and when it was last published.
+pub struct Shown {
+    view: Option<Arc<RwLock<Arc<View>>>>,
+    stale: bool,
+    published: Option<HostNanos>,
+    /// The connection.
+    pub connection: Connection,
+    /// The session's link without its secret.
+    pub session: Option<String>,
+    /// The others.
+    pub peers: Vec<Peer>,
+    /// The shared clock.
+    pub clock: ClockStatus,
+    /// The last refusal or error.
+    pub notice: Option<String>,
+}
+
+impl Default for Shown {
+    fn default() -> Shown {
+        Shown {
+            view: None,
+            stale: true,
+            published: None,
+            connection: Connection::Solo,
+            session: None,
+            peers: Vec::new(),
+            clock: ClockStatus::default(),
+            notice: None,
+        }
+    }
+}
+
+impl Shown {
+    /// The view no longer shows what is.
+    pub fn stale(&mut self) {
+        self.stale = true;
+    }
+}
+
+impl Participant {
+    /// Where views are published from now on.
+    pub(super) fn publish_to(&mut self) -> Arc<RwLock<Arc<View>>> {
+        let view = Arc::new(RwLock::new(Arc::new(self.view())));
+        self.shown.view = Some(view.clone());
+        view
+    }
+
+    /// Publishes a view if something changed: the first change at once, a burst every 4 ms.
+    pub(super) fn publish(&mut self, now: HostNanos) {
+        let shown = &self.shown;
+        if !shown.stale || shown.published.is_some_and(|last| now - last < GAP) {
+            return;
+        }
+        let fresh = Arc::new(self.view());
+        if let Some(view) = &self.shown.view {
+            *view.write() = fresh;
+        }
+        self.shown.published = Some(now);
+        self.events.flush();
+        self.shown.stale = false;
+    }
+
+    fn view(&self) -> View {
+        let shown = &self.shown;
+        View {
+            song: self.studio.song().clone(),
+            tempo_map: self.studio.tempo_map().clone(),
+            timeline: self.studio.timeline(),
+            seq: self.studio.seq(),
+            client: self.studio.client(),
+            role: self.studio.role(),
+            connection: shown.connection.clone(),
+            session: shown.session.clone(),
+            unsaved: self.studio.unsaved(),
+            peers: shown.peers.clone(),
+            clock: shown.clock,
+            notice: shown.notice.clone(),
+            audio: self.engine.audio,
+            position: self.engine.position(),
+            engine_micro_bpm: self.engine.micro_bpm,
+            meter: self.engine.meter,
+            lamps: self.engine.lamps,
+        }
+    }
+}

@@ -1,0 +1,262 @@
+//! WebSockets to a server: the session's and the clock's.
+//!
+//! Thread: the session's own, as tasks. A task ends with its socket; whoever started it decides
+//! what comes next.
+
+use std::time::Duration;
+
+use futures_util::{SinkExt, StreamExt};
+use tokio::net::TcpStream;
+use tokio::sync::mpsc;
+use tokio::time::{Instant, timeout};
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
+use tokio_tungstenite::tungstenite::{self, Bytes, Message};
+
+use super::{HostClock, Link};
+use crate::time::{Clock, HostNanos, Probe};
+use crate::wire::{self, Down, Up};
+
+/// How long a connection may take to stand.
+const CONNECT: Duration = Duration::from_secs(5);
+/// Quiet after which the server is asked for a sign of life.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+/// How long it may take to give one, and how long one frame may take to leave.
+const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+/// How long a goodbye may take.
+const GOODBYE: Duration = Duration::from_millis(200);
+/// Probes of a burst, and the time between them.
+const BURST: u32 = 10;
+const BURST_GAP: Duration = Duration::from_millis(50);
+
+/// What a session socket tells; each with the number of the try it belongs to.
+pub enum SocketEvent {
+    /// A frame came.
+    Frame(Box<Down>),
+    /// The socket is gone.
+    Lost(String),
+    /// The server refuses for good.
+    Refused(String),
+}
+
+/// What is to leave by a session socket.
+pub enum Outgoing {
+    /// A frame.
+    Frame(Vec<u8>),
+    /// Say goodbye and close.
+    Goodbye,
+}
+
+type Socket = WebSocketStream<TcpStream>;
+
+/// Why a socket could not be opened.
+enum Failure {
+    Lost(String),
+    Refused(String),
+}
+
+/// Opens a session socket, says hello and carries frames until it is lost.
+pub async fn session(
+    number: u64,
+    link: Link,
+    hello: Vec<u8>,
+    mut outgoing: mpsc::Receiver<Outgoing>,
+    events: mpsc::Sender<(u64, SocketEvent)>,
+) {
+    let end = match open(&link, "ws", hello).await {
+        Ok(socket) => SocketEvent::Lost(carry(number, socket, &mut outgoing, &events).await),
+        Err(Failure::Lost(reason)) => SocketEvent::Lost(reason),
+        Err(Failure::Refused(reason)) => SocketEvent::Refused(reason),
+    };
+    // Nobody listens any more: then nobody needs to know.
+    let _ = events.send((number, end)).await;
+}
+
+/// Opens a socket at `/PLACE/SESSION` and sends its first frame.
+async fn open(link: &Link, place: &str, hello: Vec<u8>) -> Result<Socket, Failure> {
+    let lost = |error: &dyn std::fmt::Display| Failure::Lost(format!("{link}: {error}"));
+    let url = url::Url::parse(&link.server).map_err(|e| Failure::Refused(format!("{link}: {e}")))?;
+    if url.scheme() != "http" {
+        return Err(Failure::Refused(format!("{link}: this version speaks http links only")));
+    }
+    let host = url.host_str().unwrap_or("localhost").trim_matches(['[', ']']).to_owned();
+    let port = url.port_or_known_default().unwrap_or(80);
+    let target = format!("ws://{}/{place}/{}", link.server.trim_start_matches("http://"), link.session);
+    let connect = async {
+        let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|e| lost(&e))?;
+        // Small frames must not wait for each other.
+        stream.set_nodelay(true).map_err(|e| lost(&e))?;
+        let config = WebSocketConfig::default()
+            .max_message_size(Some(wire::MAX_FRAME))
+            .max_frame_size(Some(wire::MAX_FRAME));
+        let opened = tokio_tungstenite::client_async_with_config(target, stream, Some(config)).await;
+        let (mut socket, _) = opened.map_err(|error| refused_or_lost(link, error))?;
+        socket.send(Message::Binary(Bytes::from(hello))).await.map_err(|e| lost(&e))?;
+        Ok(socket)
+    };
+    match timeout(CONNECT, connect).await {
+        Ok(opened) => opened,
+        Err(_) => Err(lost(&"no answer within 5 s")),
+    }
+}
+
+/// An HTTP answer of the kind "you asked wrongly" will not get better by asking again.
+fn refused_or_lost(link: &Link, error: tungstenite::Error) -> Failure {
+    if let tungstenite::Error::Http(response) = &error
+        && response.status().is_client_error()
+        && response.status().as_u16() != 429
+    {
+        let body = response.body().as_deref().map(String::from_utf8_lossy).unwrap_or_default();
+        let status = response.status();
+        return Failure::Refused(format!(
+            "{link}: {}",
+            if body.is_empty() { status.as_str() } else { &body }
+        ));
+    }
+    Failure::Lost(format!("{link}: {error}"))
+}
+
+/// Carries frames both ways until the socket ends, and says why it did.
+async fn carry(
+    number: u64,
+    mut socket: Socket,
+    outgoing: &mut mpsc::Receiver<Outgoing>,
+    events: &mpsc::Sender<(u64, SocketEvent)>,
+) -> String {
+    let (mut deadline, mut asked) = (Instant::now() + HEARTBEAT, false);
+    let mut assembly = wire::Assembly::default();
+    loop {
+        tokio::select! {
+            frame = socket.next() => {
+                (deadline, asked) = (Instant::now() + HEARTBEAT, false);
+                match take(frame) {
+                    Ok(Some(bytes)) => match wire::decode_down(&bytes).and_then(|down| assembly.push(down)) {
+                        Ok(None) => {}
+                        Ok(Some(down)) => {
+                            if events.send((number, SocketEvent::Frame(Box::new(down)))).await.is_err() {
+                                return "nobody listens".into();
+                            }
+                        }
+                        Err(error) => return format!("the server sent what is no frame: {error}"),
+                    },
+                    Ok(None) => {}
+                    Err(reason) => return reason,
+                }
+            }
+            message = outgoing.recv() => {
+                let Some(Outgoing::Frame(bytes)) = message else {
+                    let _ = timeout(GOODBYE, say_goodbye(&mut socket)).await;
+                    return "left".into();
+                };
+                if let Some(reason) = leave(&mut socket, Message::Binary(Bytes::from(bytes))).await {
+                    return reason;
+                }
+            }
+            () = tokio::time::sleep_until(deadline) => {
+                if asked {
+                    return "the server gave no sign of life".into();
+                }
+                if let Some(reason) = leave(&mut socket, Message::Ping(Bytes::new())).await {
+                    return reason;
+                }
+                (deadline, asked) = (Instant::now() + SIGN_OF_LIFE, true);
+            }
+        }
+    }
+}
+
+/// A frame's bytes; `None` for what the protocol keeps to itself; an error when the socket ended.
+fn take(frame: Option<Result<Message, tungstenite::Error>>) -> Result<Option<Bytes>, String> {
+    match frame {
+        Some(Ok(Message::Binary(bytes))) => Ok(Some(bytes)),
+        Some(Ok(Message::Close(close))) => {
+            let reason = close.map(|frame| frame.reason.to_string()).filter(|reason| !reason.is_empty());
+            Err(reason.unwrap_or_else(|| "the server closed the connection".into()))
+        }
+        Some(Ok(_)) => Ok(None),
+        Some(Err(error)) => Err(error.to_string()),
+        None => Err("the connection ended".into()),
+    }
+}
+
+/// Sends one message, and says why where it could not.
+async fn leave(socket: &mut Socket, message: Message) -> Option<String> {
+    match timeout(SIGN_OF_LIFE, socket.send(message)).await {
+        Ok(Ok(())) => None,
+        Ok(Err(error)) => Some(error.to_string()),
+        Err(_) => Some("the connection takes no more frames".into()),
+    }
+}
+
+async fn say_goodbye(socket: &mut Socket) {
+    if let Ok(bytes) = wire::encode_up(&Up::Leave) {
+        let _ = socket.send(Message::Binary(Bytes::from(bytes))).await;
+    }
+    let _ = socket.close(None).await;
+    // The server's own close: what was sent before has then arrived.
+    while let Some(Ok(_)) = socket.next().await {}
+}
+
+/// Probes the session's clock on a socket of its own, so that no large frame blocks it: 10 probes
+/// 50 ms apart, then one every 2 s ± 10 %; another burst whenever `again` is notified.
+pub async fn clock(
+    link: Link,
+    hello: Vec<u8>,
+    probes: mpsc::Sender<Probe>,
+    again: std::sync::Arc<tokio::sync::Notify>,
+) {
+    let mut pause = Duration::from_secs(1);
+    loop {
+        match open(&link, "clock", hello.clone()).await {
+            Ok(socket) => {
+                pause = Duration::from_secs(1);
+                let reason = probe(socket, &probes, &again).await;
+                tracing::debug!(reason, "the clock's socket ended");
+            }
+            Err(Failure::Lost(reason) | Failure::Refused(reason)) => {
+                tracing::debug!(reason, "the clock's socket did not open");
+            }
+        }
+        tokio::time::sleep(pause.mul_f64(0.75 + 0.5 * rand::random::<f64>())).await;
+        pause = (pause * 2).min(Duration::from_secs(30));
+    }
+}
+
+async fn probe(mut socket: Socket, probes: &mpsc::Sender<Probe>, again: &tokio::sync::Notify) -> String {
+    let (mut left, mut next) = (BURST, Instant::now());
+    let (mut answered, mut unanswered) = (true, 0);
+    loop {
+        tokio::select! {
+            frame = socket.next() => {
+                let t4 = HostClock.now();
+                match take(frame).map(|bytes| bytes.map(|bytes| wire::decode_down(&bytes))) {
+                    Ok(Some(Ok(Down::Pong { t1, t2, t3 }))) => {
+                        (answered, unanswered) = (true, 0);
+                        if probes.send(Probe { t1: HostNanos(t1), t2, t3, t4 }).await.is_err() {
+                            return "nobody listens".into();
+                        }
+                    }
+                    Ok(Some(Ok(Down::Error { message, fatal: true, .. }))) | Err(message) => return message,
+                    Ok(_) => {}
+                }
+            }
+            () = again.notified() => (left, next) = (BURST, Instant::now()),
+            () = tokio::time::sleep_until(next) => {
+                unanswered += u32::from(!answered);
+                if unanswered > BURST {
+                    return "probes stay unanswered".into();
+                }
+                left = left.saturating_sub(1);
+                let jitter = 0.9 + 0.2 * rand::random::<f64>();
+                next = Instant::now()
+                    + if left > 0 { BURST_GAP } else { Duration::from_secs(2).mul_f64(jitter) };
+                answered = false;
+                let up = Up::Probe { t1: HostClock.now().0 };
+                let Ok(bytes) = wire::encode_up(&up) else { return "a probe could not be written".into() };
+                if let Some(reason) = leave(&mut socket, Message::Binary(Bytes::from(bytes))).await {
+                    return reason;
+                }
+            }
+        }
+    }
+}

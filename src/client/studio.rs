@@ -1,0 +1,266 @@
+//! The state as this machine follows it: a replica, and without a session the sequencer that
+//! decides for it.
+//!
+//! Alone, the machine runs the same sequencer as a server would, so that edits, tempo and history
+//! work alike with and without a session. Pure: no I/O, time is passed in.
+
+use crate::param::Slot;
+use crate::pattern::{Edit, Song};
+use crate::session::{
+    ApplyError, Catchup, Change, ClientId, Commit, Cseq, Frame, Replica, Role, Seq, Sequencer, StampedOp,
+    State, Timeline, Welcomed,
+};
+use crate::time::{Beats, SessionNanos, TempoMap};
+
+/// Who the machine is to its own sequencer.
+const SELF: ClientId = ClientId(1);
+
+/// What an edit brought.
+#[derive(Debug, Default)]
+pub struct Made {
+    /// What the engine must be told.
+    pub changes: Vec<Change>,
+    /// What the machine's own sequencer has committed.
+    pub commits: Vec<Commit>,
+}
+
+/// The state and who decides about it.
+pub struct Studio {
+    replica: Replica,
+    /// Present without a session.
+    hub: Option<Sequencer>,
+    role: Role,
+}
+
+impl Studio {
+    /// A machine that plays alone, from a song.
+    pub fn alone(song: Song, tempo_map: TempoMap) -> Studio {
+        let state = State::with_song(song, tempo_map);
+        let mut replica = Replica::new(state.clone());
+        // A fresh replica lacks nothing of the state it was made of.
+        let _ = replica.welcome(SELF, Cseq(0), Catchup::Delta(Vec::new()));
+        Studio { replica, hub: Some(Sequencer::new(state)), role: Role::Owner }
+    }
+
+    /// A machine on its way into a session. Until it is welcomed it shows the song it has; edits
+    /// made meanwhile wait in the outbox.
+    pub fn joining(song: Song, tempo_map: TempoMap) -> Studio {
+        let replica = Replica::new(State::with_song(song, tempo_map));
+        Studio { replica, hub: None, role: Role::Editor }
+    }
+
+    /// Whether there is no session.
+    pub fn is_alone(&self) -> bool {
+        self.hub.is_some()
+    }
+
+    /// The song to show and to play.
+    pub fn song(&self) -> &Song {
+        self.replica.view()
+    }
+
+    /// The tempo map.
+    pub fn tempo_map(&self) -> &TempoMap {
+        self.replica.tempo_map()
+    }
+
+    /// The session's transport.
+    pub fn timeline(&self) -> Timeline {
+        self.replica.timeline()
+    }
+
+    /// The last commit applied.
+    pub fn seq(&self) -> Seq {
+        self.replica.seq()
+    }
+
+    /// A digest of the confirmed state: equal on every peer that holds the same commits.
+    pub fn digest(&self) -> u64 {
+        self.replica.confirmed().digest()
+    }
+
+    /// Who this machine is in the session; 0 without one.
+    pub fn client(&self) -> ClientId {
+        match self.hub {
+            Some(_) => ClientId(0),
+            None => self.replica.client().unwrap_or_default(),
+        }
+    }
+
+    /// What it may do.
+    pub fn role(&self) -> Role {
+        self.role
+    }
+
+    /// Ops that no commit has confirmed.
+    pub fn unsaved(&self) -> usize {
+        self.replica.unsaved()
+    }
+
+    /// Edits that wait for their beat.
+    pub fn waiting(&self) -> Vec<(Beats, Edit)> {
+        self.replica.waiting().map(|(at, edit)| (at, *edit)).collect()
+    }
+
+    /// Makes ops of ours: shown at once; alone, decided at once.
+    ///
+    /// # Errors
+    /// What the sequencer would refuse (or has refused), for a person.
+    pub fn edit(&mut self, ops: Vec<StampedOp>, position: Option<Beats>) -> Result<Made, String> {
+        let (_, changes) = self.replica.edit(ops).map_err(|refusal| refusal.to_string())?;
+        let mut made = Made { changes, commits: Vec::new() };
+        self.decide(position, &mut made)?;
+        Ok(made)
+    }
+
+    /// Alone: lets the own sequencer answer what waits.
+    fn decide(&mut self, position: Option<Beats>, made: &mut Made) -> Result<(), String> {
+        let Some(hub) = &mut self.hub else { return Ok(()) };
+        while let Some(Frame { cseq, base, ops }) = self.replica.next_to_send().cloned() {
+            match hub.submit(SELF, Role::Owner, cseq, base, ops, position) {
+                Ok(crate::session::Outcome::Committed(commit)) => {
+                    made.changes.extend(self.replica.commit(&commit).map_err(|error| error.to_string())?);
+                    made.commits.push(commit);
+                }
+                // A fresh number is no retry.
+                Ok(crate::session::Outcome::Duplicate { .. }) => {}
+                Err(refusal) => {
+                    made.changes.extend(self.replica.nack(cseq));
+                    return Err(refusal.to_string());
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Alone: starts the transport, so that `tick` sounds at `at`.
+    pub fn start(&mut self, tick: Beats, at: SessionNanos) -> Option<(Commit, Vec<Change>)> {
+        let commit = self.hub.as_mut()?.start(tick, at);
+        self.follow(commit)
+    }
+
+    /// Alone: stops the transport.
+    pub fn stop(&mut self, at: SessionNanos, tick: Beats) -> Option<(Commit, Vec<Change>)> {
+        let commit = self.hub.as_mut()?.stop(at, tick);
+        self.follow(commit)
+    }
+
+    /// Alone: edits stamped for beats up to `upto` have taken effect.
+    pub fn promote(&mut self, upto: Beats) -> Option<(Commit, Vec<Change>)> {
+        let commit = self.hub.as_mut()?.promote(upto)?;
+        self.follow(commit)
+    }
+
+    fn follow(&mut self, commit: Commit) -> Option<(Commit, Vec<Change>)> {
+        let changes = self.replica.commit(&commit).ok()?;
+        Some((commit, changes))
+    }
+
+    /// A parameter in somebody's hand; see [`Replica::gesture`].
+    pub fn gesture(&mut self, author: ClientId, slot: Slot, value: f32) -> Vec<Change> {
+        self.replica.gesture(author, slot, value)
+    }
+
+    /// A parameter in this machine's hand.
+    pub fn own_gesture(&mut self, slot: Slot, value: f32) -> Vec<Change> {
+        let me = self.replica.client().unwrap_or_default();
+        self.replica.gesture(me, slot, value)
+    }
+
+    /// A gesture ended without a commit.
+    pub fn end_gesture(&mut self, slot: Slot) -> Vec<Change> {
+        self.replica.end_gesture(slot)
+    }
+
+    /// A commit of the session.
+    ///
+    /// # Errors
+    /// Commits are missing before it; a new welcome heals that.
+    pub fn commit(&mut self, commit: &Commit) -> Result<Vec<Change>, ApplyError> {
+        self.replica.commit(commit)
+    }
+
+    /// A frame of ours was refused.
+    pub fn nack(&mut self, cseq: Cseq) -> Vec<Change> {
+        self.replica.nack(cseq)
+    }
+
+    /// The session welcomes us.
+    ///
+    /// # Errors
+    /// The commits do not follow from the state here; only a full welcome helps then.
+    pub fn welcome(
+        &mut self,
+        client: ClientId,
+        role: Role,
+        acked: Cseq,
+        catchup: Catchup,
+    ) -> Result<Welcomed, ApplyError> {
+        self.role = role;
+        let catchup = match catchup {
+            // The song shown while joining is no state of the session's: its commits count from
+            // the empty one.
+            Catchup::Delta(commits) if self.replica.seq() == Seq(0) => {
+                let mut state = State::new();
+                for commit in &commits {
+                    state.apply(commit)?;
+                }
+                Catchup::Full(Box::new(state))
+            }
+            other => other,
+        };
+        self.replica.welcome(client, acked, catchup)
+    }
+
+    /// The connection is lost.
+    pub fn disconnect(&mut self) -> Vec<Change> {
+        self.replica.disconnect()
+    }
+
+    /// The next frame to send, once.
+    pub fn next_to_send(&mut self) -> Option<&Frame> {
+        self.replica.next_to_send()
+    }
+
+    /// The oldest frame that nobody has answered.
+    pub fn oldest_unanswered(&self) -> Option<Cseq> {
+        self.replica.outbox().next().map(|(cseq, _, _)| cseq)
+    }
+
+    /// Hands every unanswered frame out again.
+    pub fn resend(&mut self) {
+        self.replica.resend_from_start();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::session::Op;
+    use crate::time::Tempo;
+
+    #[test]
+    fn alone_the_machine_decides_for_itself() {
+        let mut studio = Studio::alone(Song::new(), TempoMap::default());
+        let made =
+            studio.edit(vec![StampedOp { op: Op::Edit(Edit::Seed(7)), at: None }], None).expect("decided");
+        assert_eq!((made.commits.len(), made.changes.len()), (1, 1));
+        assert_eq!((studio.song().seed, studio.unsaved()), (7, 0));
+        let tempo = Op::RequestTempo(Tempo::from_bpm(90.0).expect("a tempo"));
+        let made = studio.edit(vec![StampedOp { op: tempo, at: None }], None).expect("decided");
+        assert!(matches!(made.changes[..], [Change::TempoMap(_)]));
+        assert_eq!(studio.tempo_map().tempo_at(Beats::ZERO).bpm(), 90.0);
+    }
+
+    #[test]
+    fn a_welcome_into_an_empty_session_replaces_the_song_but_keeps_later_edits() {
+        let mut song = Song::new();
+        song.seed = 3;
+        let mut studio = Studio::joining(song, TempoMap::default());
+        studio.edit(vec![StampedOp { op: Op::Edit(Edit::Seed(9)), at: None }], None).expect("queued");
+        assert!(studio.next_to_send().is_none());
+        studio.welcome(ClientId(4), Role::Editor, Cseq(0), Catchup::Delta(Vec::new())).expect("welcome");
+        assert_eq!((studio.song().seed, studio.unsaved()), (9, 1));
+        assert_eq!(studio.next_to_send().map(|frame| frame.cseq), Some(Cseq(1)));
+    }
+}
