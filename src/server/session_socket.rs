@@ -21,6 +21,10 @@ use crate::wire::{ErrorCode, Hello, MAX_FRAME, Up, decode_up};
 /// How long a closing socket waits for the other side to read what it was told.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Frames a second that cannot be read and are answered one by one.
+const GARBAGE: u32 = 20;
+const TOO_MUCH_GARBAGE: &str = "too many frames that cannot be read; is this an Antiphon client?";
+
 /// Serves one session socket to its end.
 pub async fn serve(app: Arc<App>, session: String, mut socket: Socket, meter: Arc<TrafficMeter>) {
     let _alive = app.alive();
@@ -159,6 +163,9 @@ impl Reader<'_> {
             let bytes = match message {
                 Ok(Message::Binary(bytes)) => bytes,
                 Ok(Message::Text(_)) => {
+                    if !limits.forgives() {
+                        return self.complain(ErrorCode::RateLimit, TOO_MUCH_GARBAGE, true);
+                    }
                     self.complain(ErrorCode::Malformed, "frames are binary; this text was dropped", false);
                     continue;
                 }
@@ -178,6 +185,9 @@ impl Reader<'_> {
                     Err((ErrorCode::Unexpected, "probes belong on the clock socket".to_owned()))
                 }
                 Ok(up) => limits.admit(&up).map(|()| up).map_err(|rule| (ErrorCode::RateLimit, rule)),
+                Err(_) if !limits.forgives() => {
+                    return self.complain(ErrorCode::RateLimit, TOO_MUCH_GARBAGE, true);
+                }
                 Err(error) => Err((ErrorCode::Malformed, error.to_string())),
             };
             match up {
@@ -202,6 +212,7 @@ struct Limits {
     durable: TokenBucket,
     ephemeral: TokenBucket,
     chat: TokenBucket,
+    garbage: TokenBucket,
 }
 
 impl Limits {
@@ -212,7 +223,13 @@ impl Limits {
             durable: bucket(rates.durable),
             ephemeral: bucket(rates.ephemeral),
             chat: bucket(rates.chat),
+            garbage: bucket(GARBAGE),
         }
+    }
+
+    /// Whether one more frame that cannot be read is answered rather than the last straw.
+    fn forgives(&mut self) -> bool {
+        self.garbage.take(Instant::now())
     }
 
     fn admit(&mut self, up: &Up) -> Result<(), String> {

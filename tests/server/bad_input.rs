@@ -38,6 +38,11 @@ async fn a_spent_invite_still_knows_its_own() {
     let (code, message) = refused(&server, &session, hello(&invite, 2, 0)).await;
     assert_eq!(code, ErrorCode::Unauthorized);
     assert!(message.contains("used up"), "{message}");
+    let link = server.command("session", &["--session", &session, "--hours", "0"]);
+    let late = crate::server_process::Invite::from_link(&link);
+    let (code, message) = refused(&server, &session, hello(&late, 2, 0)).await;
+    assert_eq!(code, ErrorCode::Unauthorized);
+    assert!(message.contains("expired"), "{message}");
     Peer::join(&server, &invite, 1).await;
 }
 
@@ -60,6 +65,15 @@ async fn garbage_is_named_and_survived() {
     assert_eq!(a.error().await.0, ErrorCode::Unexpected);
     a.edit(1).await;
     a.acked(1).await;
+    for _ in 0..100 {
+        // The server closes in the middle of it.
+        let _ = a.socket.send(Message::Binary(vec![0xFF; 9].into())).await;
+    }
+    let last = a.until(|down| match down {
+        Down::Error { code, fatal: true, .. } => Some(code),
+        _ => None,
+    });
+    assert_eq!(last.await, ErrorCode::RateLimit);
 
     let mut first = open(&server, "ws", &invite.session).await;
     first.send(Message::Binary(vec![9; 9].into())).await.expect("the server reads");

@@ -4,7 +4,7 @@ use antiphon::pattern::Edit;
 use antiphon::session::{ClientId, Cseq, Op, Refusal, Role, Seq, StampedOp, State};
 use antiphon::wire::{Down, ErrorCode, PresenceState, Snapshot, Up};
 
-use crate::peer::{Peer, receive, step};
+use crate::peer::{Peer, hello, receive, refused, step};
 use crate::server_process::Server;
 
 #[tokio::test]
@@ -138,6 +138,25 @@ async fn a_second_socket_takes_the_first_ones_place() {
     assert!(receive(&mut first.socket).await.is_none());
     second.edit(1).await;
     second.acked(1).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_full_session_says_so_and_serves_everybody_in_it() {
+    let server = Server::start();
+    let invite = server.session("editor");
+    let mut peers = Vec::new();
+    for key in 0..128 {
+        peers.push(Peer::join(&server, &invite, key).await);
+    }
+    let (code, message) = refused(&server, &invite.session, hello(&invite, 200, 0)).await;
+    assert_eq!(code, ErrorCode::Full);
+    assert!(message.contains("128"), "{message}");
+    peers[5].edit(1).await;
+    for peer in &mut peers {
+        assert_eq!(peer.commits().await[0].cseq, Cseq(1));
+    }
+    // Who is in it already may come back on a new socket.
+    Peer::join_from(&server, &invite, 5, 1).await;
 }
 
 #[tokio::test]
