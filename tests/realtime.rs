@@ -144,10 +144,31 @@ fn no_host_makes_it_allocate() {
             loop_range: Some((2.0, 4.0)),
         },
         HostTransport { playing: true, quarters: Some(f64::NAN), bpm: Some(0.0), ..HostTransport::default() },
+        HostTransport {
+            playing: true,
+            quarters: Some(1e15),
+            bpm: Some(f64::INFINITY),
+            metre: Some((0, 0)),
+            loop_range: Some((f64::NAN, 1e15)),
+        },
+        HostTransport {
+            playing: true,
+            quarters: Some(4.29e9),
+            bpm: Some(1000.0),
+            ..HostTransport::default()
+        },
+        HostTransport {
+            playing: true,
+            quarters: Some(-4.29e9),
+            bpm: Some(1.0),
+            metre: Some((255, 255)),
+            loop_range: Some((-4.29e9, 4.29e9)),
+        },
+        HostTransport { playing: true, quarters: Some(-3.7), bpm: Some(120.0), ..HostTransport::default() },
         HostTransport::default(),
     ];
-    for (n, frames) in sizes().take(60).enumerate() {
-        messages.by_ref().take(8).for_each(|message| {
+    for (n, frames) in sizes().take(90).enumerate() {
+        messages.by_ref().take(6).for_each(|message| {
             guarded.session.to_engine.push(message).expect("room in the ring");
         });
         guarded.process(frames, Drive::Host(hosts[n % hosts.len()]), &[], &NOTES[..n % 4]);

@@ -248,15 +248,13 @@ impl Engine {
     /// Plays by another map from here on, at the same tick.
     fn exchange_map(&mut self, map: Box<TempoMap>) -> Box<TempoMap> {
         let stream = self.output.stream_at(self.frame);
-        let heard = self.renderer.timeline.as_mut().map(|timeline| timeline.heard_at(stream));
-        let tick = heard.map(|heard| heard.timing.tick_at(&self.material.map, heard.song_at(stream)));
+        let anchor = self.renderer.timeline.map(|timeline| *timeline.rendered());
+        let tick = anchor.map(|anchor| anchor.timing.tick_at(&self.material.map, anchor.song_at(stream)));
         let old = std::mem::replace(&mut self.material.map, map);
         let differs = self.renderer.note_map(&self.material.map);
-        if let (Some(heard), Some(tick), true) = (heard, tick, differs)
-            && heard.timing == Timing::Session
-        {
-            let song = heard.timing.sample_at(&self.material.map, tick);
-            self.renderer.retime(Anchor { stream, song, timing: heard.timing });
+        if let (Some(Anchor { timing: Timing::Session, .. }), Some(tick), true) = (anchor, tick, differs) {
+            let song = Timing::Session.sample_at(&self.material.map, tick);
+            self.renderer.retime(Anchor { stream, song, timing: Timing::Session });
         }
         old
     }

@@ -20,6 +20,12 @@ pub const FROM_ENGINE_CAPACITY: usize = 4096;
 pub enum ToEngine {
     /// Write one register: at the next quantum, or at the quantum that holds tick `at` where `at`
     /// lies ahead; where the position has already passed `at`, at the next bar.
+    ///
+    /// A parameter moves with its quantum. Of the notes, those before `at` are played as they were
+    /// and those from `at` on by the edit: by where they sound, but for a step that micro-timing
+    /// lets sound before its place, which belongs to its place. While stopped, an edit with `at`
+    /// waits; a run that begins behind `at` begins with it. Behind the end of a host's loop it
+    /// lands when the loop wraps. A later write of the same register without `at` cancels it.
     Edit {
         /// The write, checked.
         edit: Edit,

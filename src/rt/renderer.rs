@@ -86,7 +86,7 @@ pub(super) struct Renderer {
     /// The host's loop.
     pub(super) loop_range: Option<(Beats, Beats)>,
     bar_ticks: Beats,
-    next_bar: i32,
+    next_bar: i64,
     map_digest: u64,
     moves: Box<Timed<(Slot, f32), MOVES>>,
     lives: Box<Timed<TrackNote, LIVES>>,
@@ -281,8 +281,8 @@ impl Renderer {
         self.timeline.map_or(self.head, |timeline| timeline.rendered().song_at(self.head))
     }
 
-    fn first_bar_from(&self, tick: Beats) -> i32 {
-        (tick.ceil_to(self.bar_ticks).0 / self.bar_ticks.0) as i32
+    fn first_bar_from(&self, tick: Beats) -> i64 {
+        tick.ceil_to(self.bar_ticks).0 / self.bar_ticks.0
     }
 
     /// Renders the next quantum.
@@ -352,12 +352,13 @@ impl Renderer {
         let Material { song, map } = material;
         let stretch = Stretch { head: self.head, from, to, anchor, map };
         loop {
-            let bar = Beats(i64::from(self.next_bar) * self.bar_ticks.0);
+            let bar = Beats(self.next_bar * self.bar_ticks.0);
             if bar >= until {
                 break;
             }
             let start = anchor.timing.sample_at(map, bar);
-            let mark = Mark::Begin { bar: self.next_bar, song: start };
+            let number = self.next_bar.clamp(i64::from(i32::MIN), i64::from(i32::MAX)) as i32;
+            let mark = Mark::Begin { bar: number, song: start };
             marks.push(usize::from(stretch.offset_of(bar)), mark);
             self.next_bar += 1;
         }
