@@ -60,6 +60,15 @@ fn the_pattern_plays_from_the_hosts_transport_to_the_sample() {
         .map(|tick| map.sample_at(tick).0 as usize)
         .collect();
     assert_eq!(take.onsets(0), expected);
+
+    // The host stops in the middle of a note: nothing hangs.
+    let mut notes = take.notes;
+    notes.extend(host.play(&Plan::stopped(4800)).notes);
+    let mut sounding = std::collections::BTreeMap::new();
+    for (_, channel, key, begins) in notes {
+        *sounding.entry((channel, key)).or_insert(0) += if begins { 1 } else { -1 };
+    }
+    assert!(sounding.values().all(|count| *count == 0), "notes hang: {sounding:?}");
 }
 
 #[test]

@@ -12,7 +12,10 @@ use crate::param::{Owner, Param, TrackIndex};
 use crate::pattern::{Edit, MAX_STEPS, Name, Step, StepField, Track, TrackField};
 use crate::time::Beats;
 
-const ROW: f32 = 40.0;
+/// A row's least and greatest height; between them the rows share the window.
+const ROW: std::ops::RangeInclusive<f32> = 38.0..=60.0;
+/// The steps' numbers.
+const RULER: f32 = 18.0;
 /// Between two cells, and what comes to it between two beats.
 const GAP: f32 = 3.0;
 const BEAT_GAP: f32 = 7.0;
@@ -39,9 +42,12 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
         }
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = theme::S1;
+            // Room for the ruler above and the button below.
+            let share = (ui.available_height() - RULER - 52.0) / tracks.len() as f32 - theme::S1;
+            let height = share.floor().clamp(*ROW.start(), *ROW.end());
             ruler(ui, scene, hands.page);
             for &track in &tracks {
-                row(ui, track, scene, hands);
+                row(ui, track, height, scene, hands);
             }
             ui.add_space(S3);
             add_track(ui, scene);
@@ -78,7 +84,7 @@ impl Cells {
 
 /// The steps' numbers, each beat's first one brighter.
 fn ruler(ui: &mut Ui, scene: &Scene<'_>, page: u8) {
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 18.0), Sense::hover());
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), RULER), Sense::hover());
     let cells = Cells::of(rect);
     let playhead = scene.position.map(|at| at.0.div_euclid(Beats::SIXTEENTH.0));
     for column in 0..PAGE {
@@ -97,9 +103,9 @@ fn ruler(ui: &mut Ui, scene: &Scene<'_>, page: u8) {
     }
 }
 
-fn row(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) {
-    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::hover());
-    strip::show(ui, Rect::from_min_size(rect.min, vec2(strip::WIDTH, ROW)), track, scene, hands);
+fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &mut Hands) {
+    let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
+    strip::show(ui, Rect::from_min_size(rect.min, vec2(strip::WIDTH, height)), track, scene, hands);
     let cells = Cells::of(rect);
     let response =
         ui.interact(cells.area, ui.scope_id().with(("cells", track.get())), Sense::click_and_drag());
