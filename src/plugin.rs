@@ -8,7 +8,6 @@
 //! the profile folder and `ANTIPHON_NAME` what others read.
 
 mod adapter;
-mod clock;
 mod desk;
 mod editor;
 pub mod params;

@@ -16,7 +16,6 @@ use nice_plug::prelude::*;
 use self::follow::Follow;
 use self::notes::NotesIn;
 use self::pace::Pace;
-use super::clock;
 use super::desk::Handoff;
 use super::params::{HOST_PARAM_COUNT, HostParams};
 use crate::param::{Owner, Param as Row, Slot};
@@ -96,7 +95,7 @@ impl Adapter {
         let (Some(engine), [left, right]) = (&mut self.engine, output) else {
             return;
         };
-        let now = clock::now();
+        let now = HostClock.now();
         let frames = left.len();
 
         handoff.take(|project| {

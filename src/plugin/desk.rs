@@ -4,7 +4,6 @@
 //! Thread: any but audio, except [`Handoff`]. A host may restore a project while the audio thread
 //! plays, and calls neither `activate` nor `reset` then; the handoff is lock-free for that reason.
 
-use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 
 use crossbeam::queue::ArrayQueue;
@@ -12,7 +11,7 @@ use parking_lot::{Mutex, RwLock};
 
 use super::state::{Choices, Project};
 use super::{profile, starter};
-use crate::client::{AudioMatch, Client, ClientConfig, ClockStatus, Command, Connection, Link, View};
+use crate::client::{AudioMatch, Client, ClientConfig, ClockStatus, Command, Connection, Link, View, default_profile};
 use crate::param::MAX_TRACKS;
 use crate::pattern::Song;
 use crate::rt::ports::SessionPorts;
@@ -114,14 +113,14 @@ impl Desk {
     /// Starts the session's thread, joined to `link` or to the project's own session.
     pub fn open(&self, ports: SessionPorts, link: Option<Link>) {
         let project = self.project();
-        let config = |profile: PathBuf| ClientConfig {
-            profile,
+        let config = ClientConfig {
+            profile: default_profile(),
             name: profile::musician(),
-            link: link.clone().or_else(|| project.session.clone()),
-            song: project.song.clone(),
-            tempo_map: project.tempo_map.clone(),
+            link: link.or(project.session),
+            song: project.song,
+            tempo_map: project.tempo_map,
         };
-        match Client::spawn(config(profile::folder()), ports) {
+        match Client::spawn(config, ports) {
             Ok(client) => {
                 client.send(Command::Focus(project.choices.focus));
                 *self.client.write() = Some(Arc::new(client));
@@ -250,7 +249,7 @@ impl Desk {
         };
         let view = client.view();
         client.send(Command::Focus(project.choices.focus));
-        let alone = view.connection == Connection::Solo;
+        let alone = view.session.is_none();
         let elsewhere = project.session.as_ref().is_some_and(|link| Some(link.to_string()) != view.session);
         if alone {
             self.handoff.send(project.song.clone(), project.tempo_map.clone());

@@ -23,7 +23,6 @@ use nice_plug_egui::{
     EguiEditor, EguiEditorState, EguiNiceSettings, Frame, NiceEguiApp, RepaintNotifier, create_egui_editor,
 };
 
-use super::clock;
 use super::desk::Desk;
 use super::params::HostParams;
 use crate::client::{Command, View};
@@ -82,6 +81,8 @@ pub struct Hands {
     position: Option<(Beats, Instant)>,
     /// What was last sent as the cursor's place.
     told_cursor: Option<(u8, u8)>,
+    /// A notice of the session's that has been read.
+    dismissed: Option<String>,
 }
 
 /// A stroke over the grid.
@@ -104,6 +105,7 @@ impl Default for Hands {
             fader: None,
             position: None,
             told_cursor: None,
+            dismissed: None,
         }
     }
 }
@@ -141,14 +143,14 @@ impl NiceEguiApp for App {
         keys::take(ui, frame, &scene, &mut self.hands);
         header::show(ui, &scene, &mut self.hands);
         transport::show(ui, &scene, &mut self.hands);
-        footer::show(ui, &scene);
+        footer::show(ui, &scene, &mut self.hands);
         grid::show(ui, &scene, &mut self.hands);
         self.hands.tell_cursor(&self.desk);
 
         // A host that rolls may be writing automation: its knobs move then only if asked for.
         let may_push = view.position.is_none() || self.desk.choices().knobs_follow;
         if let (true, Some(host)) = (may_push, &self.host) {
-            self.params.push_knobs(&view.song, &host.param_setter(), clock::now());
+            self.params.push_knobs(&view.song, &host.param_setter(), HostClock.now());
         }
         ui.ctx().request_repaint_after(FRAME);
     }

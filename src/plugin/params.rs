@@ -310,7 +310,7 @@ unsafe impl Params for HostParams {
 
     fn serialize_fields(&self) -> BTreeMap<String, String> {
         let mut project = self.desk.project();
-        self.freshen(&mut project.song, super::clock::now());
+        self.freshen(&mut project.song, HostClock.now());
         BTreeMap::from([(state::FIELD.to_owned(), state::write(&project))])
     }
 

@@ -3,11 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-/// The profile folder.
-pub fn folder() -> PathBuf {
-    let set = |name: &str| std::env::var_os(name).filter(|v| !v.is_empty()).map(PathBuf::from);
-    set("ANTIPHON_HOME").unwrap_or_else(|| std::env::temp_dir().join("antiphon"))
-}
+use crate::client::default_profile;
 
 /// What others read: `ANTIPHON_NAME`, else the login name.
 pub fn musician() -> String {
@@ -22,7 +18,7 @@ pub fn musician() -> String {
 /// Keeps a state that could not be read, named by its hash: the same one is kept once.
 pub fn keep_damaged(saved: &str) -> Option<PathBuf> {
     let hash = xxhash_rust::xxh3::xxh3_64(saved.as_bytes());
-    let place = folder().join("damaged");
+    let place = default_profile().join("damaged");
     fs::create_dir_all(&place).ok()?;
     let path = place.join(format!("project-{hash:016x}.txt"));
     fs::write(&path, saved).ok()?;

@@ -2,18 +2,19 @@
 
 use egui::{Align, Layout, RichText, Ui, vec2};
 
-use super::Scene;
 use super::theme::{self, PANEL, QUIET, S4, TEXT};
 use super::widgets::{self, Dot};
+use super::{Hands, Scene};
 
 const HELP: &str = "Click a cell to play it · drag to paint · scroll over it for velocity · arrows move, space toggles, 1–9 velocity";
 
-pub fn show(ui: &mut Ui, scene: &Scene<'_>) {
+pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let frame = egui::Frame::new().fill(PANEL).inner_margin(vec2(S4, 3.0));
     egui::Panel::bottom("notice").exact_size(32.0).frame(frame).show(ui, |ui| {
         ui.horizontal_centered(|ui| {
-            let own = scene.desk.notice();
-            match own.as_ref().or(scene.view.notice.as_ref()) {
+            let told = scene.view.notice.clone().filter(|notice| hands.dismissed.as_ref() != Some(notice));
+            let notice = scene.desk.notice().or(told);
+            match &notice {
                 Some(notice) => {
                     widgets::state(ui, Dot::Cross, "").on_hover_text("Something needs your attention");
                     let label = egui::Label::new(RichText::new(notice).color(TEXT)).truncate();
@@ -24,14 +25,15 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>) {
                 }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-                if own.is_some() && ui.small_button("Dismiss").on_hover_text("Take this line away").clicked() {
+                if notice.is_some() && ui.small_button("Dismiss").on_hover_text("Take this line away").clicked() {
                     scene.desk.dismiss();
+                    hands.dismissed = scene.view.notice.clone();
                 }
                 let mut follow = scene.desk.choices().knobs_follow;
                 let text = RichText::new("Host knobs follow").font(theme::font(12.0)).color(QUIET);
                 let hint = "Let the session move your host's knobs while it plays. Off, they move only while it is stopped, \
                             so that no automation is written that you did not play.";
-                if own.is_none() && ui.checkbox(&mut follow, text).on_hover_text(hint).changed() {
+                if notice.is_none() && ui.checkbox(&mut follow, text).on_hover_text(hint).changed() {
                     scene.desk.choose(|choices| choices.knobs_follow = follow);
                 }
             });

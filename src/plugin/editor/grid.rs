@@ -100,6 +100,11 @@ fn ruler(ui: &mut Ui, scene: &Scene<'_>, page: u8) {
         };
         let center = cells.at(column).center();
         ui.painter().text(center, Align2::CENTER_CENTER, step + 1, theme::figures(11.0), color);
+        if now {
+            let cell = cells.at(column);
+            let under = pos2(cell.left(), rect.bottom() - 2.0);
+            ui.painter().rect_filled(Rect::from_min_size(under, vec2(cell.width(), 2.0)), CORNER, ACCENT);
+        }
     }
 }
 
@@ -191,9 +196,7 @@ fn paint_cell(ui: &Ui, cell: Rect, step: &Step, look: Look) {
         marks(ui, cell, step);
     }
     if look.playing {
-        painter.rect_stroke(cell, CORNER, Stroke::new(1.5, LIGHT), StrokeKind::Inside);
-        let flash = Color32::from_white_alpha(if step.on { 70 } else { 18 });
-        painter.rect_filled(cell, CORNER, flash);
+        painter.rect_filled(cell, CORNER, Color32::from_white_alpha(if step.on { 110 } else { 30 }));
     }
 }
 
@@ -212,7 +215,7 @@ fn marks(ui: &Ui, cell: Rect, step: &Step) {
 }
 
 fn others_cursor(ui: &Ui, cell: Rect, letter: char) {
-    ui.painter().rect_stroke(cell, CORNER, Stroke::new(2.0, TEXT), StrokeKind::Outside);
+    ui.painter().rect_stroke(cell, CORNER, Stroke::new(1.0, TEXT), StrokeKind::Outside);
     let tag = Rect::from_min_size(cell.min + vec2(-2.0, -2.0), vec2(14.0, 14.0));
     ui.painter().rect_filled(tag, CORNER, TEXT);
     ui.painter().text(tag.center(), Align2::CENTER_CENTER, letter, theme::font(11.0), GROUND);

@@ -25,9 +25,9 @@ pub fn show(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands
     }
     let fader =
         Rect::from_min_max(pos2(rect.left() + 122.0, rect.top()), pos2(rect.right() - 62.0, rect.bottom()));
-    level(ui, fader, track, scene, hands, muted);
+    level(ui, fader, Slot::new(Owner::Track(track), Param::Level), scene, hands, muted);
     let peak = scene.view.meter.as_ref().map_or(0.0, |meter| meter.tracks[track.get()]);
-    let meter = Rect::from_min_size(pos2(fader.left(), rect.bottom() - 7.0), vec2(fader.width(), 3.0));
+    let meter = Rect::from_min_size(fader.left_center() + vec2(0.0, 10.0), vec2(fader.width(), 3.0));
     widgets::meter(ui, meter, peak);
 }
 
@@ -71,14 +71,14 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, muted: bo
     }
 }
 
-fn level(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands, muted: bool) {
-    let slot = Slot::new(Owner::Track(track), Param::Level);
+/// A level's fader with its dB to the right of `rect`.
+pub fn level(ui: &mut Ui, rect: Rect, slot: Slot, scene: &Scene<'_>, hands: &mut Hands, dim: bool) {
     let spec = slot.spec();
     let held = hands.fader.filter(|(held, _)| *held == slot).map(|(_, value)| value);
     let value = held.unwrap_or(scene.view.song.params[slot.index()]);
-    let id = ui.scope_id().with(("level", track.get()));
+    let id = ui.scope_id().with(("level", slot.index()));
     let (response, moved) =
-        widgets::fader(ui, rect, id, spec.travel_of(value), spec.travel_of(spec.default), muted);
+        widgets::fader(ui, rect, id, spec.travel_of(value), spec.travel_of(spec.default), dim);
     if let Some(travel) = moved {
         let value = spec.value_at(travel);
         hands.fader = response.dragged().then_some((slot, value));
@@ -89,13 +89,8 @@ fn level(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &
     }
     let shown = spec.display(value).to_string();
     let figures_at = pos2(rect.right() + 60.0 - S3, rect.center().y);
-    let color = if muted { QUIET } else { TEXT };
-    ui.painter().text(
-        figures_at,
-        Align2::RIGHT_CENTER,
-        shown.trim_end_matches(" dB"),
-        theme::figures(12.0),
-        color,
-    );
+    let color = if dim { QUIET } else { TEXT };
+    let number = shown.trim_end_matches(" dB");
+    ui.painter().text(figures_at, Align2::RIGHT_CENTER, number, theme::figures(12.0), color);
     response.on_hover_text(format!("Level {shown} · drag, with shift finely; double click for 0 dB"));
 }

@@ -1,11 +1,12 @@
 //! Where the music is: bar and beat, tempo, phase.
 
-use egui::{DragValue, Pos2, Rect, RichText, Sense, Shape, Stroke, Ui, pos2, vec2};
+use egui::{Align2, DragValue, Pos2, Rect, RichText, Sense, Shape, Stroke, Ui, pos2, vec2};
 
 use super::theme::{self, ACCENT, CORNER, FIELD, FIELD_ALT, LINE, PANEL, QUIET, S2, S3, S4, TEXT};
 use super::widgets;
-use super::{Hands, Scene};
+use super::{Hands, Scene, strip};
 use crate::client::Command;
+use crate::param::{Owner, Param, Slot};
 use crate::pattern::MAX_STEPS;
 use crate::time::{Beats, TICKS_PER_BEAT, Tempo};
 
@@ -26,8 +27,28 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             tempo(ui, scene, hands);
             widgets::divide(ui);
             pages(ui, scene, hands);
+            master(ui, scene, hands);
         });
     });
+}
+
+/// The master's level and its two meters, at the right edge.
+fn master(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    const WIDTH: f32 = 240.0;
+    if ui.available_width() < WIDTH {
+        return;
+    }
+    ui.add_space(ui.available_width() - WIDTH);
+    let (rect, _) = ui.allocate_exact_size(vec2(WIDTH, 40.0), Sense::hover());
+    let left = rect.left_center();
+    ui.painter().text(left, Align2::LEFT_CENTER, "master", theme::font(12.0), QUIET);
+    let fader = Rect::from_min_max(pos2(left.x + 48.0, rect.top()), pos2(rect.right() - 52.0, rect.bottom()));
+    strip::level(ui, fader, Slot::new(Owner::Master, Param::Level), scene, hands, false);
+    let peaks = scene.view.meter.as_ref().map_or([0.0; 2], |meter| meter.master);
+    for (lane, peak) in peaks.into_iter().enumerate() {
+        let top = fader.left_center() + vec2(0.0, 10.0 + 4.0 * lane as f32);
+        widgets::meter(ui, Rect::from_min_size(top, vec2(fader.width(), 3.0)), peak);
+    }
 }
 
 /// A triangle while it plays, a square while it does not.
