@@ -18,11 +18,12 @@ use self::notes::NotesIn;
 use self::pace::Pace;
 use super::desk::Handoff;
 use super::params::{HOST_PARAM_COUNT, HostParams};
+use crate::client::HostClock;
 use crate::param::{Owner, Param as Row, Slot};
 use crate::pattern::Song;
 use crate::rt::ports::{EnginePorts, HostTransport, ParamMove};
 use crate::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer};
-use crate::time::TempoMap;
+use crate::time::{Clock, TempoMap};
 
 /// One instance's engine and the fixed room around it.
 pub struct Adapter {

@@ -11,7 +11,9 @@ use parking_lot::{Mutex, RwLock};
 
 use super::state::{Choices, Project};
 use super::{profile, starter};
-use crate::client::{AudioMatch, Client, ClientConfig, ClockStatus, Command, Connection, Link, View, default_profile};
+use crate::client::{
+    AudioMatch, Client, ClientConfig, ClockStatus, Command, Connection, Link, View, default_profile,
+};
 use crate::param::MAX_TRACKS;
 use crate::pattern::Song;
 use crate::rt::ports::SessionPorts;

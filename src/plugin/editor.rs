@@ -25,10 +25,10 @@ use nice_plug_egui::{
 
 use super::desk::Desk;
 use super::params::HostParams;
-use crate::client::{Command, View};
+use crate::client::{Command, HostClock, View};
 use crate::param::{Slot, TrackIndex};
 use crate::pattern::Edit;
-use crate::time::Beats;
+use crate::time::{Beats, Clock};
 
 /// The window at first, in logical points.
 const SIZE: LogicalSize<f32> = LogicalSize { width: 1120.0, height: 700.0 };

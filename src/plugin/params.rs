@@ -19,10 +19,11 @@ use nice_plug::prelude::*;
 
 use super::desk::Desk;
 use super::state;
+use crate::client::HostClock;
 use crate::param::{Owner, Param as Row, ParamSpec, Slot, TrackIndex, Unit};
 use crate::pattern::Song;
 use crate::rt::ports::ParamMove;
-use crate::time::HostNanos;
+use crate::time::{Clock, HostNanos};
 
 /// What each track shows the host, in the order of its remote-control page.
 const OF_TRACK: [Row; 10] = [
