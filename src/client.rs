@@ -12,6 +12,7 @@ mod host_clock;
 mod link;
 mod network;
 mod participant;
+pub mod peer;
 mod profile;
 pub mod render;
 mod socket;

@@ -7,6 +7,7 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use antiphon::client::peer::{self, PeerArgs};
 use antiphon::client::render::{RenderConfig, render};
 use antiphon::pattern::Song;
 use antiphon::pattern::text::{self, Diagnostic, Reading, Severity};
@@ -62,6 +63,8 @@ enum Command {
         #[arg(long)]
         fingerprints: bool,
     },
+    /// Join a session as a headless peer: commands on standard input, events as JSON lines.
+    Peer(PeerArgs),
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -105,6 +108,12 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         Command::Render { file, out, bars, rate, block, samples, fingerprints } => {
             let config = RenderConfig { bars, rate, block: block as usize };
             render_file(&file, &out, config, samples, fingerprints)
+        }
+        Command::Peer(args) => {
+            let filter = tracing_subscriber::EnvFilter::try_from_env("ANTIPHON_LOG");
+            let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+            tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+            peer::run(args)
         }
     }
 }

@@ -1,0 +1,248 @@
+//! A headless peer for scripts: engine, replica and clock in one program.
+//!
+//! It takes one command a line on standard input ([`Order`]) and tells what happens as one JSON
+//! object a line on standard output; each names its kind in `event` and its host time in `host_ns`.
+//! Its device is a thread paced by the raw monotonic clock, so that it plays in real time without
+//! an audio device.
+
+mod device;
+mod order;
+
+use std::io::{BufRead, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use anyhow::Context;
+use crossbeam::channel::{Receiver, unbounded};
+use serde_json::{Value, json};
+
+use self::device::Device;
+pub use self::order::Order;
+use super::events::{fingerprint_json, to_json};
+use super::{Client, ClientConfig, Command, Connection, Event, HostClock, Link, When};
+use crate::pattern::{Song, text};
+use crate::rt::ports::{BarFingerprint, ports};
+use crate::rt::{Engine, EngineConfig};
+use crate::time::{Clock, TempoMap};
+
+/// The options of `antiphon peer`.
+#[derive(clap::Args, Debug)]
+pub struct PeerArgs {
+    /// The invite link: http://host:port/s/SESSION#SECRET.
+    pub link: String,
+    /// What others read.
+    #[arg(long, default_value = "peer")]
+    pub name: String,
+    /// The profile folder: identity and secrets. A temporary one where it is left out, so that two
+    /// peers on one machine are two participants.
+    #[arg(long)]
+    pub profile: Option<PathBuf>,
+    /// Write what sounds to a 32-bit float WAV file.
+    #[arg(long, value_name = "OUT.wav")]
+    pub record: Option<PathBuf>,
+    /// Make the session's song that of a notation file, once joined.
+    #[arg(long, value_name = "FILE")]
+    pub load: Option<PathBuf>,
+    /// The device's rate in Hz.
+    #[arg(long, default_value_t = 48_000, value_parser = clap::value_parser!(u32).range(8_000..=384_000))]
+    pub rate: u32,
+    /// Frames a block.
+    #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=8_192))]
+    pub block: u32,
+    /// Tell no onsets and fingerprints.
+    #[arg(long)]
+    pub quiet: bool,
+}
+
+/// Runs until `quit`, the end of standard input, or a refusal.
+///
+/// # Errors
+/// No link, no profile folder, no file to record to, or standard output is gone.
+pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
+    let link: Link = args.link.parse()?;
+    // Held until the end: dropping it removes the folder.
+    let temporary = TemporaryProfile::new(args.profile.is_none())?;
+    let profile = args.profile.clone().unwrap_or_else(|| temporary.folder.clone());
+    let (session, engine_ports) = ports();
+    let config = EngineConfig { rate: f64::from(args.rate), max_block: args.block as usize };
+    let (song, tempo_map) = (Song::new(), TempoMap::default());
+    let engine = Engine::new(config, Box::new(song.clone()), Box::new(tempo_map.clone()), engine_ports);
+    let device = Device::start(engine, args.rate, args.block as usize, args.record.as_deref())?;
+    let client = Client::spawn(
+        ClientConfig { profile, name: args.name.clone(), link: Some(link), song, tempo_map },
+        session,
+    )?;
+    let mut peer = Peer { client, quiet: args.quiet, load: args.load, last_bar: None };
+    let ended = peer.listen(&orders());
+    // Goodbye first, then silence.
+    drop(peer);
+    device.stop()?;
+    ended
+}
+
+/// A profile folder that nobody asked for by name, removed at the end.
+struct TemporaryProfile {
+    folder: PathBuf,
+    made: bool,
+}
+
+impl TemporaryProfile {
+    fn new(wanted: bool) -> anyhow::Result<TemporaryProfile> {
+        let name = format!("antiphon-peer-{}-{:08x}", std::process::id(), rand::random::<u32>());
+        let folder = std::env::temp_dir().join(name);
+        if wanted {
+            std::fs::create_dir_all(&folder)
+                .with_context(|| format!("the profile folder {} cannot be made", folder.display()))?;
+        }
+        Ok(TemporaryProfile { folder, made: wanted })
+    }
+}
+
+impl Drop for TemporaryProfile {
+    fn drop(&mut self) {
+        if self.made {
+            let _ = std::fs::remove_dir_all(&self.folder);
+        }
+    }
+}
+
+/// Standard input's lines; the channel closes at its end.
+fn orders() -> Receiver<String> {
+    let (sender, receiver) = unbounded();
+    std::thread::spawn(move || {
+        for line in std::io::stdin().lock().lines() {
+            let Ok(line) = line else { return };
+            if sender.send(line).is_err() {
+                return;
+            }
+        }
+    });
+    receiver
+}
+
+struct Peer {
+    client: Client,
+    quiet: bool,
+    /// A file to load as soon as the session has welcomed us.
+    load: Option<PathBuf>,
+    last_bar: Option<BarFingerprint>,
+}
+
+impl Peer {
+    fn listen(&mut self, orders: &Receiver<String>) -> anyhow::Result<ExitCode> {
+        let events = self.client.events().clone();
+        loop {
+            crossbeam::select! {
+                recv(events) -> event => {
+                    // The session's thread lives as long as its client.
+                    let event = event.context("the session's thread has ended")?;
+                    if self.heard(event)? {
+                        return Ok(ExitCode::FAILURE);
+                    }
+                }
+                recv(orders) -> line => match line.as_deref().map(str::trim) {
+                    Ok("") => {}
+                    Ok("quit") | Err(_) => return Ok(ExitCode::SUCCESS),
+                    Ok(line) => self.obey(line)?,
+                }
+            }
+        }
+    }
+
+    /// Tells an event; says whether it is the end.
+    fn heard(&mut self, event: Event) -> anyhow::Result<bool> {
+        let mut end = false;
+        match &event {
+            Event::Connection(Connection::Online) => {
+                if let Some(file) = self.load.take() {
+                    tell(to_json(&event))?;
+                    self.load(&file)?;
+                    return Ok(false);
+                }
+            }
+            Event::Connection(Connection::Refused(_)) => end = true,
+            Event::Fingerprint(bar) => self.last_bar = Some(*bar),
+            _ => {}
+        }
+        let noisy = matches!(event, Event::Fingerprint(_) | Event::Onset { .. });
+        if !(noisy && self.quiet) {
+            tell(to_json(&event))?;
+        }
+        Ok(end)
+    }
+
+    fn obey(&mut self, line: &str) -> anyhow::Result<()> {
+        let view = self.client.view();
+        let order = match Order::read(line, &view.song) {
+            Ok(order) => order,
+            Err(error) => return tell(json!({"event": "error", "message": error.to_string()})),
+        };
+        match order {
+            Order::Set(edit) => self.client.send(Command::Gesture(edit)),
+            Order::Edit(edit, when) => self.client.send(Command::Edit { edits: vec![edit], when }),
+            Order::Tempo(tempo) => self.client.send(Command::Tempo(tempo)),
+            Order::Play(tick) => self.client.send(Command::Start(tick)),
+            Order::Stop => self.client.send(Command::Stop),
+            Order::Load(file) => self.load(Path::new(&file))?,
+            Order::Chat(line) => self.client.send(Command::Chat(line)),
+            Order::Hash => self.client.send(Command::Digest),
+            Order::State => {
+                let tempo = view.tempo_map.tempo_at(crate::time::Beats::ZERO);
+                let notation = text::write(&view.song, tempo);
+                let unsaid = text::unsaid(&view.song);
+                tell(json!({"event": "state", "seq": view.seq.0, "unsaved": view.unsaved,
+                    "notation": notation, "unsaid": unsaid}))?;
+            }
+            Order::Fingerprint => match &self.last_bar {
+                Some(bar) => tell(fingerprint_json(bar))?,
+                None => tell(json!({"event": "error", "message": "no bar has sounded yet"}))?,
+            },
+            Order::Peers => {
+                let peers = view.peers.iter().map(|peer| {
+                    json!({"client": peer.client.0, "name": peer.name, "online": peer.online,
+                        "rtt_us": peer.state.rtt_us, "clock_bound_us": peer.state.clock_bound_us})
+                });
+                tell(json!({"event": "peers", "peers": peers.collect::<Vec<_>>()}))?;
+            }
+            Order::Clock => tell(json!({"event": "clock", "offset_ns": view.clock.offset_ns,
+                "bound_ns": view.clock.bound_ns, "rtt_ns": view.clock.rtt_ns, "probes": view.clock.probes}))?,
+        }
+        Ok(())
+    }
+
+    /// Makes the session's song that of a file, by edits.
+    fn load(&self, file: &Path) -> anyhow::Result<()> {
+        let name = file.display().to_string();
+        let source = match std::fs::read_to_string(file) {
+            Ok(source) => source,
+            Err(error) => {
+                let message = format!("{name} cannot be read: {error}");
+                return tell(json!({"event": "error", "message": message}));
+            }
+        };
+        let reading = match text::read(&source) {
+            Ok(reading) => reading,
+            Err(found) => {
+                let message = text::report(&found, &source, &name);
+                return tell(json!({"event": "error", "message": message}));
+            }
+        };
+        if !reading.warnings.is_empty() {
+            let message = text::report(&reading.warnings, &source, &name);
+            tell(json!({"event": "warning", "message": message}))?;
+        }
+        let view = self.client.view();
+        self.client.send(Command::Tempo(reading.tempo));
+        let edits = reading.song.edits_since(&view.song);
+        if !edits.is_empty() {
+            self.client.send(Command::Edit { edits, when: When::Now });
+        }
+        Ok(())
+    }
+}
+
+fn tell(mut line: Value) -> anyhow::Result<()> {
+    line["host_ns"] = json!(HostClock.now().0);
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "{line}").and_then(|()| out.flush()).context("standard output is gone")
+}

@@ -1,0 +1,144 @@
+//! A device made of a thread and a clock: it asks the engine for blocks as a sound card would.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use rtrb::{Consumer, Producer, RingBuffer};
+
+use crate::client::HostClock;
+use crate::rt::{Block, Drive, Engine, MidiBuffer};
+use crate::time::{Clock, HostNanos};
+
+/// Seconds of sound that may wait to be written.
+const RECORD_AHEAD: usize = 4;
+/// How often the writer looks for sound.
+const WRITER_NAP: Duration = Duration::from_millis(20);
+
+/// A running device.
+pub struct Device {
+    ending: Arc<AtomicBool>,
+    player: JoinHandle<()>,
+    writer: Option<JoinHandle<anyhow::Result<()>>>,
+}
+
+impl Device {
+    /// Starts it, writing what sounds to a 32-bit float WAV file if asked.
+    ///
+    /// # Errors
+    /// The file cannot be made, or a thread cannot be started.
+    pub fn start(engine: Engine, rate: u32, block: usize, record: Option<&Path>) -> anyhow::Result<Device> {
+        let ending = Arc::new(AtomicBool::new(false));
+        let (mut sound, mut writer) = (None, None);
+        if let Some(path) = record {
+            let (producer, consumer) = RingBuffer::new(rate as usize * 2 * RECORD_AHEAD);
+            writer = Some(start_writer(path, rate, consumer)?);
+            sound = Some(producer);
+        }
+        let player = Player { engine, rate: i128::from(rate), block, sound, ending: ending.clone() };
+        let player = std::thread::Builder::new().name("antiphon-device".into()).spawn(|| player.run())?;
+        Ok(Device { ending, player, writer })
+    }
+
+    /// Stops it and finishes the file.
+    ///
+    /// # Errors
+    /// The file could not be written.
+    pub fn stop(self) -> anyhow::Result<()> {
+        self.ending.store(true, Ordering::Release);
+        self.player.join().map_err(|_| anyhow::anyhow!("the device's thread has panicked"))?;
+        match self.writer.map(JoinHandle::join) {
+            None => Ok(()),
+            Some(Ok(written)) => written,
+            Some(Err(_)) => anyhow::bail!("the recording's thread has panicked"),
+        }
+    }
+}
+
+struct Player {
+    engine: Engine,
+    rate: i128,
+    block: usize,
+    /// Interleaved samples towards the writer; a full ring loses sound, not time.
+    sound: Option<Producer<f32>>,
+    ending: Arc<AtomicBool>,
+}
+
+impl Player {
+    fn run(mut self) {
+        prefer_realtime();
+        let clock = HostClock;
+        let (mut left, mut right) = (vec![0.0; self.block], vec![0.0; self.block]);
+        let mut midi_out = MidiBuffer::new();
+        let begun = clock.now();
+        let mut frame: i128 = 0;
+        while !self.ending.load(Ordering::Acquire) {
+            // From the beginning, not from the block before: no error adds up.
+            let due = HostNanos(begun.0 + (frame * 1_000_000_000 / self.rate) as i64);
+            if let Ok(early) = u64::try_from(due - clock.now()) {
+                std::thread::sleep(Duration::from_nanos(early));
+            }
+            self.engine.process(Block {
+                left: &mut left,
+                right: &mut right,
+                now: due,
+                drive: Drive::Session,
+                params: &[],
+                notes: &[],
+                midi_out: &mut midi_out,
+            });
+            if let Some(sound) = &mut self.sound {
+                let frames = left.iter().zip(&right).flat_map(|(left, right)| [*left, *right]);
+                for sample in frames {
+                    let _ = sound.push(sample);
+                }
+            }
+            frame += self.block as i128;
+        }
+    }
+}
+
+/// Asks for realtime scheduling; where that is not allowed the thread goes on as it is.
+fn prefer_realtime() {
+    #[cfg(target_os = "linux")]
+    {
+        let wanted = libc::sched_param { sched_priority: 10 };
+        // SAFETY: `wanted` is a valid sched_param, and 0 names the calling thread.
+        unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &wanted) };
+    }
+}
+
+/// Writes until the player's end of the ring is gone.
+fn start_writer(
+    path: &Path,
+    rate: u32,
+    mut sound: Consumer<f32>,
+) -> anyhow::Result<JoinHandle<anyhow::Result<()>>> {
+    let spec = hound::WavSpec {
+        channels: 2,
+        sample_rate: rate,
+        bits_per_sample: 32,
+        sample_format: hound::SampleFormat::Float,
+    };
+    let shown = path.display().to_string();
+    let mut file =
+        hound::WavWriter::create(path, spec).with_context(|| format!("cannot record to {shown}"))?;
+    let write = move || {
+        loop {
+            // Asked before the ring is emptied: what comes after it is still there next time.
+            let last = sound.is_abandoned();
+            while let Ok(sample) = sound.pop() {
+                file.write_sample(sample).with_context(|| format!("cannot record to {shown}"))?;
+            }
+            if last {
+                return file.finalize().with_context(|| format!("cannot finish {shown}"));
+            }
+            // A ring's consumer is not woken by a player that may not make system calls.
+            std::thread::sleep(WRITER_NAP);
+        }
+    };
+    Ok(std::thread::Builder::new().name("antiphon-record".into()).spawn(write)?)
+}

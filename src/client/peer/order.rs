@@ -1,0 +1,201 @@
+//! The commands of a headless peer, one a line.
+
+use thiserror::Error;
+
+use crate::client::When;
+use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
+use crate::pattern::{Edit, EditError, MAX_STEPS, Song, StepField};
+use crate::time::{Beats, Tempo, TempoError};
+
+/// What a line asks for. Steps and bars are counted from 1, as musicians do.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Order {
+    /// `set kick.level 0.5`: a parameter, as a hand would move it.
+    Set(Edit),
+    /// `step kick 3 on|off [next]`, `velocity kick 3 0.7 [next]`; `next` waits for the next bar.
+    Edit(Edit, When),
+    /// `tempo 124`.
+    Tempo(Tempo),
+    /// `play [bar N]`.
+    Play(Beats),
+    /// `stop`.
+    Stop,
+    /// `load FILE`.
+    Load(String),
+    /// `state`: the song in notation.
+    State,
+    /// `hash`: the confirmed state's digest.
+    Hash,
+    /// `fingerprint`: the last bar's.
+    Fingerprint,
+    /// `peers`: the others.
+    Peers,
+    /// `clock`: the shared clock's estimate.
+    Clock,
+    /// `chat TEXT`.
+    Chat(String),
+}
+
+/// Why a line was not understood.
+#[derive(Clone, Debug, PartialEq, Error)]
+pub enum OrderError {
+    /// No such command.
+    #[error(
+        "'{0}' is no command; there are: set, step, velocity, tempo, play, stop, load, state, hash, \
+         fingerprint, peers, clock, chat, quit"
+    )]
+    Unknown(String),
+    /// A command in another form.
+    #[error("it is written `{0}`")]
+    Form(&'static str),
+    /// No such track.
+    #[error("there is no track '{name}'; there are: {tracks}")]
+    Track {
+        /// What was named.
+        name: String,
+        /// What could be.
+        tracks: String,
+    },
+    /// No such parameter.
+    #[error("there is no parameter '{0}'; they are written as in kick.level or master.delay.mix")]
+    Param(String),
+    /// No such step.
+    #[error("'{0}' is no step: they are 1 to {MAX_STEPS}")]
+    Step(String),
+    /// Not a number, or none of a parameter's words.
+    #[error("'{0}' is no value here")]
+    Value(String),
+    /// Out of bounds.
+    #[error(transparent)]
+    Edit(#[from] EditError),
+    /// Out of bounds.
+    #[error(transparent)]
+    Tempo(#[from] TempoError),
+}
+
+impl Order {
+    /// Reads a line against the song that it speaks of.
+    ///
+    /// # Errors
+    /// Says what is wrong and what is expected.
+    pub fn read(line: &str, song: &Song) -> Result<Order, OrderError> {
+        let (command, rest) = line.trim().split_once(char::is_whitespace).unwrap_or((line.trim(), ""));
+        let rest = rest.trim();
+        let words: Vec<&str> = rest.split_whitespace().collect();
+        match (command, words.as_slice()) {
+            ("set", [place, value]) => set(place, value, song),
+            ("set", _) => Err(OrderError::Form("set kick.level 0.5")),
+            ("step", [track, step, on, when @ ..]) => {
+                let on = match *on {
+                    "on" => true,
+                    "off" => false,
+                    _ => return Err(OrderError::Form("step kick 3 on|off [next]")),
+                };
+                cell(track, step, StepField::On(on), when, song)
+            }
+            ("step", _) => Err(OrderError::Form("step kick 3 on|off [next]")),
+            ("velocity", [track, step, value, when @ ..]) => {
+                cell(track, step, StepField::Velocity(number(value)?), when, song)
+            }
+            ("velocity", _) => Err(OrderError::Form("velocity kick 3 0.7 [next]")),
+            ("tempo", [bpm]) => Ok(Order::Tempo(Tempo::from_bpm(f64::from(number(bpm)?))?)),
+            ("tempo", _) => Err(OrderError::Form("tempo 124")),
+            ("play", []) => Ok(Order::Play(Beats::ZERO)),
+            ("play", ["bar", bar]) => match bar.parse::<i64>() {
+                Ok(bar @ 1..=1_000_000) => Ok(Order::Play(Beats::quarters(4 * (bar - 1)))),
+                _ => Err(OrderError::Value((*bar).to_owned())),
+            },
+            ("play", _) => Err(OrderError::Form("play [bar N]")),
+            ("stop", []) => Ok(Order::Stop),
+            ("load", [_, ..]) => Ok(Order::Load(rest.to_owned())),
+            ("load", []) => Err(OrderError::Form("load FILE")),
+            ("state", []) => Ok(Order::State),
+            ("hash", []) => Ok(Order::Hash),
+            ("fingerprint", []) => Ok(Order::Fingerprint),
+            ("peers", []) => Ok(Order::Peers),
+            ("clock", []) => Ok(Order::Clock),
+            ("chat", [_, ..]) => Ok(Order::Chat(rest.to_owned())),
+            _ => Err(OrderError::Unknown(line.trim().to_owned())),
+        }
+    }
+}
+
+fn set(place: &str, value: &str, song: &Song) -> Result<Order, OrderError> {
+    let unknown = || OrderError::Param(place.to_owned());
+    let (owner, id) = place.split_once('.').ok_or_else(unknown)?;
+    let owner = match owner.eq_ignore_ascii_case("master") {
+        true => Owner::Master,
+        false => Owner::Track(track(owner, song)?),
+    };
+    let slot = Slot::new(owner, Param::by_id(&id.to_ascii_lowercase()).ok_or_else(unknown)?);
+    let word = match slot.spec().unit {
+        Unit::Words(words) => words.iter().position(|word| *word == value).map(|at| at as f32),
+        Unit::Switch => ["off", "on"].iter().position(|word| *word == value).map(|at| at as f32),
+        _ => None,
+    };
+    let value = word.map_or_else(|| number(value), Ok)?;
+    Ok(Order::Set(Edit::Param { slot, value }.check()?))
+}
+
+fn cell(name: &str, step: &str, field: StepField, when: &[&str], song: &Song) -> Result<Order, OrderError> {
+    let when = match when {
+        [] => When::Now,
+        ["next"] | ["at", "next"] => When::NextBar,
+        _ => return Err(OrderError::Form("step kick 3 on|off [next]")),
+    };
+    let track = track(name, song)?;
+    let place = step.parse::<usize>().ok().filter(|at| (1..=MAX_STEPS).contains(at));
+    let place = place.ok_or_else(|| OrderError::Step(step.to_owned()))?;
+    let edit = Edit::Step { track, step: (place - 1) as u8, field };
+    Ok(Order::Edit(edit.check()?, when))
+}
+
+fn track(name: &str, song: &Song) -> Result<TrackIndex, OrderError> {
+    song.track_named(name).ok_or_else(|| {
+        let tracks: Vec<&str> = song.alive().map(|(_, track)| track.name.as_str()).collect();
+        let tracks = if tracks.is_empty() { "none yet".to_owned() } else { tracks.join(", ") };
+        OrderError::Track { name: name.to_owned(), tracks }
+    })
+}
+
+fn number(word: &str) -> Result<f32, OrderError> {
+    word.parse()
+        .ok()
+        .filter(|value: &f32| value.is_finite())
+        .ok_or_else(|| OrderError::Value(word.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::pattern::text;
+
+    #[test]
+    fn orders_are_read_and_errors_say_what_is_expected() {
+        let song = text::read("seq kick: X...\nseq bass: x...\n").expect("a song").song;
+        let read = |line: &str| Order::read(line, &song);
+        let kick = song.track_named("kick").expect("a kick");
+        let on = Edit::Step { track: kick, step: 2, field: StepField::On(true) };
+        assert_eq!(read("step kick 3 on"), Ok(Order::Edit(on, When::Now)));
+        assert_eq!(read(" step KICK 3 on next "), Ok(Order::Edit(on, When::NextBar)));
+        let kind = Slot::new(Owner::Master, Param::FilterType);
+        assert_eq!(
+            read("set master.filter.type notch"),
+            Ok(Order::Set(Edit::Param { slot: kind, value: 3.0 }))
+        );
+        assert_eq!(read("play bar 3"), Ok(Order::Play(Beats::quarters(8))));
+        assert_eq!(read("chat hello you"), Ok(Order::Chat("hello you".into())));
+        for (line, part) in [
+            ("jump", "is no command"),
+            ("step tuba 3 on", "there are: kick, bass"),
+            ("step kick 65 on", "1 to 64"),
+            ("set kick.level 2", "outside 0 to 1"),
+            ("set kick.loudness 1", "no parameter"),
+            ("tempo 500", "40 to 300"),
+            ("set kick.level NaN", "no value"),
+        ] {
+            let error = read(line).expect_err(line).to_string();
+            assert!(error.contains(part), "{line}: {error}");
+        }
+    }
+}
