@@ -139,6 +139,7 @@ impl Room {
     async fn take(&mut self, first: Message, closing: &mut Vec<oneshot::Sender<()>>) {
         let mut batch = Vec::new();
         let mut ops = 0;
+        let mut taken = 0;
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
@@ -171,7 +172,9 @@ impl Room {
                 }
                 Message::Close(answer) => closing.push(answer),
             }
-            next = if ops < BATCH_OPS { self.inbox.try_recv().ok() } else { None };
+            taken += 1;
+            // What goes out must not wait for a stream of moves to end.
+            next = if ops < BATCH_OPS && taken < BATCH_OPS { self.inbox.try_recv().ok() } else { None };
         }
         self.commit(batch).await;
     }

@@ -5,7 +5,7 @@ use futures_util::SinkExt;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::peer::{Peer, hello, open, receive, refused, send};
+use crate::peer::{Peer, hello, open, open_narrow, receive, refused, send, step};
 use crate::server_process::Server;
 
 #[tokio::test]
@@ -143,4 +143,29 @@ async fn strange_bytes_on_the_port_harm_nobody() {
     }
     Peer::join(&server, &invite, 1).await;
     assert!(server.is_running());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_does_not_listen_is_cut_off_and_comes_back() {
+    let server = Server::start_with(&["--durable-rate", "100000"]);
+    let invite = server.session("editor");
+    let mut a = Peer::join(&server, &invite, 1).await;
+    let narrow = open_narrow(&server, &invite.session).await;
+    let mut deaf = Peer::join_by(narrow, &invite, 2, 0).await;
+    let mut cut_after = None;
+    for cseq in 1..=4000u64 {
+        a.send_ops(cseq, 0, (0..256).map(|n| step(cseq + n)).collect()).await;
+        a.acked(cseq).await;
+        if cseq % 50 == 0 && server.get("/metrics").body.contains("antiphon_slow_receivers_total 1") {
+            cut_after = Some(cseq);
+            break;
+        }
+    }
+    let cut_after = cut_after.expect("a receiver that does not read is cut off");
+    let heard = async { while receive(&mut deaf.socket).await.is_some() {} };
+    tokio::time::timeout(crate::peer::DEADLINE, heard).await.expect("its socket ends");
+    let back = Peer::join_from(&server, &invite, 2, 1).await;
+    assert_eq!(back.welcome.client, antiphon::session::ClientId(2));
+    a.edit(cut_after + 1).await;
+    a.acked(cut_after + 1).await;
 }

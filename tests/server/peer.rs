@@ -7,10 +7,10 @@ use antiphon::pattern::{Edit, StepField};
 use antiphon::session::{Commit, Cseq, Op, Seq, StampedOp};
 use antiphon::wire::{Down, ErrorCode, Hello, Up, VERSION, Welcome, decode_down, encode_up};
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::Message;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{WebSocketStream, client_async};
 
 use crate::server_process::{Invite, Server};
 
@@ -18,14 +18,31 @@ use crate::server_process::{Invite, Server};
 pub const DEADLINE: Duration = Duration::from_secs(10);
 
 pub struct Peer {
-    pub socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    pub socket: Socket,
     pub welcome: Welcome,
 }
 
+/// A client's socket.
+pub type Socket = WebSocketStream<TcpStream>;
+
 /// A socket that has said nothing yet; `kind` is `ws` or `clock`.
-pub async fn open(server: &Server, kind: &str, session: &str) -> WebSocketStream<MaybeTlsStream<TcpStream>> {
+pub async fn open(server: &Server, kind: &str, session: &str) -> Socket {
+    let stream = TcpStream::connect(&server.address).await.expect("the server listens");
+    shake_hands(server, stream, kind, session).await
+}
+
+/// A socket that holds little of what it does not read.
+pub async fn open_narrow(server: &Server, session: &str) -> Socket {
+    let socket = TcpSocket::new_v4().expect("a socket");
+    socket.set_recv_buffer_size(4096).expect("a small buffer");
+    let address = server.address.parse().expect("an address");
+    let stream = socket.connect(address).await.expect("the server listens");
+    shake_hands(server, stream, "ws", session).await
+}
+
+async fn shake_hands(server: &Server, stream: TcpStream, kind: &str, session: &str) -> Socket {
     let url = format!("ws://{}/{kind}/{session}", server.address);
-    connect_async(url).await.expect("the socket opens").0
+    client_async(url, stream).await.expect("the socket opens").0
 }
 
 /// A `Hello` of the profile `key`.
@@ -48,7 +65,12 @@ impl Peer {
 
     /// Joins holding the commits up to `last_seq`.
     pub async fn join_from(server: &Server, invite: &Invite, key: u8, last_seq: u64) -> Peer {
-        let mut socket = open(server, "ws", &invite.session).await;
+        let socket = open(server, "ws", &invite.session).await;
+        Peer::join_by(socket, invite, key, last_seq).await
+    }
+
+    /// Joins by a socket that has said nothing yet.
+    pub async fn join_by(mut socket: Socket, invite: &Invite, key: u8, last_seq: u64) -> Peer {
         send(&mut socket, &Up::Hello(hello(invite, key, last_seq))).await;
         match receive(&mut socket).await {
             Some(Down::Welcome(welcome)) => Peer { socket, welcome },
@@ -111,12 +133,12 @@ impl Peer {
     }
 }
 
-pub async fn send(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>, up: &Up) {
+pub async fn send(socket: &mut Socket, up: &Up) {
     socket.send(Message::Binary(encode_up(up).expect("a frame").into())).await.expect("the server reads");
 }
 
 /// The next frame; `None` at the socket's end.
-pub async fn receive(socket: &mut WebSocketStream<MaybeTlsStream<TcpStream>>) -> Option<Down> {
+pub async fn receive(socket: &mut Socket) -> Option<Down> {
     loop {
         match timeout(DEADLINE, socket.next()).await.expect("the server answers in time")? {
             Ok(Message::Binary(bytes)) => return Some(decode_down(&bytes).expect("a frame")),

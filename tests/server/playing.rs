@@ -97,6 +97,12 @@ async fn a_start_lies_on_a_bar_far_enough_ahead_for_the_slowest() {
     a.send(&Up::Stop).await;
     assert!(!a.timeline().await.playing);
 
+    for strange in [i64::MIN, i64::MAX] {
+        a.send(&Up::Start { tick: Beats(strange) }).await;
+        assert!(a.timeline().await.tick >= Beats::ZERO);
+        a.send(&Up::Stop).await;
+        assert!(!a.timeline().await.playing);
+    }
     b.send(&Up::Presence(PresenceState { rtt_us: 600_000, ..PresenceState::default() })).await;
     // Presence is passed on when it has been taken.
     a.until(|down| matches!(down, Down::Presence { .. }).then_some(())).await;

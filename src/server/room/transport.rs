@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Room;
-use crate::session::{Commit, State, Timeline};
+use crate::session::{Commit, MAX_TICK, State, Timeline};
 use crate::time::{Beats, SessionNanos};
 
 /// A bar of four quarters; other metres come with their own list.
@@ -59,7 +59,8 @@ impl Room {
             Some(there) => time_of(state, there.ceil_to(BAR)).max(earliest),
             None => earliest,
         };
-        self.sequencer.start(tick.max(Beats::ZERO).ceil_to(BAR), at)
+        // Bounded first: a tick from a frame may be any number.
+        self.sequencer.start(tick.clamp(Beats::ZERO, MAX_TICK).ceil_to(BAR), at)
     }
 
     /// Stops where it is; `None` when it is stopped already.
