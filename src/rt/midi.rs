@@ -89,3 +89,33 @@ impl MidiGate {
 fn bit(note: u8) -> u128 {
     1 << (note & 127)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::engine::MAX_MIDI_OUT;
+    use super::*;
+
+    #[test]
+    fn ends_without_room_come_with_the_next_blocks() {
+        let (mut gate, mut midi) = (MidiGate::new(), MidiBuffer::new());
+        let places = || TrackIndex::all().flat_map(|track| (0..100).map(move |note| (track, note)));
+        let mut begun = 0;
+        for (track, note) in places().take(MAX_MIDI_OUT - 20) {
+            begun += usize::from(gate.begin(track, note, 0.5, 3, &mut midi));
+        }
+        gate.end_all(7, &mut midi);
+        assert_eq!((begun, midi.notes().len()), (MAX_MIDI_OUT - 20, MAX_MIDI_OUT));
+        assert!(!gate.begin(TrackIndex::all().next().expect("a track"), 101, 0.5, 8, &mut midi));
+        let mut ends = midi.notes().iter().filter(|note| note.velocity == 0.0).count();
+        while ends < begun {
+            midi.clear();
+            gate.pay(&mut midi);
+            assert!(!midi.notes().is_empty(), "{ends} of {begun} ended");
+            ends += midi.notes().len();
+        }
+        midi.clear();
+        gate.pay(&mut midi);
+        gate.end_all(0, &mut midi);
+        assert!(midi.notes().is_empty());
+    }
+}

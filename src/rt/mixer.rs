@@ -100,7 +100,8 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
         }
     }
 
-    fn process(&mut self, channels: [&mut Quantum; CHANNELS]) {
+    /// `silence` says that the input holds zeros alone.
+    fn process(&mut self, channels: [&mut Quantum; CHANNELS], silence: bool) {
         let mut cutoff = [0.0; QUANTUM];
         self.cutoff.fill(&mut cutoff);
         let mut gain = [0.0; QUANTUM];
@@ -109,9 +110,12 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
         let (q, amount, drive_mix) = (end(&mut self.q), end(&mut self.amount), end(&mut self.drive_mix));
         let (feedback, delay_mix) = (end(&mut self.feedback), end(&mut self.delay_mix));
         for (at, io) in channels.into_iter().enumerate() {
-            self.filters[at].process(io, self.kind, &cutoff, q);
-            self.drives[at].process(io, amount, drive_mix);
-            io.iter_mut().zip(&gain).for_each(|(sample, gain)| *sample *= gain);
+            // Between the notes of a track only its echo works.
+            if !(silence && self.filters[at].is_silent() && self.drives[at].is_silent()) {
+                self.filters[at].process(io, self.kind, &cutoff, q);
+                self.drives[at].process(io, amount, drive_mix);
+                io.iter_mut().zip(&gain).for_each(|(sample, gain)| *sample *= gain);
+            }
             self.delays[at].process(io, self.delay_time, feedback, delay_mix);
         }
     }
@@ -154,8 +158,9 @@ impl TrackChain {
         (self.last, self.seam_left) = (0.0, 0);
     }
 
+    /// Whether the voices are silent until one is struck.
     fn is_silent(&self) -> bool {
-        self.seam_left == 0 && self.instrument.is_silent() && self.inserts.is_silent()
+        self.seam_left == 0 && self.instrument.is_silent()
     }
 
     /// The voices of a quantum, with what fades of voices taken away.
@@ -288,22 +293,27 @@ impl Mixer {
         right.fill(0.0);
         for ((chain, cues), out) in self.tracks.iter_mut().zip(cues).zip(tracks.iter_mut()) {
             out.fill(0.0);
-            if cues.as_slice().is_empty() && chain.is_silent() {
+            let silence = cues.as_slice().is_empty() && chain.is_silent();
+            if silence {
                 chain.last = 0.0;
+            }
+            if silence && chain.inserts.is_silent() {
                 chain.inserts.rest();
                 chain.left.advance_by(QUANTUM as u32);
                 chain.right.advance_by(QUANTUM as u32);
                 continue;
             }
-            chain.play(cues, out);
-            chain.inserts.process([out]);
+            if !silence {
+                chain.play(cues, out);
+            }
+            chain.inserts.process([out], silence);
             add_scaled(left, out, &mut chain.left);
             add_scaled(right, out, &mut chain.right);
         }
         if let Some((track, sample)) = self.planted.take() {
             tracks[track][sample] = f32::from_bits(tracks[track][sample].to_bits() ^ 1);
         }
-        self.master.process([left, right]);
+        self.master.process([left, right], false);
         scale(left, &mut self.left);
         scale(right, &mut self.right);
         let ceiling = self.ceiling.advance_by(QUANTUM as u32);
