@@ -117,7 +117,7 @@ fn a_tempo_change_moves_what_follows_and_nothing_else() {
 #[test]
 fn a_loop_wraps_inside_the_block_on_its_sample() {
     let song = groove();
-    let bpm = 150.0;
+    let bpm = 240.0;
     let length = 4.0;
     let loop_frames = frames_of(length, 48_000.0, bpm) as i64;
     let mut rig = Rig::new(48_000.0, &song, &map(bpm));
