@@ -7,7 +7,7 @@ use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
 use crate::pattern::{Edit, EditError, MAX_STEPS, Song, StepField};
 use crate::time::{Beats, Tempo, TempoError};
 
-/// What a line asks for. Steps and bars are counted from 1, as musicians do.
+/// What a line asks for. Steps are counted from 0, as in the notation; bars from 1.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Order {
     /// `set kick.level 0.5`: a parameter, as a hand would move it.
@@ -60,7 +60,7 @@ pub enum OrderError {
     #[error("there is no parameter '{0}'; they are written as in kick.level or master.delay.mix")]
     Param(String),
     /// No such step.
-    #[error("'{0}' is no step: they are 1 to {MAX_STEPS}")]
+    #[error("'{0}' is no step: they are 0 to {last}", last = MAX_STEPS - 1)]
     Step(String),
     /// Not a number, or none of a parameter's words.
     #[error("'{0}' is no value here")]
@@ -144,9 +144,9 @@ fn cell(name: &str, step: &str, field: StepField, when: &[&str], song: &Song) ->
         _ => return Err(OrderError::Form("step kick 3 on|off [next]")),
     };
     let track = track(name, song)?;
-    let place = step.parse::<usize>().ok().filter(|at| (1..=MAX_STEPS).contains(at));
+    let place = step.parse::<usize>().ok().filter(|at| *at < MAX_STEPS);
     let place = place.ok_or_else(|| OrderError::Step(step.to_owned()))?;
-    let edit = Edit::Step { track, step: (place - 1) as u8, field };
+    let edit = Edit::Step { track, step: place as u8, field };
     Ok(Order::Edit(edit.check()?, when))
 }
 
@@ -175,7 +175,7 @@ mod tests {
         let song = text::read("seq kick: X...\nseq bass: x...\n").expect("a song").song;
         let read = |line: &str| Order::read(line, &song);
         let kick = song.track_named("kick").expect("a kick");
-        let on = Edit::Step { track: kick, step: 2, field: StepField::On(true) };
+        let on = Edit::Step { track: kick, step: 3, field: StepField::On(true) };
         assert_eq!(read("step kick 3 on"), Ok(Order::Edit(on, When::Now)));
         assert_eq!(read(" step KICK 3 on next "), Ok(Order::Edit(on, When::NextBar)));
         let kind = Slot::new(Owner::Master, Param::FilterType);
@@ -188,7 +188,7 @@ mod tests {
         for (line, part) in [
             ("jump", "is no command"),
             ("step tuba 3 on", "there are: kick, bass"),
-            ("step kick 65 on", "1 to 64"),
+            ("step kick 64 on", "0 to 63"),
             ("set kick.level 2", "outside 0 to 1"),
             ("set kick.loudness 1", "no parameter"),
             ("tempo 500", "40 to 300"),
