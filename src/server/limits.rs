@@ -78,21 +78,32 @@ impl TokenBucket {
 #[derive(Clone, Copy, Debug)]
 pub struct Pace {
     sent: Option<Instant>,
+    due: Option<Instant>,
 }
 
 impl Pace {
     /// Nothing was sent yet.
     pub const fn new() -> Pace {
-        Pace { sent: None }
+        Pace { sent: None, due: None }
     }
 
-    /// When something that is ready at `now` should go out: at once after [`QUIET`], else
-    /// `interval` after what went before.
-    pub fn due(&self, now: Instant, interval: Duration) -> Instant {
-        match self.sent {
+    /// Something is ready at `now`. The first after [`QUIET`] is due at once, another `interval`
+    /// after what went out before; what joins it does not move the time, unless it may go sooner.
+    pub fn ready(&mut self, now: Instant, interval: Duration) {
+        let due = match self.sent {
             Some(sent) if now.duration_since(sent) < QUIET => sent + interval,
             _ => now,
-        }
+        };
+        self.due = Some(match self.due {
+            Some(earlier) if interval.is_zero() => earlier.min(due),
+            Some(earlier) => earlier,
+            None => due,
+        });
+    }
+
+    /// When to send; `None` while nothing is ready.
+    pub fn due(&self) -> Option<Instant> {
+        self.due
     }
 
     /// When something may go out that never hurries: `interval` after what went before.
@@ -102,7 +113,7 @@ impl Pace {
 
     /// Something went out.
     pub fn sent(&mut self, now: Instant) {
-        self.sent = Some(now);
+        (self.sent, self.due) = (Some(now), None);
     }
 }
 
@@ -126,17 +137,26 @@ mod tests {
     }
 
     #[test]
-    fn the_first_after_quiet_goes_at_once() {
+    fn the_first_after_quiet_goes_at_once_and_a_stream_keeps_its_interval() {
+        let ms = Duration::from_millis;
         let start = Instant::now();
         let mut pace = Pace::new();
-        let interval = Duration::from_millis(250);
-        assert_eq!(pace.due(start, interval), start);
+        pace.ready(start, ms(250));
+        assert_eq!(pace.due(), Some(start));
         pace.sent(start);
-        let soon = start + Duration::from_millis(20);
-        assert_eq!(pace.due(soon, interval), start + interval);
-        assert_eq!(pace.due(soon, Duration::ZERO), start);
-        let late = start + Duration::from_millis(101);
-        assert_eq!(pace.due(late, interval), late);
+        assert_eq!(pace.due(), None);
+        // A drag at 60 Hz: what comes later than the quiet does not hurry what waits already.
+        for at in (16..240).step_by(16) {
+            pace.ready(start + ms(at), ms(250));
+        }
+        assert_eq!(pace.due(), Some(start + ms(250)));
+        // What is not gathered takes the rest along.
+        pace.ready(start + ms(245), Duration::ZERO);
+        assert_eq!(pace.due(), Some(start + ms(245)));
+        pace.sent(start + ms(245));
+        let after_quiet = start + ms(345);
+        pace.ready(after_quiet, ms(250));
+        assert_eq!(pace.due(), Some(after_quiet));
     }
 
     #[test]

@@ -224,31 +224,31 @@ impl Room {
     fn next_due(&self) -> Instant {
         let now = Instant::now();
         let people = self.people();
-        let news = self.news_due(now);
         let presence = self.members.values().any(|member| member.presence_changed);
         let presence = presence.then(|| self.presence_pace.not_before(now, presence_interval(people)));
         let empty = self.empty_since.map(|since| since + EMPTY);
         let far = now + EMPTY;
-        [news, presence, self.promotion_due(now), empty].into_iter().flatten().fold(far, Instant::min)
+        [self.pace.due(), presence, self.promotion_due(now), empty]
+            .into_iter()
+            .flatten()
+            .fold(far, Instant::min)
     }
 
-    /// When commits or gestures go out; `None` when there are none.
-    fn news_due(&self, now: Instant) -> Option<Instant> {
+    /// Notes when what is ready now should go out.
+    fn pace_news(&mut self, now: Instant) {
         let people = self.people();
-        let gestures = || self.members.values().any(|member| !member.gestures.is_empty());
         if !self.outgoing.is_empty() {
-            Some(self.pace.due(now, commit_interval(people)))
-        } else if gestures() {
-            Some(self.pace.due(now, gesture_interval(people)))
-        } else {
-            None
+            self.pace.ready(now, commit_interval(people));
+        } else if self.members.values().any(|member| !member.gestures.is_empty()) {
+            self.pace.ready(now, gesture_interval(people));
         }
     }
 
     /// Sends what gathered and is due, all of it in one packet a receiver.
     fn flush(&mut self, now: Instant) {
         let mut round = Vec::new();
-        if self.news_due(now).is_some_and(|due| due <= now) {
+        self.pace_news(now);
+        if self.pace.due().is_some_and(|due| due <= now) {
             self.pace.sent(now);
             round.extend(self.take_outgoing().into_iter().map(|frame| (ClientId(0), frame)));
             round.extend(self.take_gestures());
