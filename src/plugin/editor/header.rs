@@ -18,7 +18,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
                 .on_hover_text("Antiphon: one groove, played together from many studios");
             widgets::divide(ui);
             connection(ui, scene.view);
-            if scene.view.session.is_some() {
+            if scene.view.session.is_some() && !refused(scene.view) {
                 widgets::divide(ui);
                 session(ui, scene.view);
             }
@@ -48,6 +48,10 @@ fn connection(ui: &mut Ui, view: &View) {
     widgets::state(ui, dot, &word).on_hover_text(hint);
 }
 
+fn refused(view: &View) -> bool {
+    matches!(view.connection, Connection::Refused(_))
+}
+
 /// The session's id, as in `…/s/blue-42`.
 fn session_name(view: &View) -> String {
     let link = view.session.as_deref().unwrap_or("");
@@ -55,8 +59,7 @@ fn session_name(view: &View) -> String {
 }
 
 fn session(ui: &mut Ui, view: &View) {
-    let unsaved = if view.unsaved == 0 { "0".to_owned() } else { format!("{} ", view.unsaved) };
-    widgets::figure(ui, "unsaved", &unsaved)
+    widgets::figure(ui, "unsaved", &view.unsaved.to_string())
         .on_hover_text("Edits made here that the server has not confirmed yet; none is lost on the way.");
     ui.add_space(S4);
 
@@ -123,11 +126,14 @@ pub fn initial(name: &str) -> char {
 }
 
 fn join(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
-    if scene.view.session.is_some() {
+    if scene.view.session.is_some() || refused(scene.view) {
         if ui.button("Leave").on_hover_text("Leave the session; the groove stays here.").clicked() {
             scene.desk.send(Command::Leave);
         }
-        return;
+        // Where the server refused the link, another one can be tried at once.
+        if !refused(scene.view) {
+            return;
+        }
     }
     let link = hands.link.parse::<Link>();
     let button = ui.add_enabled(link.is_ok(), egui::Button::new("Join"));
@@ -140,7 +146,7 @@ fn join(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let field = ui.add(
         TextEdit::singleline(&mut hands.link)
             .hint_text(RichText::new("Paste an invite link to play together").color(QUIET))
-            .desired_width(320.0)
+            .desired_width(320.0_f32.min(ui.available_width() - S4))
             .margin(vec2(S3, 5.0))
             .text_color(TEXT),
     );

@@ -1,13 +1,13 @@
 //! The left part of a track's row: name, mute, level, meter.
 
-use egui::{Align2, Rect, Sense, Ui, pos2, vec2};
+use egui::{Align2, DragValue, Rect, Sense, Ui, pos2, vec2};
 
 use super::theme::{self, LIGHT, QUIET, S2, S3, TEXT};
 use super::widgets;
 use super::{Hands, Scene};
 use crate::client::Command;
 use crate::param::{Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, Voice, voice_named};
+use crate::pattern::{Edit, MAX_STEPS, TrackField, Voice, voice_named};
 
 /// How wide the strip is.
 pub const WIDTH: f32 = 292.0;
@@ -63,11 +63,36 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, muted: bo
         Voice::Synth => "synth",
     };
     let stands_in = if choice.stands_in { ", standing in for a sample that is not here" } else { "" };
-    let hint =
-        format!("Track {}: {} ({voice}{stands_in})\nClick: live notes play it", track.get() + 1, row.name);
-    if response.on_hover_text(hint).clicked() {
+    let hint = format!(
+        "Track {}: {} ({voice}{stands_in})\nClick: live notes play it · right click: length, remove",
+        track.get() + 1,
+        row.name
+    );
+    let response = response.on_hover_text(hint);
+    // Stays open while the length is dragged or typed.
+    egui::Popup::context_menu(&response)
+        .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
+        .show(|ui| menu(ui, track, scene));
+    if response.clicked() {
         scene.desk.choose(|choices| choices.focus = track);
         scene.desk.send(Command::Focus(track));
+    }
+}
+
+/// What a right click on a track's name offers.
+fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>) {
+    let mut length = scene.view.song.track(track).length;
+    let range = 1..=MAX_STEPS as u8;
+    let steps = ui.horizontal(|ui| {
+        ui.label("Length");
+        ui.add(DragValue::new(&mut length).range(range).suffix(" steps"))
+    });
+    if steps.inner.on_hover_text("The pattern's length, 1 to 64: drag, or click and type").changed() {
+        scene.edit(Edit::Track { track, field: TrackField::Length(length) });
+    }
+    if ui.button("Remove this track").on_hover_text("For everybody in the session").clicked() {
+        scene.edit(Edit::Track { track, field: TrackField::Alive(false) });
+        ui.close();
     }
 }
 
