@@ -1,20 +1,18 @@
 //! Parameters in somebody's hand, here and elsewhere.
 //!
-//! A gesture shows and sounds at once. Its first frame travels at once, what follows at most ten
-//! times a second, and when the hand has rested for [`REST`] one durable op carries the final
+//! A gesture shows and sounds at once. Its first frame travels at once, what follows at the pace
+//! that [`gesture_interval`] publishes, and when the hand has rested for [`REST`] one durable op carries the final
 //! value. Pure: time is passed in.
 
 use std::collections::BTreeMap;
 
 use crate::param::Slot;
 use crate::time::HostNanos;
-use crate::wire::Gesture;
+use crate::wire::{Gesture, QUIET, gesture_interval};
 
 const MS: i64 = 1_000_000;
 /// Quiet after which a gesture has ended.
 pub const REST: i64 = 250 * MS;
-/// The least time between two gesture frames, after the first.
-const FRAME_GAP: i64 = 100 * MS;
 /// A remote gesture that nobody renewed or committed for this long has lost its hand.
 const REMOTE_LIFETIME: i64 = 2_000 * MS;
 
@@ -23,6 +21,8 @@ const REMOTE_LIFETIME: i64 = 2_000 * MS;
 pub struct Hands {
     held: BTreeMap<Slot, Held>,
     last_frame: Option<HostNanos>,
+    /// Since when a move waits to travel.
+    waiting: Option<HostNanos>,
 }
 
 struct Held {
@@ -35,6 +35,7 @@ struct Held {
 impl Hands {
     /// A hand moves a parameter.
     pub fn moved(&mut self, slot: Slot, value: f32, now: HostNanos) {
+        self.waiting.get_or_insert(now);
         self.held.insert(slot, Held { value, moved: now, told: false });
     }
 
@@ -43,12 +44,16 @@ impl Hands {
         self.held.remove(&slot);
     }
 
-    /// The moves that should travel now: at once after 100 ms of quiet, else at most ten frames a
-    /// second.
-    pub fn frame(&mut self, now: HostNanos) -> Vec<Gesture> {
-        if self.last_frame.is_some_and(|last| now - last < FRAME_GAP) {
+    /// The moves that should travel now, in a session of so many people: at once after [`QUIET`],
+    /// else an interval after the frame before.
+    pub fn frame(&mut self, now: HostNanos, people: usize) -> Vec<Gesture> {
+        let Some(waiting) = self.waiting else { return Vec::new() };
+        let follows = |last: &HostNanos| waiting - *last < QUIET.as_nanos() as i64;
+        let interval = gesture_interval(people).as_nanos() as i64;
+        if self.last_frame.filter(follows).is_some_and(|last| now - last < interval) {
             return Vec::new();
         }
+        self.waiting = None;
         let fresh = self.held.iter_mut().filter(|(_, held)| !held.told);
         let moves: Vec<Gesture> = fresh
             .map(|(slot, held)| {
@@ -102,19 +107,20 @@ mod tests {
     const LEVEL: fn() -> Slot = || Slot::new(Owner::Master, Param::Level);
 
     #[test]
-    fn a_drag_sends_its_first_frame_at_once_then_ten_a_second_then_one_op() {
+    fn a_drag_sends_its_first_frame_at_once_then_at_the_published_pace_then_one_op() {
         let (mut hands, mut frames, mut ops) = (Hands::default(), Vec::new(), Vec::new());
         for ms in 0..2000 {
             let now = HostNanos(ms * MS);
             if ms < 1000 && ms % 16 == 0 {
                 hands.moved(LEVEL(), ms as f32 / 1000.0, now);
             }
-            frames.extend(hands.frame(now).into_iter().map(|gesture| (ms, gesture.value)));
+            frames.extend(hands.frame(now, 2).into_iter().map(|gesture| (ms, gesture.value)));
             ops.extend(hands.rested(now).into_iter().map(|(_, value)| (ms, value)));
         }
         assert_eq!(frames[0], (0, 0.0));
-        assert!(frames.len() <= 12, "{} frames", frames.len());
-        assert!(frames.windows(2).all(|pair| pair[1].0 - pair[0].0 >= 100));
+        let interval = gesture_interval(2).as_millis() as i64;
+        assert!((8..=9).contains(&frames.len()), "{} frames", frames.len());
+        assert!(frames.windows(2).all(|pair| pair[1].0 - pair[0].0 >= interval));
         assert_eq!(ops, vec![(992 + 250, 0.992)]);
         assert!(hands.held.is_empty());
     }

@@ -293,7 +293,8 @@ impl Participant {
             self.session.bars.clear();
             return;
         }
-        let moves = self.hands.frame(now);
+        let people = 1 + self.shown.peers.iter().filter(|peer| peer.online).count();
+        let moves = self.hands.frame(now, people);
         if !moves.is_empty() {
             self.network.send(&Up::Gesture(moves));
         }
