@@ -17,6 +17,8 @@ use crate::wire::{
 const MS: i64 = 1_000_000;
 /// Without an answer for this long, unanswered frames are sent again under the same number.
 const ANSWER: i64 = 5_000 * MS;
+/// What the server could not take now is sent again after this long: once for all that wait.
+const AGAIN: i64 = 300 * MS;
 /// The least time between two words about a cursor or transport, and about slow figures.
 const PRESENCE_GAP: i64 = 250 * MS;
 const FIGURES_GAP: i64 = 10_000 * MS;
@@ -37,8 +39,16 @@ pub struct SessionSide {
     people: Vec<Person>,
     /// When each unanswered frame last left.
     sent: BTreeMap<Cseq, HostNanos>,
+    /// When everything unanswered is to leave again.
+    resend_at: Option<HostNanos>,
     /// The state here is of no use: the next welcome must be whole.
     whole: bool,
+}
+
+impl SessionSide {
+    fn resend_soon(&mut self, now: HostNanos) {
+        self.resend_at.get_or_insert(HostNanos(now.0 + AGAIN));
+    }
 }
 
 impl Participant {
@@ -132,7 +142,7 @@ impl Participant {
             Down::Nack { cseq, reason } => {
                 self.session.sent.remove(&cseq);
                 if !reason.is_final() {
-                    return self.studio.resend();
+                    return self.session.resend_soon(now);
                 }
                 let changes = self.studio.nack(cseq);
                 self.tell_engine(changes);
@@ -154,9 +164,13 @@ impl Participant {
                 let from = self.name_of(author);
                 self.events.tell(Event::Chat { from, text }, now);
             }
-            Down::Error { code, message, .. } => match code {
-                ErrorCode::Version | ErrorCode::UnknownSession | ErrorCode::Unauthorized => {
+            Down::Error { code, message, fatal } => match code {
+                ErrorCode::Version | ErrorCode::UnknownSession | ErrorCode::Unauthorized if fatal => {
                     self.refused(message);
+                }
+                ErrorCode::RateLimit | ErrorCode::Unavailable => {
+                    self.session.resend_soon(now);
+                    self.complain(message);
                 }
                 _ => self.complain(message),
             },
@@ -307,7 +321,8 @@ impl Participant {
 
     fn send_ops(&mut self, now: HostNanos) {
         let overdue = self.studio.oldest_unanswered().and_then(|cseq| self.session.sent.get(&cseq));
-        if overdue.is_some_and(|sent| now - *sent > ANSWER) {
+        let overdue = overdue.is_some_and(|sent| now - *sent > ANSWER);
+        if overdue || self.session.resend_at.take_if(|at| now >= *at).is_some() {
             self.studio.resend();
         }
         while self.network.has_room() {
