@@ -195,3 +195,45 @@ pub fn read(path: &PathBuf, from: u64) -> Result<(Vec<f32>, u32)> {
         reader.samples::<f32>().skip(from as usize * channels).step_by(channels).collect();
     Ok((samples.with_context(|| format!("reading {}", path.display()))?, spec.sample_rate))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_picture_shows_every_panel() {
+        let tone = |rate: u32, hertz: f32| {
+            let turn = hertz * std::f32::consts::TAU / rate as f32;
+            (0..4 * rate)
+                .map(|at| (at as f32 * turn).sin() * (-((at % rate) as f32) / 9_000.0).exp())
+                .collect()
+        };
+        let wave = |title: &str, rate, hertz| Wave {
+            title: title.to_owned(),
+            samples: tone(rate, hertz),
+            rate,
+            onsets: (0..40).map(|at| (f64::from(at) * 0.1, at as usize % 5)).collect(),
+        };
+        let waves = [wave("Studio A", 48_000, 110.0), wave("Studio B", 44_100, 55.0)];
+        let path = PathOf {
+            title: "Cutoff".to_owned(),
+            unit: "knob travel".to_owned(),
+            points: vec![(0.0, 0.2), (3.0, 0.9), (5.0, 0.3)],
+            edits: vec![(0.5, "step kick 4 on".to_owned()), (0.9, "step kick 8 on at next".to_owned())],
+        };
+        let tracks = ["kick", "snare", "hat", "open", "bass"].map(str::to_owned);
+        let file = std::env::temp_dir().join(format!("antiphon-picture-{}.png", std::process::id()));
+        draw(&file, &waves, &path, &tracks, 4.0).expect("a picture");
+        let picture = image::open(&file).expect("a PNG").to_rgb8();
+        assert_eq!(picture.dimensions(), SIZE);
+        let third = SIZE.1 / 3;
+        for (panel, colour) in [(0, WAVE[0]), (1, WAVE[1]), (2, WAVE[0])] {
+            let rows = panel * third..(panel + 1) * third;
+            let inked = |(_, y, pixel): (u32, u32, &image::Rgb<u8>)| {
+                rows.contains(&y) && pixel.0 == [colour.0, colour.1, colour.2]
+            };
+            assert!(picture.enumerate_pixels().any(inked), "panel {panel} is empty");
+        }
+        std::fs::remove_file(&file).expect("removed");
+    }
+}
