@@ -57,10 +57,9 @@ fn clippy(features: &str) -> Result<()> {
 }
 
 fn documentation() -> Result<()> {
-    let mut command = steps::cargo(
-        "doc --quiet --package antiphon --lib --no-deps --features standalone,server --document-private-items",
-    );
-    command.env("RUSTDOCFLAGS", "-D warnings -D missing_docs -A rustdoc::private_intra_doc_links");
+    let mut command =
+        steps::cargo("doc --quiet --package antiphon --lib --no-deps --features standalone,server");
+    command.env("RUSTDOCFLAGS", "-D warnings -D missing_docs");
     steps::run(&mut command)
 }
 
