@@ -1,5 +1,6 @@
 //! `cargo xtask bundle`: what a musician installs.
 
+use std::env::consts::EXE_SUFFIX;
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
@@ -103,17 +104,21 @@ pub fn bundle(profile: Profile) -> Result<Bundle> {
         )))
     })?;
     let profile_arguments = ["--profile".to_owned(), profile.folder().to_owned()];
-    // The bundler takes the program of the package's own name, too; the standalone's call comes
-    // second and puts the right one in its place.
+    // The bundler looks for programs with underscores in their names.
+    let standalone = target.join(profile.folder()).join(format!("antiphon-standalone{EXE_SUFFIX}"));
+    let seen = target.join(profile.folder()).join(format!("antiphon_standalone{EXE_SUFFIX}"));
+    std::fs::copy(&standalone, &seen).with_context(|| format!("copying {}", standalone.display()))?;
+    // It takes the program of the package's own name, too; the standalone's call comes second and
+    // puts the right one in its place.
     for part in ["antiphon", "antiphon-standalone"] {
         nice_plug_xtask::bundle(&target, part, &profile_arguments, false)
             .with_context(|| format!("bundling {part}"))?;
     }
     let (bundled, built) = (target.join("bundled"), target.join(profile.folder()));
-    let program = |name: &str| built.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
+    let program = |name: &str| built.join(format!("{name}{}", EXE_SUFFIX));
     let standalone = match std::env::consts::OS {
         "macos" => bundled.join("Antiphon.app"),
-        _ => bundled.join(format!("Antiphon{}", std::env::consts::EXE_SUFFIX)),
+        _ => bundled.join(format!("Antiphon{}", EXE_SUFFIX)),
     };
     let bundle = Bundle {
         clap: bundled.join("Antiphon.clap"),

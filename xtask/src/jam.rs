@@ -121,7 +121,7 @@ fn on_screen(arguments: &Arguments, bundle: &Bundle) -> Result<()> {
     let session = server.session()?;
     let mut hands =
         place.peer("Groove", &place.profile("groove")?, &session.link, &["--load", &groove_file])?;
-    wait_for_acks(&hands, 1)?;
+    wait_until_saved(&mut hands)?;
     hands.finish("quit", Duration::from_secs(10))?;
     match arguments.json {
         true => println!("{}", serde_json::json!({"link": session.link})),
@@ -162,13 +162,23 @@ fn groove_file(arguments: &Arguments, bundle: &Bundle, out: &Path) -> Result<Str
     Ok(file.to_string_lossy().into_owned())
 }
 
-/// Waits until a peer has had so many acknowledgements.
-fn wait_for_acks(peer: &Process, count: usize) -> Result<()> {
-    let mut acks = 0;
-    peer.wait(&format!("{count} acknowledgements"), 0, Duration::from_secs(20), |event| {
-        acks += usize::from(event["event"] == "acked");
-        (acks >= count).then_some(())
-    })
+/// Waits until everything a peer has loaded is acknowledged.
+fn wait_until_saved(peer: &mut Process) -> Result<()> {
+    let patience = Duration::from_secs(20);
+    peer.wait_for("acked", 0, patience)?;
+    let deadline = Instant::now() + patience;
+    loop {
+        let mark = peer.mark();
+        peer.send("state")?;
+        let state = peer.wait_for("state", mark, patience)?;
+        if state["unsaved"] == 0 {
+            return Ok(());
+        }
+        if Instant::now() > deadline {
+            bail!("{}: {} edits stay unsaved", peer.name(), state["unsaved"]);
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// Waits until so many participants are in a session.

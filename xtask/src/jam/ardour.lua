@@ -31,9 +31,9 @@ for track in session:new_midi_track(midi, stereo, false, info, nil, nil, 1, "gro
   ARDOUR.TrackMode.Normal, true):iter() do groove = track end
 for track in session:new_audio_track(2, 2, nil, 1, "tape", last, ARDOUR.TrackMode.Normal, true):iter() do tape = track end
 for channel = 0, 1 do
-  local input = tape:input():audio(channel)
+  local input = tape:input():nth(channel)
   input:disconnect_all()
-  input:connect(groove:output():audio(channel):name())
+  groove:output():nth(channel):connect(input:name())
 end
 tape:rec_enable_control():set_value(1, PBD.GroupControlDisposition.NoGroup)
 

@@ -43,6 +43,8 @@ impl Ardour {
         alone(&mut scan, &home);
         steps::run(&mut scan).context("Ardour's scanner does not take the VST3")?;
 
+        make_fresh(&home.join("cache"))?;
+
         let folder = profile.join("ardour-session");
         let mut command = in_studio("ardour7-lua", profile, "Studio B");
         command.arg(&script).arg(&folder).args(["Antiphon", &RATE.to_string(), &BLOCK.to_string()]);
@@ -80,6 +82,19 @@ impl Ardour {
         let right = |path: &PathBuf| PathBuf::from(path.to_string_lossy().replace("%L.wav", "%R.wav"));
         Ok(left.into_iter().map(|path| [path.clone(), right(&path)]).collect())
     }
+}
+
+/// Dates the scan a little later: Ardour takes one of the same second as the plugin for stale, and
+/// the bundle may have been written just now.
+fn make_fresh(cache: &Path) -> Result<()> {
+    let later = std::time::SystemTime::now() + Duration::from_secs(5);
+    for entry in walkdir::WalkDir::new(cache).into_iter().filter_map(Result::ok) {
+        if entry.path().extension().is_some_and(|extension| extension == "v3i") {
+            let file = std::fs::File::options().append(true).open(entry.path());
+            file.and_then(|file| file.set_modified(later)).context("dating Ardour's scan")?;
+        }
+    }
+    Ok(())
 }
 
 /// Ardour's settings and caches in a folder of their own: the musician's stay untouched.

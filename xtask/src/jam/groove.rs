@@ -71,7 +71,7 @@ pub fn play(place: &Place<'_>, server: &Server, file: &str, report: &mut Report)
     let [profile_a, profile_b, profile_hands] =
         [place.profile("studio-a")?, place.profile("studio-b")?, place.profile("studio-b-hands")?];
     let mut hands = place.peer("Studio B hands", &profile_hands, &session.link, &["--load", file])?;
-    super::wait_for_acks(&hands, 1)?;
+    super::wait_until_saved(&mut hands)?;
 
     let recording = place.out.join("studio-a.wav");
     let path = recording.to_string_lossy();

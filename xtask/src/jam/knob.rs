@@ -37,13 +37,15 @@ pub fn measure(place: &Place<'_>, server: &Server, moves: usize) -> Result<Knob>
     std::fs::write(&song, include_str!("knob.txt")).context("writing the knob's song")?;
     let hands = place.profile("knob-hands")?;
     let song = song.to_string_lossy();
-    let peer = place.peer("Knob hands", &hands, &session.link, &["--load", &song])?;
-    super::wait_for_acks(&peer, 1)?;
+    let mut peer = place.peer("Knob hands", &hands, &session.link, &["--load", &song])?;
+    super::wait_until_saved(&mut peer)?;
 
     let (from, to) = (place.profile("knob-from")?, place.profile("knob-to")?);
     let mut sender = ClapStudio::start(place, "Knob from", &from, &session.link, &[])?;
     let mut receiver = ClapStudio::start(place, "Knob to", &to, &session.link, &["--listen"])?;
     super::wait_until_online(server, &session, 3)?;
+    // Long enough for the song to arrive, and for the receiver to know that it was silent.
+    std::thread::sleep(APART);
     receiver.order(&Order::Note { key: 45, velocity: 0.8 })?;
     receiver.host.wait_for("heard", 0, PATIENCE).context("the held note does not sound")?;
 

@@ -27,7 +27,7 @@ pub fn measure(place: &Place<'_>, server: &Server, groove: &str, seconds: f64) -
     let files = [recording("peer-one.wav"), recording("peer-two.wav")];
     let mut first =
         place.peer("Peer one", &one, &session.link, &["--load", groove, "--record", &files[0]])?;
-    super::wait_for_acks(&first, 1)?;
+    super::wait_until_saved(&mut first)?;
     let second = place.peer("Peer two", &two, &session.link, &["--record", &files[1]])?;
     super::wait_until_online(server, &session, 2)?;
     // The burst of probes at the join: 10, 50 ms apart.

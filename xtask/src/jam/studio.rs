@@ -40,7 +40,7 @@ impl Place<'_> {
     /// A headless peer in a studio, joined.
     pub fn peer(&self, name: &str, profile: &Path, link: &str, more: &[&str]) -> Result<Process> {
         let mut command = in_studio(&self.bundle.antiphon, profile, name);
-        command.args(["peer", link, "--name", name]).args(more);
+        command.args(["peer", link, "--name", name]).arg("--profile").arg(profile).args(more);
         let peer = Process::start(&name.to_lowercase().replace(' ', "-"), command, &self.logs())?;
         peer.wait_for("connected", 0, PATIENCE)?;
         Ok(peer)
