@@ -5,6 +5,9 @@
 mod clap;
 #[path = "hosts/python.rs"]
 mod python;
+#[cfg(feature = "server")]
+#[path = "hosts/session.rs"]
+mod session;
 
 use antiphon::param::Unit;
 use antiphon::plugin::params::host_slots;
