@@ -11,6 +11,7 @@ mod hands;
 mod host_clock;
 mod link;
 mod network;
+mod ops_pace;
 mod participant;
 pub mod peer;
 mod profile;

@@ -124,9 +124,11 @@ impl Network {
         }
     }
 
-    /// The connection is lost: returns the pause before the next try, in ms.
+    /// The connection is lost: returns the pause before the next try, in ms. What its socket still
+    /// says is of no interest.
     pub fn lost(&mut self, now: HostNanos) -> u64 {
         let Some(joined) = &mut self.joined else { return 0 };
+        self.tries += 1;
         joined.outgoing = None;
         let jitter = 0.75 + 0.5 * rand::random::<f64>();
         let pause = match joined.losses {

@@ -1,4 +1,5 @@
 //! A real server process on a free port of this machine, its data in a folder of its own.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,6 +13,8 @@ use tempfile::TempDir;
 const READY: Duration = Duration::from_secs(20);
 /// How long it may take to answer a request.
 const ANSWER: Duration = Duration::from_secs(10);
+
+const ANY_PORT: &str = "127.0.0.1:0";
 
 /// A running server. Killed when dropped.
 pub struct Server {
@@ -62,7 +65,7 @@ impl Server {
     pub fn start_with(arguments: &[&str]) -> Server {
         let data = tempfile::tempdir().expect("a folder");
         let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let (child, address) = spawn(&data, &arguments);
+        let (child, address) = spawn(&data, &arguments, ANY_PORT);
         Server { child, data, arguments, address }
     }
 
@@ -74,7 +77,17 @@ impl Server {
 
     /// Starts it again on the same data.
     pub fn restart(&mut self) {
-        (self.child, self.address) = spawn(&self.data, &self.arguments);
+        (self.child, self.address) = spawn(&self.data, &self.arguments, ANY_PORT);
+    }
+
+    /// Starts it again on the same data and port, as a service manager does.
+    pub fn restart_in_place(&mut self) {
+        (self.child, self.address) = spawn(&self.data, &self.arguments, &self.address);
+    }
+
+    /// The link that a person gets.
+    pub fn link(&self, invite: &Invite) -> String {
+        format!("http://{}/s/{}#{}", self.address, invite.session, invite.secret)
     }
 
     /// Whether it still runs.
@@ -164,9 +177,9 @@ pub fn program() -> Command {
     Command::new(env!("CARGO_BIN_EXE_antiphon-server"))
 }
 
-fn spawn(data: &TempDir, arguments: &[String]) -> (Child, String) {
+fn spawn(data: &TempDir, arguments: &[String], listen: &str) -> (Child, String) {
     let mut child = program()
-        .args(["serve", "--listen", "127.0.0.1:0", "--data"])
+        .args(["serve", "--listen", listen, "--data"])
         .arg(data.path())
         .args(arguments)
         .env("ANTIPHON_LOG", "warn")

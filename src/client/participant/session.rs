@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::Participant;
+use crate::client::ops_pace::OpsPace;
 use crate::client::socket::SocketEvent;
 use crate::client::studio::Studio;
 use crate::client::{AudioMatch, Connection, Event, Link, Peer};
@@ -41,6 +42,7 @@ pub struct SessionSide {
     sent: BTreeMap<Cseq, HostNanos>,
     /// When everything unanswered is to leave again.
     resend_at: Option<HostNanos>,
+    pace: OpsPace,
     /// The state here is of no use: the next welcome must be whole.
     whole: bool,
 }
@@ -240,7 +242,9 @@ impl Participant {
     fn take_commit(&mut self, commit: &Commit) {
         match self.studio.commit(commit) {
             Ok(changes) => {
-                self.session.sent.remove(&commit.cseq);
+                if commit.author == self.studio.client() {
+                    self.session.sent.remove(&commit.cseq);
+                }
                 self.tell_engine(changes);
                 self.confirmed(commit);
             }
@@ -325,8 +329,9 @@ impl Participant {
         if overdue || self.session.resend_at.take_if(|at| now >= *at).is_some() {
             self.studio.resend();
         }
-        while self.network.has_room() {
+        while self.network.has_room() && self.session.pace.allows(now) {
             let Some(frame) = self.studio.next_to_send() else { return };
+            self.session.pace.take();
             let up = Up::Ops { cseq: frame.cseq, base: frame.base, ops: frame.ops.clone() };
             self.session.sent.insert(frame.cseq, now);
             self.network.send(&up);
