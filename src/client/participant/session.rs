@@ -140,7 +140,7 @@ impl Participant {
         let now = self.stir();
         match frame {
             Down::Welcome(welcome) => self.welcome(welcome),
-            Down::Commits(commits) => commits.iter().for_each(|commit| self.take_commit(commit)),
+            Down::Commits(commits) => self.take_commits(&commits),
             Down::Nack { cseq, reason } => {
                 self.session.sent.remove(&cseq);
                 if !reason.is_final() {
@@ -239,16 +239,18 @@ impl Participant {
         self.lost(reason.to_string());
     }
 
-    fn take_commit(&mut self, commit: &Commit) {
-        match self.studio.commit(commit) {
-            Ok(changes) => {
-                if commit.author == self.studio.client() {
-                    self.session.sent.remove(&commit.cseq);
+    fn take_commits(&mut self, commits: &[Commit]) {
+        for commit in commits {
+            match self.studio.commit(commit) {
+                Ok(changes) => {
+                    if commit.author == self.studio.client() {
+                        self.session.sent.remove(&commit.cseq);
+                    }
+                    self.tell_engine(changes);
+                    self.confirmed(commit);
                 }
-                self.tell_engine(changes);
-                self.confirmed(commit);
+                Err(error) => return self.unusable(&error),
             }
-            Err(error) => self.unusable(&error),
         }
     }
 
