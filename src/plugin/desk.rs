@@ -82,9 +82,9 @@ pub struct Desk {
 struct Kept {
     /// The groove as it was loaded; what is saved as long as there is no client.
     project: Project,
-    /// The song the session showed when a project was loaded into it: until it shows another, the
-    /// loaded one is what is saved.
-    before_load: Option<Box<Song>>,
+    /// What the session showed when a project was loaded into it: until it shows another groove,
+    /// the loaded one is what is saved.
+    before_load: Option<(Box<Song>, TempoMap)>,
     notice: Option<String>,
 }
 
@@ -229,7 +229,8 @@ impl Desk {
 
     fn merged(&self, view: &View) -> Project {
         let mut kept = self.kept.lock();
-        if kept.before_load.as_ref().is_some_and(|before| **before == view.song) {
+        let before = kept.before_load.as_ref();
+        if before.is_some_and(|(song, tempo_map)| **song == view.song && *tempo_map == view.tempo_map) {
             return kept.project.clone();
         }
         kept.before_load = None;
@@ -263,8 +264,9 @@ impl Desk {
             self.notify("You are in a session: the loaded project's own groove was left aside.".to_owned());
         }
         let mut kept = self.kept.lock();
-        if alone && view.song != project.song {
-            kept.before_load = Some(Box::new(view.song.clone()));
+        let differs = view.song != project.song || view.tempo_map != project.tempo_map;
+        if alone && differs {
+            kept.before_load = Some((Box::new(view.song.clone()), view.tempo_map.clone()));
         }
         kept.project = project;
     }

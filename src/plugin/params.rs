@@ -7,6 +7,8 @@
 //! The host's parameter is an input: what sounds is the song. Each parameter therefore has an
 //! *expected* travel, the one the session already knows of; a host value equal to it is an echo.
 
+#[cfg(test)]
+mod tests;
 mod text;
 
 use std::collections::BTreeMap;
