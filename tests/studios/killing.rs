@@ -2,11 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use antiphon::pattern::Edit;
+use antiphon::pattern::{Edit, StepField};
 use antiphon::session::{Commit, Op};
+use antiphon::time::TICKS_PER_BEAT;
 
 use crate::Studios;
-use crate::peer::{Peer, number};
+use crate::peer::{Peer, number, text};
+use crate::playing::{clock, heard_bar};
 
 /// Edits that each peer makes, and how many are acknowledged when the server dies.
 const EDITS: usize = 150;
@@ -32,7 +34,7 @@ fn acked(peer: &Peer) -> BTreeMap<u64, u64> {
 fn edits_in(commits: &[Commit], author: u32) -> Vec<f32> {
     let ops = commits.iter().filter(|commit| commit.author.0 == author).flat_map(|commit| &commit.ops);
     ops.filter_map(|stamped| match stamped.op {
-        Op::Edit(Edit::Step { field: antiphon::pattern::StepField::Velocity(value), .. }) => Some(value),
+        Op::Edit(Edit::Step { field: StepField::Velocity(value), .. }) => Some(value),
         _ => None,
     })
     .collect()
@@ -73,6 +75,34 @@ fn a_server_killed_under_edits_loses_nothing_and_doubles_nothing() {
         assert_eq!(edits_in(&commits[begun..], client), all, "each edit stands in the log once, in order");
         assert_eq!(peer.all("refused").count(), 0);
         assert_eq!(peer.all("error").count(), 0, "{:?}", peer.all("error").collect::<Vec<_>>());
+    }
+    studios.agree();
+}
+
+#[test]
+fn the_groove_plays_on_without_its_server() {
+    let mut studios = Studios::open(&[], &[]);
+    clock(&mut studios.a);
+    clock(&mut studios.b);
+    studios.a.order("play");
+    heard_bar(&mut studios.a, 0);
+    heard_bar(&mut studios.b, 0);
+    studios.server.kill();
+    studios.b.until("offline", |_| Some(()));
+    studios.b.order("step hat 1 on");
+    let edited = |notation: &str| notation.contains("seq hat: xxx.");
+    studios.b.answer_when("state", "state", |line| line["unsaved"] == 1 && edited(text(line, "notation")));
+    heard_bar(&mut studios.a, 2);
+    heard_bar(&mut studios.b, 2);
+    studios.server.restart_in_place();
+    studios.a.state_when(edited);
+    studios.b.state_when(edited);
+    heard_bar(&mut studios.a, 5);
+    heard_bar(&mut studios.b, 5);
+    for peer in [&studios.a, &studios.b] {
+        let kicks = peer.all("onset").filter(|line| number(line, "track") == 0);
+        let places: Vec<i64> = kicks.map(|line| number(line, "tick") / TICKS_PER_BEAT).collect();
+        assert!(places.len() >= 24 && places.iter().copied().eq(0..places.len() as i64), "{places:?}");
     }
     studios.agree();
 }

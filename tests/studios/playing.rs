@@ -9,15 +9,17 @@ use crate::peer::{Peer, number};
 
 /// How far two peers' onsets may lie apart, in ns.
 const APART: i64 = 5_000_000;
+/// Ticks of a bar.
+const BAR: i64 = 4 * 705_600;
 
 /// Session − host time and its certificate, once the first burst of probes is back.
-fn clock(peer: &mut Peer) -> (i64, i64) {
+pub fn clock(peer: &mut Peer) -> (i64, i64) {
     let clock = peer.answer_when("clock", "clock", |line| number(line, "probes") >= 10);
     (number(&clock, "offset_ns"), number(&clock, "bound_ns"))
 }
 
 /// Waits for a bar's fingerprint.
-fn heard_bar(peer: &mut Peer, bar: i64) {
+pub fn heard_bar(peer: &mut Peer, bar: i64) {
     peer.until("fingerprint", |line| (number(line, "bar") == bar).then_some(()));
 }
 
@@ -29,6 +31,18 @@ fn onsets(peer: &Peer) -> BTreeMap<(i64, i64), i64> {
         assert_eq!(onsets.insert(note, number(line, "session_ns")), None, "{note:?} sounds once");
     }
     onsets
+}
+
+/// Two peers sound the same notes, at least so many, at the same time.
+fn together(a: &Peer, b: &Peer, least: usize) {
+    let (at_a, at_b) = (onsets(a), onsets(b));
+    let mut apart: Vec<i64> =
+        at_a.iter().filter_map(|(note, at)| Some((at_b.get(note)? - at).abs())).collect();
+    apart.sort_unstable();
+    assert!(apart.len() >= least, "{} onsets in both", apart.len());
+    let (median, most) = (apart[apart.len() / 2], apart[apart.len() - 1]);
+    println!("{} onsets, apart: median {} µs, most {} µs", apart.len(), median / 1000, most / 1000);
+    assert!(most < APART, "{most} ns apart");
 }
 
 /// Each bar's key and hashes.
@@ -57,14 +71,7 @@ fn a_start_sounds_at_the_same_time_and_with_the_same_samples_in_both() {
     studios.b.order("stop");
     studios.a.until("timeline", |line| (line["playing"] == false).then_some(()));
 
-    let (at_a, at_b) = (onsets(&studios.a), onsets(&studios.b));
-    let mut apart: Vec<i64> =
-        at_a.iter().filter_map(|(note, at)| Some((at_b.get(note)? - at).abs())).collect();
-    apart.sort_unstable();
-    assert!(apart.len() > 60, "{} onsets in both", apart.len());
-    let (median, most) = (apart[apart.len() / 2], apart[apart.len() - 1]);
-    println!("{} onsets, apart: median {} µs, most {} µs", apart.len(), median / 1000, most / 1000);
-    assert!(most < APART, "{most} ns apart");
+    together(&studios.a, &studios.b, 60);
 
     let (of_a, of_b) = (bars(&studios.a), bars(&studios.b));
     let mut equal = Vec::new();
@@ -78,5 +85,23 @@ fn a_start_sounds_at_the_same_time_and_with_the_same_samples_in_both() {
     println!("bars with equal input: {equal:?}");
     assert!(equal.len() >= 5, "equal input in bars {equal:?} of {:?}", of_a.keys());
     assert_ne!(of_a[&1].2[1], of_a[&5].2[1], "the hat's new step sounds");
+    studios.agree();
+}
+
+#[test]
+fn a_late_joiner_enters_in_phase() {
+    let mut studios = Studios::open(&[], &[]);
+    clock(&mut studios.a);
+    studios.a.order("play");
+    heard_bar(&mut studios.a, 0);
+    let link = studios.server.link(&studios.invite);
+    let mut late = Peer::join(&link, "late", &["--rate", "96000", "--block", "256"]);
+    let first = late.until("onset", |line| Some(number(line, "tick")));
+    assert!(first > BAR, "it enters where the others are, at tick {first}");
+    let bar = first / BAR + 2;
+    heard_bar(&mut late, bar);
+    heard_bar(&mut studios.a, bar);
+    together(&studios.a, &late, 30);
+    assert!(late.quit());
     studios.agree();
 }
