@@ -119,6 +119,7 @@ impl Participant {
             Command::Cursor(cursor) => self.session.presence.cursor = cursor,
             Command::Focus(track) => self.feed.push(ToEngine::Focus(track)),
             Command::Chat(line) => self.chat(line),
+            Command::Look(answer) => drop(answer.try_send(Arc::new(self.view()))),
             Command::Digest => {
                 let (seq, digest) = (self.studio.seq(), self.studio.digest());
                 self.events.tell(Event::Digest { seq, digest }, now);
@@ -215,7 +216,7 @@ impl Participant {
     fn start(&mut self, tick: Beats, now: HostNanos) {
         match self.studio.start(tick, SessionNanos(now.0 + SOLO_LEAD)) {
             Some(commit) => self.authored(commit),
-            None => self.network.send(&Up::Start { tick }),
+            None => self.ask(&Up::Start { tick }),
         }
     }
 
@@ -223,7 +224,7 @@ impl Participant {
         let tick = self.engine.position_at(now).unwrap_or_default();
         match self.studio.stop(SessionNanos(now.0), tick) {
             Some(commit) => self.authored(commit),
-            None => self.network.send(&Up::Stop),
+            None => self.ask(&Up::Stop),
         }
     }
 

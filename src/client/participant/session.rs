@@ -364,11 +364,20 @@ impl Participant {
         }
     }
 
+    /// Asks the server for what it does at once or not at all.
+    pub(super) fn ask(&mut self, frame: &Up) {
+        match self.shown.connection {
+            Connection::Online => self.network.send(frame),
+            _ => self
+                .complain("there is no connection to the session; edits wait for it, this does not".into()),
+        }
+    }
+
     /// Says a line.
     pub(super) fn chat(&mut self, line: String) {
         let line: String = line.trim().chars().take(CHAT).collect();
         if !line.is_empty() {
-            self.network.send(&Up::Chat(line));
+            self.ask(&Up::Chat(line));
         }
     }
 }
