@@ -1,5 +1,7 @@
 //! What travels.
 
+use std::fmt;
+
 use serde::{Deserialize, Serialize};
 
 use super::VERSION;
@@ -48,7 +50,7 @@ pub enum Up {
 }
 
 /// How a client introduces itself.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Serialize, Deserialize)]
 pub struct Hello {
     /// [`super::VERSION`].
     pub version: u16,
@@ -68,6 +70,18 @@ impl Hello {
     /// Whether this client speaks the server's version.
     pub fn is_current(&self) -> bool {
         self.version == VERSION
+    }
+}
+
+/// Without the secret and the key, by which others could come in as this client: frames are logged.
+impl fmt::Debug for Hello {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Hello")
+            .field("version", &self.version)
+            .field("engine_version", &self.engine_version)
+            .field("name", &self.name)
+            .field("last_seq", &self.last_seq)
+            .finish_non_exhaustive()
     }
 }
 
@@ -242,4 +256,23 @@ pub enum ErrorCode {
     Full,
     /// The server could not commit; send the frame again.
     Unavailable,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_hello_keeps_its_secret_and_key_out_of_logs() {
+        let hello = Hello {
+            version: VERSION,
+            engine_version: 1,
+            client_key: [231; 16],
+            secret: "hush".into(),
+            name: "Ana".into(),
+            last_seq: Seq(4),
+        };
+        let shown = format!("{:?}", Up::Hello(hello));
+        assert!(shown.contains("Ana") && !shown.contains("hush") && !shown.contains("231"), "{shown}");
+    }
 }
