@@ -88,8 +88,6 @@ pub enum Command {
     Chat(String),
     /// Ask for the confirmed state's digest; [`Event::Digest`] answers.
     Digest,
-    /// Ask for the view as the commands before this one left it.
-    Look(Sender<Arc<View>>),
 }
 
 /// When an edit takes effect.
@@ -183,6 +181,8 @@ impl Client {
         let woken = wake.clone();
         let thread = std::thread::Builder::new().name("antiphon-session".into()).spawn(move || {
             runtime.block_on(thread::run(participant, inbox, received, woken));
+            // A name that is still being looked up must not hold up whoever drops the client.
+            runtime.shutdown_background();
         })?;
         Ok(Client { commands: Some(commands), wake, events, view, thread: Some(thread) })
     }
@@ -199,15 +199,6 @@ impl Client {
     /// The session as it is now.
     pub fn view(&self) -> Arc<View> {
         self.view.read().clone()
-    }
-
-    /// The session as every command sent before leaves it: waits for the thread, so not for a
-    /// thread that draws. *Thread: any but audio.*
-    pub fn view_after_commands(&self) -> Arc<View> {
-        let (answer, seen) = crossbeam::channel::bounded(1);
-        self.send(Command::Look(answer));
-        // A thread that has ended drops the question, and its last view stands.
-        seen.recv().unwrap_or_else(|_| self.view())
     }
 
     /// What has happened since the last look.
