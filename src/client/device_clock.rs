@@ -27,18 +27,20 @@ pub struct DeviceClock {
 
 impl DeviceClock {
     /// Takes a block's stamp. A frame that lies behind the last one means a new engine: the map
-    /// begins again.
-    pub fn stamp(&mut self, frame: i64, now: HostNanos) {
+    /// begins again. Says whether the engine is new.
+    pub fn stamp(&mut self, frame: i64, now: HostNanos) -> bool {
+        let is_new = self.stamps.back().is_some_and(|(last, _)| frame < *last);
         if self.stamps.back().is_some_and(|(last, at)| frame < *last || now < *at) {
             self.stamps.clear();
         }
         if self.stamps.back().is_some_and(|(last, _)| *last == frame) {
-            return;
+            return is_new;
         }
         self.stamps.push_back((frame, now));
         if self.stamps.len() > WINDOW {
             self.stamps.pop_front();
         }
+        is_new
     }
 
     /// The frame that is due at a host time.

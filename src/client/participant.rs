@@ -6,6 +6,8 @@
 mod engine;
 mod session;
 mod shown;
+#[cfg(test)]
+mod tests;
 
 use std::sync::Arc;
 
@@ -25,6 +27,7 @@ use super::profile::Profile;
 use super::socket::Outgoing;
 use super::studio::{Made, Studio};
 use super::{ClientConfig, Command, Event, Link, View, When};
+use crate::param::Slot;
 use crate::pattern::Edit;
 use crate::rt::ports::{FromEngine, SessionPorts, ToEngine};
 use crate::session::{Change, Commit, Op, StampedOp};
@@ -117,9 +120,11 @@ impl Participant {
             Command::Leave => self.leave(),
             Command::Load(song, tempo_map) => self.load(*song, tempo_map),
             Command::Cursor(cursor) => self.session.presence.cursor = cursor,
-            Command::Focus(track) => self.feed.push(ToEngine::Focus(track)),
+            Command::Focus(track) => {
+                self.engine.focus = Some(track);
+                self.feed.push(ToEngine::Focus(track));
+            }
             Command::Chat(line) => self.chat(line),
-            Command::Look(answer) => drop(answer.try_send(Arc::new(self.view()))),
             Command::Digest => {
                 let (seq, digest) = (self.studio.seq(), self.studio.digest());
                 self.events.tell(Event::Digest { seq, digest }, now);
@@ -132,6 +137,7 @@ impl Participant {
     pub fn poll(&mut self) {
         let now = self.clock.now();
         self.hear_engine(now);
+        self.doze(now);
         self.rest_hands(now);
         self.promote(now);
         self.speak(now);
@@ -162,6 +168,9 @@ impl Participant {
             When::At(tick) => Some(tick),
             When::NextBar => self.engine.position_at(now).map(|tick| (tick + Beats(1)).ceil_to(BAR)),
         };
+        if let Some(reason) = edits.iter().find_map(|edit| edit.check().err()) {
+            return self.complain(reason.to_string());
+        }
         for edit in edits {
             if let (Edit::Param { slot, .. }, None) = (edit, at) {
                 self.hands.release(*slot);
@@ -179,9 +188,12 @@ impl Participant {
         }
     }
 
-    fn made(&mut self, Made { changes, commits }: Made) {
+    fn made(&mut self, Made { changes, commits, refused }: Made) {
         self.tell_engine(changes);
         commits.iter().for_each(|commit| self.confirmed(commit));
+        if let Some(reason) = refused {
+            self.complain(reason);
+        }
     }
 
     fn gesture(&mut self, edit: Edit, now: HostNanos) {
@@ -208,15 +220,19 @@ impl Participant {
     fn settle_hands(&mut self, now: HostNanos) {
         let rested = self.hands.rested(now);
         if !rested.is_empty() {
-            let ops = rested.into_iter().map(|(slot, value)| Op::Edit(Edit::Param { slot, value }));
-            self.ops(ops.map(|op| StampedOp { op, at: None }).collect());
+            let edit = |&(slot, value): &(Slot, f32)| Edit::Param { slot, value };
+            let op = |edit| StampedOp { op: Op::Edit(edit), at: None };
+            self.ops(rested.iter().map(edit).map(op).collect());
+            for crossed in rested.iter().filter(|(slot, _)| self.engine.crossed.remove(slot)) {
+                self.feed.edit(edit(crossed), None);
+            }
         }
     }
 
     fn start(&mut self, tick: Beats, now: HostNanos) {
         match self.studio.start(tick, SessionNanos(now.0 + SOLO_LEAD)) {
             Some(commit) => self.authored(commit),
-            None => self.ask(&Up::Start { tick }),
+            None => self.ask_transport(&Up::Start { tick }),
         }
     }
 
@@ -224,7 +240,7 @@ impl Participant {
         let tick = self.engine.position_at(now).unwrap_or_default();
         match self.studio.stop(SessionNanos(now.0), tick) {
             Some(commit) => self.authored(commit),
-            None => self.ask(&Up::Stop),
+            None => self.ask_transport(&Up::Stop),
         }
     }
 
@@ -264,7 +280,7 @@ impl Participant {
     fn tell_engine(&mut self, changes: Vec<Change>) {
         for change in changes {
             match change {
-                Change::Edit { edit, at } => self.feed.edit(edit, at),
+                Change::Edit { edit, at } => self.tell_edit(edit, at),
                 Change::Song => self.tell_song(),
                 Change::TempoMap(map) => self.feed.push(ToEngine::TempoMap(Box::new(map))),
                 Change::Timeline(timeline) => self.timeline_changed(timeline),
@@ -279,6 +295,7 @@ impl Participant {
         waiting.into_iter().for_each(|(at, edit)| self.feed.edit(edit, Some(at)));
         let map = self.studio.tempo_map().clone();
         self.feed.push(ToEngine::TempoMap(Box::new(map)));
+        self.engine.focus.into_iter().for_each(|track| self.feed.push(ToEngine::Focus(track)));
     }
 
     fn tell_song(&mut self) {

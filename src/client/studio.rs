@@ -22,6 +22,8 @@ pub struct Made {
     pub changes: Vec<Change>,
     /// What the machine's own sequencer has committed.
     pub commits: Vec<Commit>,
+    /// Why it has refused a frame, and taken it back: the first reason.
+    pub refused: Option<String>,
 }
 
 /// The state and who decides about it.
@@ -105,32 +107,33 @@ impl Studio {
     /// Makes ops of ours: shown at once; alone, decided at once.
     ///
     /// # Errors
-    /// What the sequencer would refuse (or has refused), for a person.
+    /// What the sequencer would refuse, for a person; nothing was changed.
     pub fn edit(&mut self, ops: Vec<StampedOp>, position: Option<Beats>) -> Result<Made, String> {
         let (_, changes) = self.replica.edit(ops).map_err(|refusal| refusal.to_string())?;
-        let mut made = Made { changes, commits: Vec::new() };
-        self.decide(position, &mut made)?;
+        let mut made = Made { changes, ..Made::default() };
+        self.decide(position, &mut made);
         Ok(made)
     }
 
-    /// Alone: lets the own sequencer answer what waits.
-    fn decide(&mut self, position: Option<Beats>, made: &mut Made) -> Result<(), String> {
-        let Some(hub) = &mut self.hub else { return Ok(()) };
+    /// Alone: lets the own sequencer answer all that waits, so that no refused frame stands before
+    /// the next edit.
+    fn decide(&mut self, position: Option<Beats>, made: &mut Made) {
+        let Some(hub) = &mut self.hub else { return };
         while let Some(Frame { cseq, base, ops }) = self.replica.next_to_send().cloned() {
             match hub.submit(SELF, Role::Owner, cseq, base, ops, position) {
                 Ok(crate::session::Outcome::Committed(commit)) => {
-                    made.changes.extend(self.replica.commit(&commit).map_err(|error| error.to_string())?);
+                    // The hub's next commit is the replica's: they began with one state.
+                    made.changes.extend(self.replica.commit(&commit).expect("the hub's next commit"));
                     made.commits.push(commit);
                 }
                 // A fresh number is no retry.
                 Ok(crate::session::Outcome::Duplicate { .. }) => {}
                 Err(refusal) => {
                     made.changes.extend(self.replica.nack(cseq));
-                    return Err(refusal.to_string());
+                    made.refused.get_or_insert(refusal.to_string());
                 }
             }
         }
-        Ok(())
     }
 
     /// Alone: starts the transport, so that `tick` sounds at `at`.
@@ -167,9 +170,12 @@ impl Studio {
         self.replica.gesture(me, slot, value)
     }
 
-    /// A gesture ended without a commit.
+    /// Another's gesture ended without a commit. Where this machine's own hand has taken the
+    /// parameter meanwhile, it keeps it.
     pub fn end_gesture(&mut self, slot: Slot) -> Vec<Change> {
-        self.replica.end_gesture(slot)
+        let me = self.replica.client().unwrap_or_default();
+        let mine = self.replica.gestures().any(|(held, author, _)| held == slot && author == me);
+        if mine { Vec::new() } else { self.replica.end_gesture(slot) }
     }
 
     /// A commit of the session.
@@ -262,5 +268,40 @@ mod tests {
         studio.welcome(ClientId(4), Role::Editor, Cseq(0), Catchup::Delta(Vec::new())).expect("welcome");
         assert_eq!((studio.song().seed, studio.unsaved()), (9, 1));
         assert_eq!(studio.next_to_send().map(|frame| frame.cseq), Some(Cseq(1)));
+    }
+
+    #[test]
+    fn a_refused_frame_takes_back_itself_alone_and_blocks_nothing() {
+        let mut studio = Studio::alone(Song::new(), TempoMap::default());
+        let stamped = |at| StampedOp { op: Op::Edit(Edit::Seed(1)), at: Some(Beats(at)) };
+        let many = (1..=crate::session::MAX_WAITING as i64 + 600).map(stamped).collect();
+        let made = studio.edit(many, None).expect("within the bounds of an edit");
+        assert!(made.refused.is_some());
+        assert_eq!((studio.unsaved(), studio.waiting().len()), (0, crate::session::MAX_WAITING));
+        // Told in order: what arrives ends what waits.
+        let mut engine = Vec::new();
+        for change in made.changes {
+            match change {
+                Change::Edit { at: Some(at), edit } => engine.push((at, edit)),
+                Change::Edit { at: None, .. } => engine.clear(),
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(engine, studio.waiting());
+        let made = studio.edit(vec![StampedOp { op: Op::Edit(Edit::Seed(5)), at: None }], None);
+        assert_eq!(made.expect("an edit").refused, None);
+        assert_eq!((studio.song().seed, studio.unsaved()), (5, 0));
+    }
+
+    #[test]
+    fn a_hand_that_takes_over_anothers_gesture_is_not_let_go_with_it() {
+        use crate::param::{Owner, Param};
+        let slot = Slot::new(Owner::Master, Param::Level);
+        let mut studio = Studio::joining(Song::new(), TempoMap::default());
+        studio.welcome(ClientId(4), Role::Editor, Cseq(0), Catchup::Delta(Vec::new())).expect("welcome");
+        studio.gesture(ClientId(9), slot, 0.25);
+        studio.own_gesture(slot, 0.5);
+        assert!(studio.end_gesture(slot).is_empty());
+        assert_eq!(studio.song().params[slot.index()], 0.5);
     }
 }

@@ -1,9 +1,11 @@
 //! What comes from the engine, and the session's transport on its way there.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use super::Participant;
 use crate::client::device_clock::DeviceClock;
 use crate::client::{AudioMatch, Event};
-use crate::param::{MAX_TRACKS, Slot};
+use crate::param::{MAX_TRACKS, Slot, TrackIndex};
 use crate::pattern::Edit;
 use crate::rt::ports::{FromEngine, Meter, ToEngine};
 use crate::session::Timeline;
@@ -12,6 +14,11 @@ use crate::time::{Beats, Clock, HostNanos, SessionNanos, TICKS_PER_BEAT};
 /// Messages taken from the ring in one look, so that a flood cannot keep the thread from its other
 /// work.
 const ONE_LOOK: usize = 8192;
+/// A playing engine tells its position 20 times a second; one that tells nothing for this long has
+/// been suspended by its host, and its position goes nowhere.
+const SILENCE: i64 = 2_000_000_000;
+/// A host's move may still have crossed an edit that was told this long ago.
+const CROSSING: i64 = 250_000_000;
 
 /// The engine as its messages tell of it.
 #[derive(Default)]
@@ -29,6 +36,13 @@ pub struct EngineSide {
     pub scheduled: Option<Timeline>,
     /// Whether equal input gave equal samples.
     pub audio: AudioMatch,
+    /// The track that live notes play, once somebody chose.
+    pub focus: Option<TrackIndex>,
+    /// When the engine was last told to write a parameter.
+    told: BTreeMap<Slot, HostNanos>,
+    /// Parameters that the host moved while such a write may have been on its way: the engine may
+    /// hold either value, and is told again when the hand rests.
+    pub crossed: BTreeSet<Slot>,
 }
 
 impl EngineSide {
@@ -70,7 +84,9 @@ impl Participant {
                     self.events.tell(Event::Fingerprint(bar), now);
                 }
                 FromEngine::Position { tick, micro_bpm, frame, now: due } => {
-                    self.engine.device.stamp(frame, due);
+                    if self.engine.device.stamp(frame, due) {
+                        self.tell_new_engine();
+                    }
                     self.engine.micro_bpm = micro_bpm;
                     self.engine.position = tick.map(|tick| (tick, due));
                     if tick.is_none() {
@@ -87,6 +103,35 @@ impl Participant {
         }
     }
 
+    /// Takes a position for none that the engine has not told anew.
+    pub(super) fn doze(&mut self, now: HostNanos) {
+        if self.engine.position.is_some_and(|(_, at)| now - at > SILENCE) {
+            self.engine.position = None;
+            self.engine.lamps = [None; MAX_TRACKS];
+            self.shown.stale();
+        }
+    }
+
+    /// An engine was built over the song and the rings of the one before: it lacks what waited there.
+    fn tell_new_engine(&mut self) {
+        self.engine.focus.into_iter().for_each(|track| self.feed.push(ToEngine::Focus(track)));
+        for (at, edit) in self.studio.waiting() {
+            self.feed.edit(edit, Some(at));
+        }
+        let timeline = self.studio.timeline();
+        if timeline.playing {
+            self.engine.scheduled = Some(timeline);
+        }
+    }
+
+    /// Tells the engine an edit.
+    pub(super) fn tell_edit(&mut self, edit: Edit, at: Option<Beats>) {
+        if let (Edit::Param { slot, .. }, None) = (edit, at) {
+            self.engine.told.insert(slot, self.clock.now());
+        }
+        self.feed.edit(edit, at);
+    }
+
     /// A host parameter moved. It sounds already, so the engine is not told again; a value that the
     /// session expects is an echo.
     fn param_moved(&mut self, slot: Slot, value: f32, now: HostNanos) {
@@ -98,6 +143,9 @@ impl Participant {
             return;
         }
         self.stir();
+        if self.engine.told.get(&slot).is_some_and(|told| now - *told < CROSSING) {
+            self.engine.crossed.insert(slot);
+        }
         self.hands.moved(slot, value, now);
         // The engine has it already.
         let _ = self.studio.own_gesture(slot, value);

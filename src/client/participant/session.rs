@@ -54,16 +54,21 @@ impl SessionSide {
 }
 
 impl Participant {
-    /// Goes to a session. What is shown and sounds stays until it welcomes us.
+    /// Goes to a session. What is shown and sounds stays until it welcomes us. Joining the one we
+    /// are in connects anew and keeps what waits for it.
     pub(super) fn join(&mut self, link: Link) {
         let link = self.profile.with_secret(link);
         if let Err(error) = self.profile.remember(&link) {
             tracing::warn!(%error, "the invite is not kept");
         }
-        let (song, map) = (self.studio.song().clone(), self.studio.tempo_map().clone());
-        self.studio = Studio::joining(song, map);
-        self.session = SessionSide::default();
-        self.engine.audio = AudioMatch::Settling;
+        let joined = self.network.link();
+        if joined.is_some_and(|joined| (&joined.server, &joined.session) == (&link.server, &link.session)) {
+            self.unplug();
+        } else {
+            let (song, map) = (self.studio.song().clone(), self.studio.tempo_map().clone());
+            self.go_on_with(Studio::joining(song, map));
+            self.engine.audio = AudioMatch::Settling;
+        }
         self.shown.session = Some(link.to_string());
         self.shown.notice = None;
         self.connection(Connection::Connecting);
@@ -75,12 +80,31 @@ impl Participant {
     pub(super) fn leave(&mut self) {
         self.network.leave();
         let (song, map) = (self.studio.song().clone(), self.studio.tempo_map().clone());
-        self.studio = Studio::alone(song, map);
-        self.session = SessionSide::default();
+        self.go_on_with(Studio::alone(song, map));
         self.shown.session = None;
         self.shown.peers.clear();
         self.shown.clock = Default::default();
         self.connection(Connection::Solo);
+    }
+
+    /// Leaves one session's state for another's: the engine forgets what waits for its beat in the
+    /// old one, and a start that is timed by its clock.
+    fn go_on_with(&mut self, studio: Studio) {
+        let waited = !self.studio.waiting().is_empty();
+        self.studio = studio;
+        self.session = SessionSide::default();
+        self.engine.scheduled = None;
+        if waited {
+            self.tell_song();
+        }
+    }
+
+    /// Nothing is under way any more: what is unanswered leaves again with the next welcome.
+    fn unplug(&mut self) {
+        let changes = self.studio.disconnect();
+        self.tell_engine(changes);
+        self.session.sent.clear();
+        self.session.told = None;
     }
 
     fn hello(&self, link: &Link) -> Hello {
@@ -122,10 +146,7 @@ impl Participant {
             return;
         }
         let now = self.clock.now();
-        let changes = self.studio.disconnect();
-        self.tell_engine(changes);
-        self.session.sent.clear();
-        self.session.told = None;
+        self.unplug();
         let retry_ms = self.network.lost(now);
         self.connection(Connection::Offline { retry_ms, reason });
     }
@@ -364,12 +385,12 @@ impl Participant {
         }
     }
 
-    /// Asks the server for what it does at once or not at all.
-    pub(super) fn ask(&mut self, frame: &Up) {
-        match self.shown.connection {
-            Connection::Online => self.network.send(frame),
-            _ => self
-                .complain("there is no connection to the session; edits wait for it, this does not".into()),
+    /// Asks the server to move the session's transport, which is not ours alone.
+    pub(super) fn ask_transport(&mut self, frame: &Up) {
+        if self.shown.connection == Connection::Online {
+            self.network.send(frame);
+        } else {
+            self.complain("the session's transport cannot be reached until the connection is back".into());
         }
     }
 
@@ -377,7 +398,7 @@ impl Participant {
     pub(super) fn chat(&mut self, line: String) {
         let line: String = line.trim().chars().take(CHAT).collect();
         if !line.is_empty() {
-            self.ask(&Up::Chat(line));
+            self.network.send(&Up::Chat(line));
         }
     }
 }

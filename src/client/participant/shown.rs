@@ -73,8 +73,7 @@ impl Participant {
         self.shown.stale = false;
     }
 
-    /// What there is to see now.
-    pub(super) fn view(&self) -> View {
+    fn view(&self) -> View {
         let shown = &self.shown;
         View {
             song: self.studio.song().clone(),
