@@ -14,6 +14,11 @@ pub const RATE: u32 = 44_100;
 /// Its block: large, as on a mixing desk.
 pub const BLOCK: u32 = 1_024;
 
+/// Frames by which the tape track's recording lies late: it hears the groove's track one block on.
+/// (Measured with a plugin that sounds from the first frame on; the report's figures do not come
+/// from this recording.)
+pub const TAPE_LATE: u64 = BLOCK as u64;
+
 const SCRIPT: &str = include_str!("ardour.lua");
 const LIBRARIES: &str = "/usr/lib/ardour7";
 /// Ardour's own start on a busy machine.

@@ -313,7 +313,7 @@ impl Pictures<'_> {
     fn draw(&self, place: &Place<'_>, profiles: &[PathBuf]) -> Result<Vec<PathBuf>> {
         let (samples_a, rate_a) = plot::read(self.recording, self.frame)?;
         let take = self.takes.last().context("Ardour recorded nothing")?;
-        let (samples_b, rate_b) = plot::read(&take[0], 0)?;
+        let (samples_b, rate_b) = plot::read(&take[0], ardour::TAPE_LATE)?;
         let stereo = place.out.join("studio-b.wav");
         join_channels(take, &stereo)?;
         let waves = [
@@ -371,8 +371,8 @@ impl Pictures<'_> {
 
 /// One stereo file of Ardour's two mono ones.
 fn join_channels(take: &[PathBuf; 2], to: &PathBuf) -> Result<()> {
-    let (left, rate) = plot::read(&take[0], 0)?;
-    let (right, _) = plot::read(&take[1], 0)?;
+    let (left, rate) = plot::read(&take[0], ardour::TAPE_LATE)?;
+    let (right, _) = plot::read(&take[1], ardour::TAPE_LATE)?;
     let spec = hound::WavSpec {
         channels: 2,
         sample_rate: rate,

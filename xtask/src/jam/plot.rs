@@ -150,7 +150,7 @@ fn path_panel(panel: &Panel<'_>, path: &PathOf, letters: bool) -> Drawn {
         .map(|point| point.0)
         .chain(path.edits.iter().map(|edit| edit.0))
         .fold(1.0, f64::max)
-        + 0.5;
+        + 2.5;
     let mut builder = ChartBuilder::on(panel);
     builder.margin(12).margin_right(24);
     if letters {
