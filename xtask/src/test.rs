@@ -24,10 +24,12 @@ pub struct Arguments {
 }
 
 /// Everything at once, so that the programs, the plugin and all tests share one build.
-const FEATURES: &str = "standalone,server";
+const FEATURES: &str = "antiphon/standalone,antiphon/server";
 
-/// Test programs that run in release as well: the same song must give the same fingerprints there.
-const IN_RELEASE: [&str; 2] = ["engine", "realtime"];
+/// The test program that runs in release as well: the same song must give the same fingerprints
+/// there. It needs no feature, so that little is built for it. (The allocation guard of `realtime`
+/// exists in development builds alone.)
+const IN_RELEASE: &str = "engine";
 
 /// `cargo xtask test`.
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -42,11 +44,8 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     let bundled = bundle::bundle(Profile::Release);
     if let Ok(bundle) = &bundled {
         let filter = arguments.filter.as_deref();
-        count.suite("tests", || suite(nextest, "", &[], Some(bundle), filter));
-        let programs = test_programs(&IN_RELEASE);
-        if !programs.is_empty() {
-            count.suite("tests in release", || suite(nextest, "release", &programs, None, filter));
-        }
+        count.suite("tests", || tests(nextest, bundle, filter));
+        count.suite("the engine's tests in release", || tests_in_release(nextest, filter));
         if filter.is_none() {
             count.check("the standalone opens its window", window::opens(bundle));
             #[cfg(target_os = "linux")]
@@ -67,56 +66,26 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     }
 }
 
-/// Those of the named test programs that exist.
-fn test_programs(names: &[&'static str]) -> Vec<&'static str> {
-    let tests = steps::root().join("tests");
-    let exists =
-        |name: &&&str| tests.join(format!("{name}.rs")).exists() || tests.join(name).join("main.rs").exists();
-    names.iter().filter(exists).copied().collect()
-}
-
-/// Runs a suite of Rust tests and gives passed and failed. An empty list of programs is the whole
-/// workspace.
-fn suite(
-    nextest: bool,
-    profile: &str,
-    programs: &[&str],
-    bundle: Option<&Bundle>,
-    filter: Option<&str>,
-) -> Result<(usize, usize)> {
-    let mut command = steps::cargo(if nextest { "nextest run --profile ci --no-tests pass" } else { "test" });
-    if programs.is_empty() {
-        command.args(["--workspace", "--lib", "--bins", "--tests"]);
-    } else {
-        command.args(["--package", "antiphon"]);
-        programs.iter().for_each(|name| {
-            command.args(["--test", name]);
-        });
-    }
-    command.args(["--features", &feature_list(programs.is_empty())]);
-    match (profile, nextest) {
-        ("", _) => {}
-        (name, true) => drop(command.args(["--cargo-profile", name])),
-        (name, false) => drop(command.args(["--profile", name])),
-    }
-    if !nextest {
-        command.arg("--no-fail-fast");
-    }
+/// Runs every Rust test of the workspace and gives passed and failed.
+fn tests(nextest: bool, bundle: &Bundle, filter: Option<&str>) -> Result<(usize, usize)> {
+    let mut command = runner(nextest);
+    command.args(["--workspace", "--lib", "--bins", "--tests", "--features", FEATURES]);
     command.args(filter);
-    if let Some(bundle) = bundle {
-        command.env("ANTIPHON_CLAP", &bundle.clap);
-        command.env("ANTIPHON_VST3", &bundle.vst3);
-        command.env("ANTIPHON_PYTHON", setup::python());
-    }
+    command.env("ANTIPHON_CLAP", &bundle.clap);
+    command.env("ANTIPHON_VST3", &bundle.vst3);
+    command.env("ANTIPHON_PYTHON", setup::python());
     tee(&mut command)
 }
 
-/// Features as `cargo` wants them: qualified by package where the whole workspace is meant.
-fn feature_list(workspace: bool) -> String {
-    match workspace {
-        true => FEATURES.split(',').map(|name| format!("antiphon/{name}")).collect::<Vec<_>>().join(","),
-        false => FEATURES.to_owned(),
-    }
+fn tests_in_release(nextest: bool, filter: Option<&str>) -> Result<(usize, usize)> {
+    let mut command = runner(nextest);
+    command.args(["--package", "antiphon", "--test", IN_RELEASE, "--release"]);
+    command.args(filter);
+    tee(&mut command)
+}
+
+fn runner(nextest: bool) -> Command {
+    steps::cargo(if nextest { "nextest run --profile ci --no-tests pass" } else { "test --no-fail-fast" })
 }
 
 /// Runs a test runner, shows what it says, and reads its count.

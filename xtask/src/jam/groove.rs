@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use serde_json::Value;
 
 use super::ardour::{self, Ardour};
@@ -54,6 +54,9 @@ impl Groove {
                     tracks.push(name);
                 }
             }
+        }
+        if tracks.is_empty() {
+            bail!("{file} has no pattern: the jam edits the steps of a `seq`");
         }
         let automated = tracks.iter().position(|name| name == "bass").map_or(1, |at| at + 1);
         Ok(Groove { bpm, tracks, automated })
