@@ -88,6 +88,8 @@ pub enum Command {
     Chat(String),
     /// Ask for the confirmed state's digest; [`Event::Digest`] answers.
     Digest,
+    /// Ask for the view as the commands before this one left it.
+    Look(Sender<Arc<View>>),
 }
 
 /// When an edit takes effect.
@@ -199,6 +201,15 @@ impl Client {
     /// The session as it is now.
     pub fn view(&self) -> Arc<View> {
         self.view.read().clone()
+    }
+
+    /// The session as every command sent before leaves it: waits for the thread, so not for a
+    /// thread that draws. *Thread: any but audio.*
+    pub fn view_after_commands(&self) -> Arc<View> {
+        let (answer, seen) = crossbeam::channel::bounded(1);
+        self.send(Command::Look(answer));
+        // A thread that has ended drops the question, and its last view stands.
+        seen.recv().unwrap_or_else(|_| self.view())
     }
 
     /// What has happened since the last look.

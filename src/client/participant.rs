@@ -125,6 +125,7 @@ impl Participant {
                 self.feed.push(ToEngine::Focus(track));
             }
             Command::Chat(line) => self.chat(line),
+            Command::Look(answer) => drop(answer.try_send(Arc::new(self.view()))),
             Command::Digest => {
                 let (seq, digest) = (self.studio.seq(), self.studio.digest());
                 self.events.tell(Event::Digest { seq, digest }, now);
@@ -232,7 +233,7 @@ impl Participant {
     fn start(&mut self, tick: Beats, now: HostNanos) {
         match self.studio.start(tick, SessionNanos(now.0 + SOLO_LEAD)) {
             Some(commit) => self.authored(commit),
-            None => self.ask_transport(&Up::Start { tick }),
+            None => self.ask(&Up::Start { tick }),
         }
     }
 
@@ -240,7 +241,7 @@ impl Participant {
         let tick = self.engine.position_at(now).unwrap_or_default();
         match self.studio.stop(SessionNanos(now.0), tick) {
             Some(commit) => self.authored(commit),
-            None => self.ask_transport(&Up::Stop),
+            None => self.ask(&Up::Stop),
         }
     }
 

@@ -172,7 +172,7 @@ impl Peer {
     }
 
     fn obey(&mut self, line: &str) -> anyhow::Result<()> {
-        let view = self.client.view();
+        let view = self.client.view_after_commands();
         let order = match Order::read(line, &view.song) {
             Ok(order) => order,
             Err(error) => return tell(json!({"event": "error", "message": error.to_string()})),
@@ -231,7 +231,7 @@ impl Peer {
             let message = text::report(&reading.warnings, &source, &name);
             tell(json!({"event": "warning", "message": message}))?;
         }
-        let view = self.client.view();
+        let view = self.client.view_after_commands();
         self.client.send(Command::Tempo(reading.tempo));
         let edits = reading.song.edits_since(&view.song);
         if !edits.is_empty() {

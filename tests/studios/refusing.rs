@@ -1,6 +1,6 @@
 //! What a peer says when it may not come in, or does not understand.
 
-use crate::peer::Peer;
+use crate::peer::{Peer, text};
 use crate::server_process::{Invite, Server};
 
 /// Starts a peer on a wrong link: it says why and ends with an error.
@@ -62,6 +62,36 @@ fn a_command_that_makes_no_sense_is_an_error_and_no_end() {
         assert!(message.contains(because), "{order:?}: {message}");
     }
     peer.order("set master.level 0.5");
+    peer.state_when(|notation| notation.contains("level master: 0.5"));
+    assert!(peer.quit());
+}
+
+#[test]
+fn a_script_need_not_wait_between_its_lines() {
+    let server = Server::start();
+    let groove = tempfile::NamedTempFile::new().expect("a file");
+    std::fs::write(groove.path(), crate::GROOVE).expect("a written file");
+    let mut peer = Peer::join(&server.link(&server.session("editor")), "script", &[]);
+    peer.order(&format!("load {}", groove.path().display()));
+    peer.order("step kick 2 on");
+    peer.order("state");
+    let notation = peer.until("state", |line| Some(text(line, "notation").to_owned()));
+    assert!(notation.contains("seq kick: X.x.x..."), "{notation}");
+    assert_eq!(peer.all("error").count(), 0);
+    assert!(peer.quit());
+}
+
+#[test]
+fn a_start_without_a_connection_is_an_error_and_edits_wait() {
+    let mut server = Server::start();
+    let mut peer = Peer::join(&server.link(&server.session("editor")), "alone", &[]);
+    server.kill();
+    peer.until("offline", |_| Some(()));
+    peer.order("play");
+    let message = peer.until("error", |line| Some(line["message"].to_string()));
+    assert!(message.contains("no connection"), "{message}");
+    peer.order("set master.level 0.5");
+    server.restart_in_place();
     peer.state_when(|notation| notation.contains("level master: 0.5"));
     assert!(peer.quit());
 }

@@ -385,12 +385,12 @@ impl Participant {
         }
     }
 
-    /// Asks the server to move the session's transport, which is not ours alone.
-    pub(super) fn ask_transport(&mut self, frame: &Up) {
-        if self.shown.connection == Connection::Online {
-            self.network.send(frame);
-        } else {
-            self.complain("the session's transport cannot be reached until the connection is back".into());
+    /// Asks the server for what it does at once or not at all.
+    pub(super) fn ask(&mut self, frame: &Up) {
+        match self.shown.connection {
+            Connection::Online => self.network.send(frame),
+            _ => self
+                .complain("there is no connection to the session; edits wait for it, this does not".into()),
         }
     }
 
@@ -398,7 +398,7 @@ impl Participant {
     pub(super) fn chat(&mut self, line: String) {
         let line: String = line.trim().chars().take(CHAT).collect();
         if !line.is_empty() {
-            self.network.send(&Up::Chat(line));
+            self.ask(&Up::Chat(line));
         }
     }
 }

@@ -73,7 +73,8 @@ impl Participant {
         self.shown.stale = false;
     }
 
-    fn view(&self) -> View {
+    /// What there is to see now.
+    pub(super) fn view(&self) -> View {
         let shown = &self.shown;
         View {
             song: self.studio.song().clone(),
