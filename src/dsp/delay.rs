@@ -7,6 +7,7 @@ use super::{QUANTUM, Quantum, RATE};
 pub const DELAY_MAX_SECONDS: f32 = 2.0;
 
 const LENGTH: usize = 96_000 + QUANTUM;
+const SHARE: f32 = 1.0 / QUANTUM as f32;
 /// Samples over which the echo crosses from an old time to a new one: 21 ms.
 const CROSSING: u32 = 1024;
 
@@ -29,6 +30,8 @@ pub struct Delay {
     crossing_left: u32,
     feedback: f32,
     mix: f32,
+    /// What `mix` means.
+    balance: Balance,
     /// Nothing was heard since the last reset.
     fresh: bool,
 }
@@ -46,6 +49,7 @@ impl Delay {
             crossing_left: 0,
             feedback: 0.0,
             mix: 0.0,
+            balance: Balance::DRY,
             fresh: true,
         }
     }
@@ -54,7 +58,8 @@ impl Delay {
     pub fn reset(&mut self) {
         self.fresh = true;
         (self.write, self.written, self.quiet) = (0, 0, LENGTH);
-        (self.crossing_left, self.feedback, self.mix) = (0, 0.0, 0.0);
+        (self.crossing_left, self.feedback) = (0, 0.0);
+        (self.mix, self.balance) = (0.0, Balance::DRY);
     }
 
     /// Whether silence in gives silence out from here on.
@@ -67,7 +72,7 @@ impl Delay {
         let mix = bound(mix, 0.0, 1.0);
         let feedback = bound(feedback, 0.0, 0.95);
         if self.fresh {
-            (self.feedback, self.mix) = (feedback, mix);
+            (self.feedback, self.mix, self.balance) = (feedback, mix, Balance::of(mix));
         }
         if mix == 0.0 && self.mix == 0.0 {
             self.reset();
@@ -76,18 +81,17 @@ impl Delay {
         }
         self.fresh = false;
         self.head_for(time_s);
-        const SHARE: f32 = 1.0 / QUANTUM as f32;
-        let (dry, wet) = balance(self.mix);
-        let (dry_to, wet_to) = balance(mix);
-        let (dry_step, wet_step) = ((dry_to - dry) * SHARE, (wet_to - wet) * SHARE);
-        let feedback_step = (feedback - self.feedback) * SHARE;
-        for (n, sample) in io.iter_mut().enumerate() {
-            let back = (QUANTUM - 1 - n) as f32;
-            let echo = self.echo();
-            self.put(snap(*sample + (feedback - feedback_step * back) * echo));
-            *sample = (dry_to - dry_step * back) * *sample + (wet_to - wet_step * back) * echo;
+        let to = if mix == self.mix { self.balance } else { Balance::of(mix) };
+        let from = self.balance;
+        let echo = self.echo();
+        let mut written = [0.0; QUANTUM];
+        for n in 0..QUANTUM {
+            let at = |from: f32, to: f32| to - (to - from) * (SHARE * (QUANTUM - 1 - n) as f32);
+            written[n] = snap(io[n] + at(self.feedback, feedback) * echo[n]);
+            io[n] = at(from.dry, to.dry) * io[n] + at(from.wet, to.wet) * echo[n];
         }
-        (self.feedback, self.mix) = (feedback, mix);
+        self.put(&written);
+        (self.feedback, self.mix, self.balance) = (feedback, mix, to);
     }
 
     fn head_for(&mut self, time_s: f32) {
@@ -99,36 +103,51 @@ impl Delay {
         }
     }
 
+    /// The next quantum of what the taps hear. The shortest echo is longer than a quantum, so all of
+    /// it is in the line already.
     #[inline]
-    fn echo(&mut self) -> f32 {
-        if self.crossing_left == 0 {
-            return self.ago(self.tap);
+    fn echo(&mut self) -> Quantum {
+        let mut echo = self.ago(self.tap);
+        if self.crossing_left > 0 {
+            let next = self.ago(self.next_tap);
+            for n in 0..QUANTUM {
+                let left = self.crossing_left.saturating_sub(n as u32 + 1);
+                echo[n] = next[n] + (echo[n] - next[n]) * (left as f32 * (1.0 / CROSSING as f32));
+            }
+            self.crossing_left = self.crossing_left.saturating_sub(QUANTUM as u32);
+            if self.crossing_left == 0 {
+                self.tap = self.next_tap;
+            }
         }
-        self.crossing_left -= 1;
-        if self.crossing_left == 0 {
-            self.tap = self.next_tap;
-            return self.ago(self.tap);
-        }
-        let old = self.crossing_left as f32 * (1.0 / CROSSING as f32);
-        let (from, to) = (self.ago(self.tap), self.ago(self.next_tap));
-        to + (from - to) * old
+        echo
     }
 
+    /// The quantum that was written so many samples ago; zeros from before the last reset.
     #[inline]
-    fn ago(&self, samples: usize) -> f32 {
-        if samples > self.written {
-            return 0.0;
-        }
+    fn ago(&self, samples: usize) -> Quantum {
         let at = self.write + LENGTH - samples;
-        self.line[if at >= LENGTH { at - LENGTH } else { at }]
+        let at = if at >= LENGTH { at - LENGTH } else { at };
+        let mut out = [0.0; QUANTUM];
+        let straight = (LENGTH - at).min(QUANTUM);
+        if straight == QUANTUM {
+            out.copy_from_slice(&self.line[at..at + QUANTUM]);
+        } else {
+            out[..straight].copy_from_slice(&self.line[at..]);
+            out[straight..].copy_from_slice(&self.line[..QUANTUM - straight]);
+        }
+        let before = samples.saturating_sub(self.written).min(QUANTUM);
+        out[..before].fill(0.0);
+        out
     }
 
+    /// Writes a quantum; the line is a whole number of them long.
     #[inline]
-    fn put(&mut self, value: f32) {
-        self.line[self.write] = value;
-        self.write = if self.write + 1 == LENGTH { 0 } else { self.write + 1 };
-        self.written = (self.written + 1).min(LENGTH);
-        self.quiet = if value == 0.0 { (self.quiet + 1).min(LENGTH) } else { 0 };
+    fn put(&mut self, values: &Quantum) {
+        self.line[self.write..self.write + QUANTUM].copy_from_slice(values);
+        self.write = if self.write + QUANTUM == LENGTH { 0 } else { self.write + QUANTUM };
+        self.written = (self.written + QUANTUM).min(LENGTH);
+        let zeros = values.iter().rev().take_while(|value| **value == 0.0).count();
+        self.quiet = if zeros == QUANTUM { (self.quiet + QUANTUM).min(LENGTH) } else { zeros };
     }
 }
 
@@ -138,13 +157,24 @@ impl Default for Delay {
     }
 }
 
-/// Gains of input and echo at a mix: equal power, exactly (1, 0) at 0 and (0, 1) at 1.
-fn balance(mix: f32) -> (f32, f32) {
-    if mix <= 0.0 {
-        (1.0, 0.0)
-    } else if mix >= 1.0 {
-        (0.0, 1.0)
-    } else {
-        (cos_turns(mix * 0.25), sin_turns(mix * 0.25))
+/// Gains of input and echo.
+#[derive(Clone, Copy, Debug)]
+struct Balance {
+    dry: f32,
+    wet: f32,
+}
+
+impl Balance {
+    const DRY: Balance = Balance { dry: 1.0, wet: 0.0 };
+
+    /// At a mix: equal power, exactly (1, 0) at 0 and (0, 1) at 1.
+    fn of(mix: f32) -> Balance {
+        if mix <= 0.0 {
+            Balance::DRY
+        } else if mix >= 1.0 {
+            Balance { dry: 0.0, wet: 1.0 }
+        } else {
+            Balance { dry: cos_turns(mix * 0.25), wet: sin_turns(mix * 0.25) }
+        }
     }
 }

@@ -18,6 +18,8 @@ pub struct Drive {
     dry: f32,
     pushed: f32,
     amount: f32,
+    /// What `amount` means.
+    push: Push,
     mix: f32,
     presence: f32,
     /// Nothing was heard since the last reset.
@@ -33,6 +35,7 @@ impl Drive {
             dry: 0.0,
             pushed: 0.0,
             amount: 0.0,
+            push: Push::NONE,
             mix: 0.0,
             presence: 0.0,
             fresh: true,
@@ -60,34 +63,52 @@ impl Drive {
             *self = Drive { fresh: false, ..Drive::new() };
             return;
         }
+        let to = if amount == self.amount { self.push } else { Push::of(amount) };
         if self.fresh || self.presence == 0.0 {
-            self.amount = amount;
+            self.push = to;
         }
-        let mut gain = Ramp::new(push(self.amount), push(amount));
-        let mut level = Ramp::new(level_after(self.amount), level_after(amount));
-        let mut wet = Ramp::new(self.mix, mix);
-        let mut here = Ramp::new(self.presence, presence);
-        for sample in io.iter_mut() {
-            let (gain, level, wet, here) = (gain.next(), level.next(), wet.next(), here.next());
-            let [first, second] = self.up.split(*sample);
-            let first = self.shape(first, gain, level, wet);
-            let second = self.shape(second, gain, level, wet);
-            let driven = self.down.join(first, second);
-            *sample += here * (driven - *sample);
+        let settings = Settings {
+            gain: line(self.push.gain, to.gain),
+            level: line(self.push.level, to.level),
+            wet: line(self.mix, mix),
+        };
+        let mut twice = self.up.split(io);
+        self.shape(&mut twice, &settings);
+        let driven = self.down.join(&twice);
+        let here = line(self.presence, presence);
+        for n in 0..QUANTUM {
+            io[n] += here[n] * (driven[n] - io[n]);
         }
-        (self.amount, self.mix, self.presence) = (amount, mix, presence);
+        (self.amount, self.push, self.mix, self.presence) = (amount, to, mix, presence);
         self.fresh = false;
     }
 
-    /// One sample at twice the rate.
+    /// The clipper, at twice the rate.
     #[inline]
-    fn shape(&mut self, x: f32, gain: f32, level: f32, wet: f32) -> f32 {
-        let (was, was_pushed) = (self.dry, self.pushed);
-        (self.dry, self.pushed) = (x, x * gain);
-        // The dry signal takes the same half-sample average that the antiderivative implies.
-        let dry = 0.5 * (x + was);
-        dry + wet * (level * clip_mean(was_pushed, self.pushed) - dry)
+    fn shape(&mut self, io: &mut [Twice; QUANTUM], Settings { gain, level, wet }: &Settings) {
+        let pushed: [Twice; QUANTUM] = std::array::from_fn(|n| io[n].map(|x| x * gain[n]));
+        let (mut was, mut was_pushed) = (self.dry, self.pushed);
+        (self.dry, self.pushed) = (io[QUANTUM - 1][1], pushed[QUANTUM - 1][1]);
+        for n in 0..QUANTUM {
+            let ([first, second], [first_pushed, second_pushed]) = (io[n], pushed[n]);
+            let before = [was, first];
+            let before_pushed = [was_pushed, first_pushed];
+            (was, was_pushed) = (second, second_pushed);
+            for half in 0..2 {
+                // The dry signal takes the same half-sample average that the antiderivative implies.
+                let dry = 0.5 * (io[n][half] + before[half]);
+                let clipped = level[n] * clip_mean(before_pushed[half], pushed[n][half]);
+                io[n][half] = dry + wet[n] * (clipped - dry);
+            }
+        }
     }
+}
+
+/// The settings at each sample of a quantum.
+struct Settings {
+    gain: Quantum,
+    level: Quantum,
+    wet: Quantum,
 }
 
 impl Default for Drive {
@@ -96,52 +117,54 @@ impl Default for Drive {
     }
 }
 
-/// Gain into the clipper.
-fn push(amount: f32) -> f32 {
-    exp2(4.5 * amount)
+/// What an amount means.
+#[derive(Clone, Copy, Debug)]
+struct Push {
+    /// Gain into the clipper.
+    gain: f32,
+    /// Gain after it.
+    level: f32,
 }
 
-/// Gain after it.
-fn level_after(amount: f32) -> f32 {
-    0.5 / soft_clip(0.5 * push(amount))
+impl Push {
+    /// That of amount 0.
+    const NONE: Push = Push { gain: 1.0, level: 0.5 / soft_clip(0.5) };
+
+    fn of(amount: f32) -> Push {
+        let gain = exp2(4.5 * amount);
+        Push { gain, level: 0.5 / soft_clip(0.5 * gain) }
+    }
 }
 
 /// A straight line over one quantum that ends exactly.
-struct Ramp {
-    to: f32,
-    step: f32,
-    left: f32,
-}
-
-impl Ramp {
-    fn new(from: f32, to: f32) -> Ramp {
-        Ramp { to, step: (to - from) * (1.0 / QUANTUM as f32), left: QUANTUM as f32 }
+#[inline]
+fn line(from: f32, to: f32) -> Quantum {
+    let step = (to - from) * (1.0 / QUANTUM as f32);
+    let mut line = [0.0; QUANTUM];
+    for (n, value) in line.iter_mut().enumerate() {
+        *value = to - step * (QUANTUM - 1 - n) as f32;
     }
-
-    #[inline]
-    fn next(&mut self) -> f32 {
-        self.left -= 1.0;
-        self.to - self.step * self.left
-    }
+    line
 }
 
 /// The mean of [`soft_clip`] between two inputs: the difference of its antiderivative over their
-/// distance, factored so that nothing cancels when they lie close.
+/// distance, arranged without branches so that nothing cancels when they lie close. Of each input,
+/// the part within ±1 follows the curve and the part beyond lies on the flat top.
 #[inline]
 fn clip_mean(a: f32, b: f32) -> f32 {
-    let (low, high) = if a < b { (a, b) } else { (b, a) };
-    let (bent_low, bent_high) = (low.clamp(-1.0, 1.0), high.clamp(-1.0, 1.0));
-    let bent = mean_inside(bent_low, bent_high);
-    if bent_low == low && bent_high == high {
-        return bent;
-    }
-    let span = high - low;
-    if span <= 0.0 || bent_high == bent_low {
-        return soft_clip(high);
-    }
     const TOP: f32 = 8.0 / 15.0;
-    let above = (high - bent_high) * TOP - (bent_low - low) * TOP;
-    ((bent_high - bent_low) * bent + above) / span
+    let (bent_a, bent_b) = (within_1(a), within_1(b));
+    let (flat_a, flat_b) = (a - bent_a, b - bent_b);
+    let bent = mean_inside(bent_a, bent_b);
+    let span = b - a;
+    let span = if span == 0.0 { 1.0 } else { span };
+    bent + (TOP * (flat_b.abs() - flat_a.abs()) - bent * (flat_b - flat_a)) / span
+}
+
+#[inline]
+fn within_1(x: f32) -> f32 {
+    let x = if x > -1.0 { x } else { -1.0 };
+    if x < 1.0 { x } else { 1.0 }
 }
 
 /// The same within ±1: x − 2x³/3 + x⁵/5 integrates to x²/2 − x⁴/6 + x⁶/30.
@@ -155,45 +178,62 @@ fn mean_inside(a: f32, b: f32) -> f32 {
 /// 96 kHz (Valenzuela and Constantinides, "Digital signal processing schemes for efficient
 /// interpolation and decimation", IEE Proc. 130, 1983).
 ///
-/// Both chains run side by side; each stage is a first-order all-pass y = c·(x − y′) + x′.
+/// Both chains run side by side; each stage is a first-order all-pass, y = c·(x − y′) + x′, summed so
+/// that a sample waits for the last through two operations only.
 #[derive(Clone, Debug, Default)]
 struct HalfBand {
     /// The last input, and the last output of each stage, of both chains.
-    past: [[f32; 2]; STAGES + 1],
+    past: [Twice; STAGES + 1],
 }
+
+/// Two samples at twice the rate, in order; or one of the even and one of the odd chain.
+type Twice = [f32; 2];
 
 const STAGES: usize = 3;
 /// Coefficients of each stage: even and odd chain.
-const ALLPASS: [[f32; 2]; STAGES] =
+const ALLPASS: [Twice; STAGES] =
     [[0.044_296_928, 0.164_569_56], [0.331_371_37, 0.515_803_3], [0.702_645_4, 0.895_142_4]];
+/// Samples between two looks for silence: the least coefficient, this many times over, takes no
+/// state from [`math::TINY`](super::math::TINY) to the denormals.
+const WATCH: usize = 8;
 
 impl HalfBand {
-    /// One sample in, two at twice the rate out.
+    /// A quantum in, its samples at twice the rate out.
     #[inline]
-    fn split(&mut self, x: f32) -> [f32; 2] {
-        self.tick([x, x])
+    fn split(&mut self, io: &Quantum) -> [Twice; QUANTUM] {
+        let mut twice = io.map(|x| [snap(x); 2]);
+        self.run(&mut twice);
+        twice
     }
 
-    /// Two samples at twice the rate in, one out.
+    /// A quantum at twice the rate in, its samples out.
     #[inline]
-    fn join(&mut self, first: f32, second: f32) -> f32 {
-        let [even, odd] = self.tick([second, first]);
-        0.5 * (even + odd)
+    fn join(&mut self, twice: &[Twice; QUANTUM]) -> Quantum {
+        let mut chains = twice.map(|[first, second]| [snap(second), snap(first)]);
+        self.run(&mut chains);
+        chains.map(|[even, odd]| 0.5 * (even + odd))
     }
 
     #[inline]
-    fn tick(&mut self, input: [f32; 2]) -> [f32; 2] {
-        let mut x = input;
-        for (stage, c) in ALLPASS.iter().enumerate() {
-            let mut y = [0.0; 2];
-            for lane in 0..2 {
-                y[lane] = snap(c[lane] * (x[lane] - self.past[stage + 1][lane]) + self.past[stage][lane]);
+    fn run(&mut self, io: &mut [Twice; QUANTUM]) {
+        for group in io.as_chunks_mut::<WATCH>().0 {
+            let mut past = self.past;
+            for chains in group {
+                let mut x = *chains;
+                for stage in 0..STAGES {
+                    let c = ALLPASS[stage];
+                    let mut y = [0.0; 2];
+                    for lane in 0..2 {
+                        y[lane] = (c[lane] * x[lane] + past[stage][lane]) - c[lane] * past[stage + 1][lane];
+                    }
+                    past[stage] = x;
+                    x = y;
+                }
+                past[STAGES] = x;
+                *chains = x;
             }
-            self.past[stage] = x;
-            x = y;
+            self.past = past.map(|lanes| lanes.map(snap));
         }
-        self.past[STAGES] = x;
-        x
     }
 
     fn is_silent(&self) -> bool {

@@ -1,7 +1,7 @@
 //! Envelopes.
 
-use super::RATE;
 use super::math::{bound, exp2, snap};
+use super::{QUANTUM, Quantum, RATE};
 
 /// An exponential decay.
 ///
@@ -20,12 +20,22 @@ impl Decay {
         Decay { level, ratio: exp2(-9.965_784 / samples) }
     }
 
-    /// The next sample; 0 once it is below [`super::math::TINY`].
+    /// The next quantum; 0 from the quantum on that would begin below [`super::math::TINY`]. Even
+    /// the shortest decay falls by no more than 2⁻⁶⁷ in a quantum, so no denormal appears before.
     #[inline]
-    pub fn sample(&mut self) -> f32 {
-        let level = self.level;
-        self.level = snap(level * self.ratio);
-        level
+    pub fn quantum(&mut self) -> Quantum {
+        // Four samples side by side, each four on from the last.
+        let square = self.ratio * self.ratio;
+        let fourth = square * square;
+        let second = self.level * self.ratio;
+        let mut lanes = [self.level, second, self.level * square, second * square];
+        let mut out = [0.0; QUANTUM];
+        for four in out.chunks_exact_mut(lanes.len()) {
+            four.copy_from_slice(&lanes);
+            lanes.iter_mut().for_each(|lane| *lane *= fourth);
+        }
+        self.level = snap(lanes[0]);
+        out
     }
 
     /// Where it is.
@@ -85,6 +95,8 @@ enum Stage {
 pub struct Adsr {
     stage: Stage,
     left: u32,
+    /// 1 / samples of the attack.
+    rise: f32,
     /// The exponential's own state, 1 at a stage's start.
     curve: f32,
     ratio: f32,
@@ -105,6 +117,7 @@ impl Adsr {
         Adsr {
             stage: Stage::Over,
             left: 0,
+            rise: 0.0,
             curve: 0.0,
             ratio: 0.0,
             from: 0.0,
@@ -119,6 +132,7 @@ impl Adsr {
         self.shape = shape;
         self.level = 0.0;
         self.enter(Stage::Attack, 1.0, shape.attack_s);
+        self.rise = 1.0 / self.left as f32;
     }
 
     /// Lets go of the note.
@@ -137,33 +151,53 @@ impl Adsr {
         self.ratio = exp2(-HALVINGS / self.left as f32);
     }
 
-    /// The next sample, 0 to 1.
+    /// Gives the next samples its level, 0 to 1. However they are cut into calls, they come out
+    /// the same.
     #[inline]
-    pub fn sample(&mut self) -> f32 {
+    pub fn shape(&mut self, samples: &mut [f32]) {
+        let mut rest = samples;
+        while !rest.is_empty() {
+            let stage_left = match self.stage {
+                Stage::Over | Stage::Sustain => usize::MAX,
+                Stage::Attack | Stage::Decay | Stage::Release => self.left as usize,
+            };
+            let (now, later) = rest.split_at_mut(stage_left.min(rest.len()));
+            self.shape_within_stage(now);
+            rest = later;
+        }
+    }
+
+    #[inline]
+    fn shape_within_stage(&mut self, samples: &mut [f32]) {
         match self.stage {
-            Stage::Over => return 0.0,
-            Stage::Sustain => return self.level,
+            Stage::Over => samples.fill(0.0),
+            Stage::Sustain => samples.iter_mut().for_each(|sample| *sample *= self.level),
             Stage::Attack => {
-                self.left -= 1;
-                let span = ((self.shape.attack_s * RATE) as u32).max(24) as f32;
-                self.level = 1.0 - self.left as f32 / span;
+                for sample in samples {
+                    self.left -= 1;
+                    self.level = 1.0 - self.left as f32 * self.rise;
+                    *sample *= self.level;
+                }
+                if self.left == 0 {
+                    self.level = self.to;
+                    self.enter(Stage::Decay, self.shape.sustain, self.shape.decay_s);
+                }
             }
             Stage::Decay | Stage::Release => {
-                self.left -= 1;
-                self.curve *= self.ratio;
-                let bent = (self.curve - CURVE_END) * (1.0 / (1.0 - CURVE_END));
-                self.level = self.to + (self.from - self.to) * bent;
+                let height = (self.from - self.to) * (1.0 / (1.0 - CURVE_END));
+                for sample in samples {
+                    self.left -= 1;
+                    self.curve *= self.ratio;
+                    let level = self.to + height * (self.curve - CURVE_END);
+                    self.level = if self.left == 0 { self.to } else { level };
+                    *sample *= self.level;
+                }
+                if self.left == 0 {
+                    let holds = self.stage == Stage::Decay && self.to > 0.0;
+                    self.stage = if holds { Stage::Sustain } else { Stage::Over };
+                }
             }
         }
-        if self.left == 0 {
-            self.level = self.to;
-            match self.stage {
-                Stage::Attack => self.enter(Stage::Decay, self.shape.sustain, self.shape.decay_s),
-                Stage::Decay if self.to > 0.0 => self.stage = Stage::Sustain,
-                _ => self.stage = Stage::Over,
-            }
-        }
-        self.level
     }
 
     /// Whether the note has ended.

@@ -2,9 +2,10 @@
 
 use super::math::soft_clip;
 use super::noise::word;
-use super::svf::{Coefficients, Core};
+use super::oscillator::square_at;
+use super::svf::{Coefficients, Core, Tuning};
 use super::voice::{RUNG_OUT, velocity_gain};
-use super::{Body, Decay, Noise, Phase, Strike, Voice, square};
+use super::{Body, Decay, Noise, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// A hi-hat: six square oscillators in no harmony (the ratios of a classic analogue drum
 /// machine), and noise, both high-passed.
@@ -36,8 +37,8 @@ pub struct Hat {
     amp: Decay,
     tick: Decay,
     filters: [Core; 3],
-    band_at: Coefficients,
-    high_at: Coefficients,
+    band_at: Tuning,
+    high_at: Tuning,
     gain: f32,
 }
 
@@ -54,8 +55,8 @@ impl HatVoice {
             amp: Decay::default(),
             tick: Decay::default(),
             filters: [Core::default(); 3],
-            band_at: Coefficients::new(8_000.0, 0.7),
-            high_at: Coefficients::new(7_000.0, 0.7),
+            band_at: Coefficients::new(8_000.0, 0.7).tuned(),
+            high_at: Coefficients::new(7_000.0, 0.7).tuned(),
             gain: 0.0,
         })
     }
@@ -78,28 +79,52 @@ impl HatVoice {
             amp: Decay::new(0.75, seconds * decay),
             tick: Decay::new(0.35 * velocity, 0.02),
             filters: [Core::default(); 3],
-            band_at: Coefficients::new(7_600.0 + 1_600.0 * velocity, 0.9),
-            high_at: Coefficients::new(5_000.0 + 2_000.0 * velocity, 0.8),
+            band_at: Coefficients::new(7_600.0 + 1_600.0 * velocity, 0.9).tuned(),
+            high_at: Coefficients::new(5_000.0 + 2_000.0 * velocity, 0.8).tuned(),
             gain: velocity_gain(velocity),
         };
         self.begin(length);
     }
 }
 
+impl Hat {
+    /// Metal and noise, before the filters.
+    #[inline]
+    fn source(&mut self) -> Quantum {
+        let mut metal = [0.0; QUANTUM];
+        for phase in &mut self.metal {
+            let per_step = phase.per_step();
+            let places = phase.quantum();
+            for (sum, place) in metal.iter_mut().zip(places) {
+                *sum += square_at(place, per_step);
+            }
+        }
+        let noise = self.noise.quantum();
+        for (sum, noise) in metal.iter_mut().zip(noise) {
+            *sum = *sum * 0.4 + noise * 0.35;
+        }
+        metal
+    }
+}
+
 impl Body for Hat {
     #[inline]
-    fn sample(&mut self) -> f32 {
-        let mut metal = 0.0;
-        for phase in &mut self.metal {
-            metal += square(phase);
-            phase.advance();
+    fn quantum(&mut self) -> Quantum {
+        let (amp, tick) = (self.amp.quantum(), self.tick.quantum());
+        let mut out = self.source();
+        let [band, high, higher] = &mut self.filters;
+        for sample in &mut out {
+            let source = *sample;
+            let band = band.tick(source, self.band_at).band;
+            let high = high.tick(band * 0.95 + source * 0.15, self.high_at).high;
+            *sample = higher.tick(high, self.high_at).high;
         }
-        let source = metal * 0.4 + self.noise.sample() * 0.35;
-        let band = self.filters[0].tick(source, self.band_at);
-        let high = self.filters[1].tick(band.band * 0.95 + source * 0.15, self.high_at).high;
-        let high = self.filters[2].tick(high, self.high_at).high;
-        // How the six edges meet at the onset is chance; the clipper evens their peaks out.
-        soft_clip(1.2 * high * (self.amp.sample() + self.tick.sample())) * self.gain
+        self.filters.iter_mut().for_each(Core::settle);
+        for (n, sample) in out.iter_mut().enumerate() {
+            // How the six edges meet at the onset is chance; the clipper evens their peaks out.
+            *sample = soft_clip(1.2 * *sample * (amp[n] + tick[n])) * self.gain;
+        }
+        out
     }
 
     fn is_over(&self) -> bool {

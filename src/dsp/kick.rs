@@ -1,9 +1,10 @@
 //! The bass drum.
 
 use super::math::soft_clip;
+use super::oscillator::sine_at;
 use super::svf::OnePole;
 use super::voice::{RUNG_OUT, velocity_gain};
-use super::{Body, Decay, Noise, Phase, Strike, Voice};
+use super::{Body, Decay, Noise, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// A bass drum: a sine that falls from about four times its pitch, softly saturated, under a
 /// short click.
@@ -75,14 +76,35 @@ impl Default for KickVoice {
     }
 }
 
+impl Kick {
+    #[inline]
+    fn click(&mut self) -> Quantum {
+        if self.click.level() == 0.0 && self.click_tone.is_silent() {
+            return [0.0; QUANTUM];
+        }
+        let (level, mut click) = (self.click.quantum(), self.noise.quantum());
+        click.iter_mut().zip(level).for_each(|(click, level)| *click *= level);
+        self.click_tone.lowpass(&mut click);
+        click
+    }
+}
+
 impl Body for Kick {
     #[inline]
-    fn sample(&mut self) -> f32 {
-        self.phase.set_hz(self.hz * (1.0 + self.sweep.sample() + self.knock.sample()));
-        let body = soft_clip(self.phase.sine() * self.amp.sample() * self.drive);
-        self.phase.advance();
-        let click = self.click_tone.lowpass(self.noise.sample() * self.click.sample());
-        (body + click) * self.gain
+    fn quantum(&mut self) -> Quantum {
+        let (sweep, knock, amp) = (self.sweep.quantum(), self.knock.quantum(), self.amp.quantum());
+        let mut hz = [0.0; QUANTUM];
+        for n in 0..QUANTUM {
+            hz[n] = self.hz * (1.0 + sweep[n] + knock[n]);
+        }
+        let places = self.phase.bent_quantum(&hz);
+        let click = self.click();
+        let mut out = [0.0; QUANTUM];
+        for n in 0..QUANTUM {
+            let body = soft_clip(sine_at(places[n]) * amp[n] * self.drive);
+            out[n] = (body + click[n]) * self.gain;
+        }
+        out
     }
 
     fn is_over(&self) -> bool {

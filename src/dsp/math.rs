@@ -132,7 +132,7 @@ pub fn semitones(interval: f32) -> f32 {
 /// A soft clipper through 0 with slope 1, flat at ±8/15 from |x| = 1 on: a quintic whose first
 /// two derivatives also vanish there.
 #[inline]
-pub fn soft_clip(x: f32) -> f32 {
+pub const fn soft_clip(x: f32) -> f32 {
     let x = x.clamp(-1.0, 1.0);
     let u = x * x;
     x * (1.0 + u * (-2.0 / 3.0 + u * 0.2))

@@ -3,8 +3,8 @@
 //! Aliases below 16 kHz lie under the strongest partial by at least 60 dB at 110 Hz, 50 dB at 440 Hz
 //! and 40 dB at 1244.5 Hz, before any filter.
 
-use super::RATE;
 use super::math::sin_half_turns;
+use super::{QUANTUM, Quantum, RATE};
 
 /// A turn in 2³² steps: it wraps by itself and never drifts.
 ///
@@ -24,8 +24,7 @@ impl Phase {
     /// Sets the frequency, held within 0 to 20 kHz.
     #[inline]
     pub fn set_hz(&mut self, hz: f32) {
-        const STEPS: f32 = 4_294_967_296.0 / RATE;
-        self.step = (hz.clamp(0.0, 20_000.0) * STEPS) as u32;
+        self.step = steps_of(hz);
     }
 
     /// One sample on.
@@ -34,53 +33,93 @@ impl Phase {
         self.at = self.at.wrapping_add(self.step);
     }
 
-    /// Turns, 0 to 1.
+    /// Where it is at each sample of a quantum, and moves past it.
     #[inline]
-    pub fn turns(&self) -> f32 {
-        // 24 bits, so that the result never rounds up to 1.
-        (self.at >> 8) as f32 * (1.0 / 16_777_216.0)
+    pub(super) fn quantum(&mut self) -> Places {
+        let mut places = [0; QUANTUM];
+        for (n, place) in places.iter_mut().enumerate() {
+            *place = self.at.wrapping_add(self.step.wrapping_mul(n as u32));
+        }
+        self.at = self.at.wrapping_add(self.step.wrapping_mul(QUANTUM as u32));
+        places
     }
 
-    /// Turns a sample.
+    /// The same with a frequency for each sample: in Hz, held as [`Phase::set_hz`] holds it.
     #[inline]
-    pub fn turns_per_sample(&self) -> f32 {
-        self.step as f32 * (1.0 / 4_294_967_296.0)
+    pub(super) fn bent_quantum(&mut self, hz: &Quantum) -> Places {
+        let mut places = [0; QUANTUM];
+        for (place, hz) in places.iter_mut().zip(hz) {
+            *place = steps_of(*hz);
+        }
+        for place in &mut places {
+            let step = *place;
+            *place = self.at;
+            self.at = self.at.wrapping_add(step);
+        }
+        places
     }
 
-    /// A sine.
+    /// How much of a sample's step 2⁻³² turns are: what the edges' rounding needs to know.
     #[inline]
-    pub fn sine(&self) -> f32 {
-        sin_half_turns(self.at as i32 as f32 * (1.0 / 2_147_483_648.0))
+    pub(super) fn per_step(&self) -> f32 {
+        1.0 / self.step.max(1) as f32
     }
 }
 
-/// What a unit step at turn 0 lacks to be band-limited: the two-sample polynomial residual
-/// (Välimäki and Huovinen, "Antialiasing oscillators in subtractive synthesis", 2007).
+/// Where a phase stands at each sample of a quantum, in 2⁻³² turns.
+pub(super) type Places = [u32; QUANTUM];
+
 #[inline]
-fn blep(turns: f32, step: f32) -> f32 {
-    if turns < step {
-        let x = turns / step;
-        x + x - x * x - 1.0
-    } else if turns > 1.0 - step {
-        let x = (turns - 1.0) / step;
-        x * x + x + x + 1.0
-    } else {
-        0.0
-    }
+fn steps_of(hz: f32) -> u32 {
+    const STEPS: f32 = 4_294_967_296.0 / RATE;
+    // 20 kHz are less than half a turn a sample, which a signed number holds.
+    (hz.clamp(0.0, 20_000.0) * STEPS) as i32 as u32
+}
+
+/// A sine, at its place.
+#[inline]
+pub(super) fn sine_at(place: u32) -> f32 {
+    sin_half_turns(place as i32 as f32 * (1.0 / 2_147_483_648.0))
+}
+
+/// What is left of a step of 1 half way up, `away` of 2⁻³² turns from it, when it is band-limited by
+/// the two-sample polynomial residual (Välimäki and Huovinen, "Antialiasing oscillators in
+/// subtractive synthesis", 2007): 1 − (1 − distance in samples)², and 1 from a sample on.
+#[inline]
+fn edge(away: f32, per_step: f32) -> f32 {
+    let near = 1.0 - away * per_step;
+    let near = if near > 0.0 { near } else { 0.0 };
+    1.0 - near * near
+}
+
+/// The value with its sign turned in the second half turn.
+#[inline]
+fn turned(value: f32, place: u32) -> f32 {
+    f32::from_bits(value.to_bits() ^ (place & 0x8000_0000))
+}
+
+/// [`saw`] at a place.
+#[inline]
+pub(super) fn saw_at(place: u32, per_step: f32) -> f32 {
+    let away = place as i32 as f32;
+    away * (1.0 / 2_147_483_648.0) - turned(edge(away.abs(), per_step), place)
+}
+
+/// [`square`] at a place. Its edges are half a turn apart; each sample hears the nearer.
+#[inline]
+pub(super) fn square_at(place: u32, per_step: f32) -> f32 {
+    let away = (place << 1) as i32 as f32 * 0.5;
+    turned(edge(away.abs(), per_step), place)
 }
 
 /// A rising saw, −1 to 1, at its phase.
 #[inline]
 pub fn saw(phase: &Phase) -> f32 {
-    let (turns, step) = (phase.turns(), phase.turns_per_sample());
-    2.0 * turns - 1.0 - blep(turns, step)
+    saw_at(phase.at, phase.per_step())
 }
 
 /// A square, 1 in the first half turn and −1 in the second.
 #[inline]
 pub fn square(phase: &Phase) -> f32 {
-    let (turns, step) = (phase.turns(), phase.turns_per_sample());
-    let half = if turns < 0.5 { turns + 0.5 } else { turns - 0.5 };
-    let flat = if turns < 0.5 { 1.0 } else { -1.0 };
-    flat + blep(turns, step) - blep(half, step)
+    square_at(phase.at, phase.per_step())
 }

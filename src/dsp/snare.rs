@@ -1,9 +1,10 @@
 //! The snare drum.
 
 use super::math::soft_clip;
-use super::svf::{Coefficients, Core};
+use super::oscillator::sine_at;
+use super::svf::{Coefficients, Core, Tuning};
 use super::voice::{RUNG_OUT, velocity_gain};
-use super::{Body, Decay, Noise, Phase, Strike, Voice};
+use super::{Body, Decay, Noise, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// A snare drum: two modes of the head, and the wires as band-limited noise with a snap of its own.
 ///
@@ -25,8 +26,8 @@ pub struct Snare {
     snap: Decay,
     high: Core,
     low: Core,
-    high_at: Coefficients,
-    low_at: Coefficients,
+    high_at: Tuning,
+    low_at: Tuning,
     gain: f32,
 }
 
@@ -46,8 +47,8 @@ impl SnareVoice {
             snap: Decay::default(),
             high: Core::default(),
             low: Core::default(),
-            high_at: Coefficients::new(900.0, 0.7),
-            low_at: Coefficients::new(9_000.0, 0.7),
+            high_at: Coefficients::new(900.0, 0.7).tuned(),
+            low_at: Coefficients::new(9_000.0, 0.7).tuned(),
             gain: 0.0,
         })
     }
@@ -65,8 +66,8 @@ impl SnareVoice {
             snap: Decay::new(0.8 * velocity, 0.06 * decay),
             high: Core::default(),
             low: Core::default(),
-            high_at: Coefficients::new(1_100.0, 0.7),
-            low_at: Coefficients::new(3_500.0 + 6_500.0 * velocity, 0.7),
+            high_at: Coefficients::new(1_100.0, 0.7).tuned(),
+            low_at: Coefficients::new(3_500.0 + 6_500.0 * velocity, 0.7).tuned(),
             gain: 1.36 * velocity_gain(velocity),
         };
         self.begin(length);
@@ -79,19 +80,42 @@ impl Default for SnareVoice {
     }
 }
 
+impl Snare {
+    #[inline]
+    fn wires(&mut self) -> Quantum {
+        let (wires, snap, mut out) = (self.wires.quantum(), self.snap.quantum(), self.noise.quantum());
+        for (n, sample) in out.iter_mut().enumerate() {
+            *sample *= wires[n] + snap[n];
+        }
+        for sample in &mut out {
+            let high = self.high.tick(*sample, self.high_at).high;
+            *sample = self.low.tick(high, self.low_at).low;
+        }
+        self.high.settle();
+        self.low.settle();
+        out
+    }
+}
+
 impl Body for Snare {
     #[inline]
-    fn sample(&mut self) -> f32 {
-        let hz = self.hz * (1.0 + self.bend.sample());
-        let [lower, upper] = &mut self.modes;
-        lower.set_hz(hz);
-        upper.set_hz(hz * 1.79);
-        let head = lower.sine() * self.mode_amps[0].sample() + upper.sine() * self.mode_amps[1].sample();
-        lower.advance();
-        upper.advance();
-        let wires = self.noise.sample() * (self.wires.sample() + self.snap.sample());
-        let wires = self.low.tick(self.high.tick(wires, self.high_at).high, self.low_at).low;
-        soft_clip(0.44 * (head + wires)) * self.gain
+    fn quantum(&mut self) -> Quantum {
+        let bend = self.bend.quantum();
+        let (mut low_hz, mut high_hz) = ([0.0; QUANTUM], [0.0; QUANTUM]);
+        for n in 0..QUANTUM {
+            low_hz[n] = self.hz * (1.0 + bend[n]);
+            high_hz[n] = low_hz[n] * 1.79;
+        }
+        let lower = self.modes[0].bent_quantum(&low_hz);
+        let upper = self.modes[1].bent_quantum(&high_hz);
+        let [low_amp, high_amp] = self.mode_amps.each_mut().map(Decay::quantum);
+        let wires = self.wires();
+        let mut out = [0.0; QUANTUM];
+        for n in 0..QUANTUM {
+            let head = sine_at(lower[n]) * low_amp[n] + sine_at(upper[n]) * high_amp[n];
+            out[n] = soft_clip(0.44 * (head + wires[n])) * self.gain;
+        }
+        out
     }
 
     fn is_over(&self) -> bool {

@@ -39,11 +39,33 @@ impl Coefficients {
         Coefficients { g: (to.g - self.g) * share, k: (to.k - self.k) * share }
     }
 
-    /// One step along a slope.
+    /// So many samples along a slope.
     #[inline]
-    pub fn plus(self, slope: Coefficients) -> Coefficients {
-        Coefficients { g: self.g + slope.g, k: self.k + slope.k }
+    pub fn along(self, slope: Coefficients, samples: f32) -> Coefficients {
+        Coefficients { g: self.g + slope.g * samples, k: self.k + slope.k * samples }
     }
+}
+
+impl Coefficients {
+    /// What the filter's arithmetic needs of them.
+    #[inline]
+    pub fn tuned(self) -> Tuning {
+        let Coefficients { g, k } = self;
+        let twice = 2.0 / (1.0 + g * (g + k));
+        Tuning { loss: twice * g * (g + k), turn: twice * g, pull: twice * g * g, k }
+    }
+}
+
+/// [`Coefficients`] as the filter's states move by them, each twice what the output hears.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Tuning {
+    /// Of the first state, by itself.
+    loss: f32,
+    /// Of each state by the other, and of the first by the input.
+    turn: f32,
+    /// Of the second state, towards the input.
+    pull: f32,
+    k: f32,
 }
 
 /// The three responses of one sample.
@@ -56,7 +78,8 @@ pub(super) struct Responses {
 }
 
 /// The filter's memory: two trapezoidal integrators (Zavalishin, "The Art of VA Filter Design",
-/// rev. 2.1.2, chapter 4). Stable for every g > 0 and k > 0, however they move.
+/// rev. 2.1.2, chapter 4), solved for their next states, so that one sample waits for the last
+/// through three operations only. Stable for every g > 0 and k > 0, however they move.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Core {
     s1: f32,
@@ -64,19 +87,35 @@ pub(super) struct Core {
 }
 
 impl Core {
+    /// The next sample. Whoever ticks it calls [`Core::settle`] at least every 32 samples.
     #[inline]
-    pub fn tick(&mut self, x: f32, Coefficients { g, k }: Coefficients) -> Responses {
-        let high = (x - (g + k) * self.s1 - self.s2) / (1.0 + g * (g + k));
-        let band = self.s1 + g * high;
-        let low = self.s2 + g * band;
-        let (s1, s2) = (band + g * high, low + g * band);
+    pub fn tick(&mut self, x: f32, Tuning { loss, turn, pull, k }: Tuning) -> Responses {
+        let away = x - self.s2;
+        let s1 = (self.s1 - loss * self.s1) + turn * away;
+        let s2 = (self.s2 + turn * self.s1) + pull * away;
+        // A trapezoidal integrator gives the mean of its states before and after.
+        let (band, low) = (0.5 * (self.s1 + s1), 0.5 * (self.s2 + s2));
+        (self.s1, self.s2) = (s1, s2);
+        Responses { low, band, high: x - k * band - low }
+    }
+
+    /// Falls silent below [`TINY`].
+    #[inline]
+    pub fn settle(&mut self) {
         // Together: alone, a small s1 that keeps turning s2 would vanish and leave it hanging.
-        (self.s1, self.s2) = if s1.abs() + s2.abs() < TINY { (0.0, 0.0) } else { (s1, s2) };
-        Responses { low, band, high }
+        if self.s1.abs() + self.s2.abs() < TINY {
+            (self.s1, self.s2) = (0.0, 0.0);
+        }
+    }
+
+    /// Whether silence in gives silence out.
+    #[inline]
+    pub fn is_silent(&self) -> bool {
+        self.s1 == 0.0 && self.s2 == 0.0
     }
 }
 
-/// A one-pole filter by the same transform.
+/// A one-pole filter by the same transform, for cutoffs above 1 kHz.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct OnePole {
     s: f32,
@@ -90,13 +129,22 @@ impl OnePole {
         OnePole { s: 0.0, share: g / (1.0 + g) }
     }
 
-    /// What lies below the cutoff.
+    /// What lies below the cutoff, in place.
     #[inline]
-    pub fn lowpass(&mut self, x: f32) -> f32 {
-        let v = (x - self.s) * self.share;
-        let low = v + self.s;
-        self.s = snap(low + v);
-        low
+    pub fn lowpass(&mut self, io: &mut Quantum) {
+        let (keep, take) = (1.0 - 2.0 * self.share, 2.0 * self.share);
+        for sample in io {
+            let s = keep * self.s + take * *sample;
+            *sample = 0.5 * (self.s + s);
+            self.s = s;
+        }
+        self.s = snap(self.s);
+    }
+
+    /// Whether silence in gives silence out.
+    #[inline]
+    pub fn is_silent(&self) -> bool {
+        self.s == 0.0
     }
 }
 
@@ -146,6 +194,8 @@ impl Mix {
 pub struct Svf {
     core: Core,
     at: Coefficients,
+    /// The cutoff that `at` stands for.
+    cutoff_hz: f32,
     mix: Mix,
     /// Nothing was heard since the last reset.
     fresh: bool,
@@ -155,7 +205,7 @@ impl Svf {
     /// At rest.
     pub fn new() -> Svf {
         let at = Coefficients::new(20_000.0, 1.0);
-        Svf { core: Core::default(), at, mix: Mix::THROUGH, fresh: true }
+        Svf { core: Core::default(), at, cutoff_hz: 20_000.0, mix: Mix::THROUGH, fresh: true }
     }
 
     /// Filters a quantum in place. `cutoff` is in Hz, per sample; it is read every eighth sample
@@ -170,27 +220,49 @@ impl Svf {
         }
         let q = bound(q, 0.1, 30.0);
         if from == Mix::THROUGH || self.fresh {
-            self.at = Coefficients::new(cutoff[0], q);
+            self.cutoff_hz = bound(cutoff[0], 20.0, 20_000.0);
+            self.at = Coefficients::new(self.cutoff_hz, q);
         }
         let (k_from, k_step) = (self.at.k, (1.0 / q - self.at.k) * (1.0 / QUANTUM as f32));
-        for (group, samples) in io.chunks_exact_mut(CONTROL).enumerate() {
+        for (group, samples) in io.as_chunks_mut::<CONTROL>().0.iter_mut().enumerate() {
             let last = (group + 1) * CONTROL;
-            let mut there = Coefficients::new(bound(cutoff[last - 1], 20.0, 20_000.0), q);
-            if last < QUANTUM {
-                there.k = k_from + k_step * last as f32;
-            }
-            let slope = self.at.slope_to(there, CONTROL as u32);
-            for (n, sample) in samples.iter_mut().enumerate() {
-                self.at = self.at.plus(slope);
-                let Responses { low, band, .. } = self.core.tick(*sample, self.at);
+            let k = if last < QUANTUM { k_from + k_step * last as f32 } else { 1.0 / q };
+            let there = self.head_for(bound(cutoff[last - 1], 20.0, 20_000.0), k);
+            let (band, low) = self.run(samples, there);
+            for n in 0..CONTROL {
                 let share = (group * CONTROL + n + 1) as f32 * (1.0 / QUANTUM as f32);
                 let mix = from.towards(to, share);
-                *sample = mix.input * *sample + mix.band * (self.at.k * band) + mix.low * low;
+                samples[n] = snap(mix.input * samples[n] + mix.band * band[n] + mix.low * low[n]);
             }
-            // Exactly, so that rounding never adds up.
-            self.at = there;
         }
         (self.mix, self.fresh) = (to, false);
+    }
+
+    /// The coefficients of a cutoff; where it rests, they are known.
+    fn head_for(&mut self, cutoff_hz: f32, k: f32) -> Coefficients {
+        if cutoff_hz == self.cutoff_hz {
+            return Coefficients { k, ..self.at };
+        }
+        self.cutoff_hz = cutoff_hz;
+        Coefficients { k, ..Coefficients::new(cutoff_hz, 1.0) }
+    }
+
+    /// Band (at 0 dB) and low of a group of samples, on the way to its coefficients.
+    #[inline]
+    fn run(&mut self, samples: &[f32; CONTROL], there: Coefficients) -> ([f32; CONTROL], [f32; CONTROL]) {
+        let slope = self.at.slope_to(there, CONTROL as u32);
+        let from = self.at;
+        let at: [Coefficients; CONTROL] = std::array::from_fn(|n| from.along(slope, n as f32 + 1.0));
+        let tuning = at.map(Coefficients::tuned);
+        let (mut band, mut low) = ([0.0; CONTROL], [0.0; CONTROL]);
+        for n in 0..CONTROL {
+            let heard = self.core.tick(snap(samples[n]), tuning[n]);
+            (band[n], low[n]) = (at[n].k * heard.band, heard.low);
+        }
+        self.core.settle();
+        // Exactly, so that rounding never adds up.
+        self.at = there;
+        (band, low)
     }
 
     /// Forgets what it heard; the next quantum begins with its settings, without crossing over.
@@ -201,7 +273,7 @@ impl Svf {
 
     /// Whether silence in gives silence out from here on.
     pub fn is_silent(&self) -> bool {
-        self.core.s1 == 0.0 && self.core.s2 == 0.0
+        self.core.is_silent()
     }
 }
 

@@ -1,9 +1,10 @@
 //! The subtractive synthesizer.
 
 use super::math::semitones;
-use super::svf::{Coefficients, Core};
+use super::oscillator::{saw_at, sine_at, square_at};
+use super::svf::{Coefficients, Core, Tuning};
 use super::voice::velocity_gain;
-use super::{Adsr, Body, Decay, EnvShape, Noise, Phase, Strike, Voice, saw, square};
+use super::{Adsr, Body, Decay, EnvShape, Noise, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// A synthesizer: a saw and a square a little apart and a sine below them, through a resonant
 /// low-pass filter with an envelope of its own.
@@ -16,7 +17,7 @@ use super::{Adsr, Body, Decay, EnvShape, Noise, Phase, Strike, Voice, saw, squar
 pub type SynthVoice = Voice<Synth>;
 
 /// Samples between two settings of the filter, counted from the note's start.
-const CONTROL: u32 = 16;
+const CONTROL: usize = 16;
 
 /// The sounding part of [`SynthVoice`].
 #[derive(Clone, Debug)]
@@ -27,10 +28,8 @@ pub struct Synth {
     sub_level: f32,
     amp: Adsr,
     sweep: Decay,
-    filters: [Core; 2],
+    filter: Core,
     now: Coefficients,
-    slope: Coefficients,
-    until_control: u32,
     cutoff_hz: f32,
     sweep_hz: f32,
     gain: f32,
@@ -49,10 +48,8 @@ impl SynthVoice {
             sub_level: 0.0,
             amp: Adsr::new(),
             sweep: Decay::default(),
-            filters: [Core::default(); 2],
+            filter: Core::default(),
             now: Coefficients::new(1_000.0, 0.7),
-            slope: Coefficients::new(1_000.0, 0.7),
-            until_control: 0,
             cutoff_hz: 1_000.0,
             sweep_hz: 0.0,
             gain: 0.0,
@@ -81,11 +78,10 @@ impl SynthVoice {
             ..shape
         });
         body.sweep = Decay::new(1.0, 0.8 * decay);
-        body.filters = [Core::default(); 2];
+        body.filter = Core::default();
         body.cutoff_hz = 180.0 + pitch_hz * (2.0 + 2.0 * velocity);
         body.sweep_hz = 700.0 + 5_300.0 * velocity * velocity;
         body.now = body.filter_at(1.0);
-        body.until_control = 0;
         body.gain = 0.5 * velocity_gain(velocity);
         self.begin(length);
     }
@@ -94,6 +90,20 @@ impl SynthVoice {
 impl Synth {
     fn filter_at(&self, sweep: f32) -> Coefficients {
         Coefficients::new(self.cutoff_hz + self.sweep_hz * sweep, 1.4)
+    }
+
+    /// The three oscillators, before the filter.
+    #[inline]
+    fn source(&mut self) -> Quantum {
+        let (saw_step, square_step) = (self.saw.per_step(), self.square.per_step());
+        let (saw, square, sub) = (self.saw.quantum(), self.square.quantum(), self.sub.quantum());
+        let mut out = [0.0; QUANTUM];
+        for n in 0..QUANTUM {
+            out[n] = 0.56 * saw_at(saw[n], saw_step)
+                + 0.13 * square_at(square[n], square_step)
+                + self.sub_level * sine_at(sub[n]);
+        }
+        out
     }
 }
 
@@ -105,20 +115,28 @@ impl Default for SynthVoice {
 
 impl Body for Synth {
     #[inline]
-    fn sample(&mut self) -> f32 {
-        if self.until_control == 0 {
-            self.until_control = CONTROL;
-            self.slope = self.now.slope_to(self.filter_at(self.sweep.level()), CONTROL);
+    fn quantum(&mut self) -> Quantum {
+        let sweep = self.sweep.quantum();
+        let mut out = self.source();
+        for (group, samples) in out.as_chunks_mut::<CONTROL>().0.iter_mut().enumerate() {
+            let there = self.filter_at(sweep[group * CONTROL]);
+            let (from, slope) = (self.now, self.now.slope_to(there, CONTROL as u32));
+            let mut tuning = [Tuning::default(); CONTROL];
+            for (n, tuning) in tuning.iter_mut().enumerate() {
+                *tuning = from.along(slope, n as f32 + 1.0).tuned();
+            }
+            for (sample, tuning) in samples.iter_mut().zip(tuning) {
+                *sample = self.filter.tick(*sample, tuning).low * self.gain;
+            }
+            self.now = there;
         }
-        self.until_control -= 1;
-        self.now = self.now.plus(self.slope);
-        self.sweep.sample();
-        let source = 0.56 * saw(&self.saw) + 0.13 * square(&self.square) + self.sub_level * self.sub.sine();
-        self.saw.advance();
-        self.square.advance();
-        self.sub.advance();
-        let low = self.filters[0].tick(source, self.now).low;
-        low * self.amp.sample() * self.gain
+        self.filter.settle();
+        out
+    }
+
+    #[inline]
+    fn shape(&mut self, samples: &mut [f32]) {
+        self.amp.shape(samples);
     }
 
     fn is_over(&self) -> bool {

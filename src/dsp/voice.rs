@@ -3,8 +3,8 @@
 //! Peaks are chosen so that kick, bass and hat together at velocity 1 stay below 2: the limiter then
 //! has 5 dB to do at most on such a stroke, and a kit at full level is balanced as it comes.
 
-use super::Quantum;
 use super::math::bound;
+use super::{QUANTUM, Quantum};
 
 /// Samples a choked voice takes to fall silent: 3 ms.
 pub const CHOKE_SAMPLES: u32 = 144;
@@ -40,11 +40,15 @@ impl Strike {
     }
 }
 
-/// The part of a voice that makes its sound.
+/// The part of a voice that makes its sound, in quanta counted from the note's own start: so a note
+/// is the same wherever it begins, and its arithmetic runs over whole arrays.
 pub trait Body {
-    /// The next sample.
-    fn sample(&mut self) -> f32;
-    /// Whether it has rung out.
+    /// The note's next quantum.
+    fn quantum(&mut self) -> Quantum;
+    /// Shapes samples on their way out by what a note's end changes, to the sample. Cuts into calls
+    /// must change nothing.
+    fn shape(&mut self, _samples: &mut [f32]) {}
+    /// Whether it has rung out; asked after each quantum.
     fn is_over(&self) -> bool;
     /// The note's end; drums ring out.
     fn release(&mut self) {}
@@ -57,6 +61,9 @@ pub trait Body {
 #[derive(Clone, Debug)]
 pub struct Voice<B> {
     pub(super) body: B,
+    /// The body's newest quantum, and how much of it has been given out.
+    quantum: Quantum,
+    given: usize,
     sounding: bool,
     length: Option<u32>,
     choke: Option<u32>,
@@ -67,13 +74,24 @@ pub struct Voice<B> {
 
 impl<B: Body> Voice<B> {
     pub(super) fn with_body(body: B) -> Voice<B> {
-        Voice { body, sounding: false, length: None, choke: None, last: 0.0, seam: 0.0, seam_left: 0 }
+        Voice {
+            body,
+            quantum: [0.0; QUANTUM],
+            given: QUANTUM,
+            sounding: false,
+            length: None,
+            choke: None,
+            last: 0.0,
+            seam: 0.0,
+            seam_left: 0,
+        }
     }
 
     /// Begins a note; the body has been set by the caller.
     pub(super) fn begin(&mut self, length: Option<u32>) {
         self.seam = self.last;
         self.seam_left = if self.last == 0.0 { 0 } else { SEAM_SAMPLES };
+        self.given = QUANTUM;
         self.sounding = true;
         self.length = length;
         self.choke = None;
@@ -95,12 +113,20 @@ impl<B: Body> Voice<B> {
     /// Adds the samples `from..to` of the quantum. Sub-ranges of one quantum are rendered in
     /// order, so that a note can begin or end on any sample.
     pub fn render_add(&mut self, from: usize, to: usize, out: &mut Quantum) {
-        for sample in &mut out[from..to] {
-            if self.is_silent() {
-                return;
-            }
-            *sample += self.sample();
+        let out = &mut out[from..to];
+        if out.is_empty() {
+            return;
         }
+        if self.is_silent() {
+            self.last = 0.0;
+            return;
+        }
+        let mut own = [0.0; QUANTUM];
+        let own = &mut own[..out.len()];
+        self.sound(own);
+        self.fade_seam(own);
+        self.last = own[own.len() - 1];
+        out.iter_mut().zip(own).for_each(|(out, own)| *out += *own);
     }
 
     /// Whether it gives nothing but zeros until it is struck.
@@ -114,44 +140,44 @@ impl<B: Body> Voice<B> {
         (self.last, self.seam, self.seam_left) = (0.0, 0.0, 0);
     }
 
-    #[inline]
-    fn sample(&mut self) -> f32 {
-        let mut out = 0.0;
-        if self.sounding {
-            self.count_length();
-            out = self.body.sample() * self.choke_gain();
-            if self.body.is_over() || self.choke == Some(0) {
-                self.sounding = false;
-            }
-        }
-        if self.seam_left > 0 {
-            self.seam_left -= 1;
-            out += self.seam * (self.seam_left as f32 * (1.0 / SEAM_SAMPLES as f32));
-        }
-        self.last = out;
-        out
-    }
-
-    #[inline]
-    fn count_length(&mut self) {
-        if let Some(left) = self.length {
-            if left == 0 {
+    /// The note's next samples into `own`, which holds zeros.
+    fn sound(&mut self, mut own: &mut [f32]) {
+        while self.sounding && !own.is_empty() {
+            if self.length == Some(0) {
                 self.length = None;
                 self.body.release();
-            } else {
-                self.length = Some(left - 1);
+            }
+            if self.given == QUANTUM {
+                (self.quantum, self.given) = (self.body.quantum(), 0);
+            }
+            let until = |end: Option<u32>| end.map_or(QUANTUM, |left| left as usize);
+            let run = (QUANTUM - self.given).min(own.len()).min(until(self.length)).min(until(self.choke));
+            let (now, later) = own.split_at_mut(run);
+            now.copy_from_slice(&self.quantum[self.given..self.given + run]);
+            self.body.shape(now);
+            self.given += run;
+            self.length = self.length.map(|left| left - run as u32);
+            self.fade_choke(now);
+            if self.choke == Some(0) || (self.given == QUANTUM && self.body.is_over()) {
+                self.sounding = false;
+            }
+            own = later;
+        }
+    }
+
+    fn fade_choke(&mut self, samples: &mut [f32]) {
+        if let Some(left) = &mut self.choke {
+            for sample in samples {
+                *left -= 1;
+                *sample *= *left as f32 * (1.0 / CHOKE_SAMPLES as f32);
             }
         }
     }
 
-    #[inline]
-    fn choke_gain(&mut self) -> f32 {
-        match &mut self.choke {
-            None => 1.0,
-            Some(left) => {
-                *left -= 1;
-                *left as f32 * (1.0 / CHOKE_SAMPLES as f32)
-            }
+    fn fade_seam(&mut self, samples: &mut [f32]) {
+        for sample in samples.iter_mut().take(self.seam_left as usize) {
+            self.seam_left -= 1;
+            *sample += self.seam * (self.seam_left as f32 * (1.0 / SEAM_SAMPLES as f32));
         }
     }
 }

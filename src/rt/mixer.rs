@@ -323,11 +323,15 @@ impl Mixer {
 }
 
 fn add_scaled(to: &mut Quantum, from: &Quantum, gain: &mut Smoother) {
-    for (to, from) in to.iter_mut().zip(from) {
-        *to += from * gain.advance();
+    let mut gains = [0.0; QUANTUM];
+    gain.fill(&mut gains);
+    for ((to, from), gain) in to.iter_mut().zip(from).zip(gains) {
+        *to += from * gain;
     }
 }
 
 fn scale(io: &mut Quantum, gain: &mut Smoother) {
-    io.iter_mut().for_each(|sample| *sample *= gain.advance());
+    let mut gains = [0.0; QUANTUM];
+    gain.fill(&mut gains);
+    io.iter_mut().zip(gains).for_each(|(sample, gain)| *sample *= gain);
 }
