@@ -95,7 +95,8 @@ impl Profile {
         secrets.insert(link.to_string(), link.secret.clone());
         let text = serde_json::to_string_pretty(&secrets)?;
         let path = self.sessions_path();
-        let fresh = path.with_extension(format!("json.{}", std::process::id()));
+        // A name of its own: a DAW's instances join from one process, at the same time.
+        let fresh = path.with_extension(format!("json.{:016x}", rand::random::<u64>()));
         write_private(&fresh, text.as_bytes())
             .and_then(|()| fs::rename(&fresh, &path))
             .with_context(|| format!("{} cannot be written", path.display()))
@@ -163,6 +164,22 @@ mod tests {
             let mode =
                 fs::metadata(folder.path().join("sessions.json")).expect("the file").permissions().mode();
             assert_eq!(mode & 0o777, 0o600);
+        }
+    }
+
+    #[test]
+    fn instances_that_join_at_once_keep_the_secret() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let link: Link = "http://127.0.0.1:9000/s/blue#abc".parse().expect("a link");
+        let profiles: Vec<_> = (0..8).map(|_| Profile::open(folder.path()).expect("a profile")).collect();
+        for _ in 0..50 {
+            let _ = fs::remove_file(folder.path().join("sessions.json"));
+            std::thread::scope(|scope| {
+                for profile in &profiles {
+                    scope.spawn(|| profile.remember(&link).expect("kept"));
+                }
+            });
+            assert_eq!(profiles[0].secrets().get(&link.to_string()), Some(&link.secret));
         }
     }
 }
