@@ -86,7 +86,7 @@ table! {
     ReverbEnabled "reverb.enabled" "Reverb on", 0.0 to 1.0, default 1.0, stated 1.0, Unit::Switch, Stepped, LastWrite, 0.5, kept;
     ReverbMix "reverb.mix" "Reverb mix", 0.0 to 1.0, default 0.0, stated 0.3, Unit::None, Linear, Mean, 0.5, kept;
     ReverbDecay "reverb.decay" "Reverb decay", 0.1 to 10.0, default 2.5, stated 2.5, Unit::Seconds, Log, Mean, 0.4, kept;
-    ReverbPredelay "reverb.predelay" "Reverb pre-delay", 0.0 to 0.1, default 0.0, stated 0.0, Unit::Seconds, Linear, Mean, 0.2, kept;
+    ReverbPredelay "reverb.predelay" "Reverb pre-delay", 0.0 to 0.1, default 0.0, stated 0.02, Unit::Seconds, Linear, Mean, 0.2, kept;
     DistortEnabled "distort.enabled" "Drive on", 0.0 to 1.0, default 1.0, stated 1.0, Unit::Switch, Stepped, LastWrite, 0.5, heard;
     DistortAmount "distort.amount" "Drive amount", 0.0 to 1.0, default 0.5, stated 0.5, Unit::None, Linear, Mean, 0.6, heard;
     DistortMix "distort.mix" "Drive mix", 0.0 to 1.0, default 0.0, stated 0.3, Unit::None, Linear, Mean, 0.6, heard;
