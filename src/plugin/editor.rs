@@ -1,7 +1,7 @@
 //! The editor: session, transport, step grid.
 //!
 //! Thread: the window's own (on Linux apart from the host's main thread). Draws a
-//! [`View`](crate::client::View) and sends [`Command`]s; holds nothing of the session itself.
+//! [`View`] and sends [`Command`]s; holds nothing of the session itself.
 
 mod footer;
 mod grid;
