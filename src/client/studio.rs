@@ -304,4 +304,19 @@ mod tests {
         assert!(studio.end_gesture(slot).is_empty());
         assert_eq!(studio.song().params[slot.index()], 0.5);
     }
+
+    #[test]
+    fn a_hand_holds_on_over_a_new_connection() {
+        use crate::param::{Owner, Param};
+        let slot = Slot::new(Owner::Master, Param::Level);
+        let mut studio = Studio::joining(Song::new(), TempoMap::default());
+        let welcome = |studio: &mut Studio| {
+            studio.welcome(ClientId(4), Role::Editor, Cseq(0), Catchup::Delta(Vec::new())).expect("welcome")
+        };
+        welcome(&mut studio);
+        studio.own_gesture(slot, 0.5);
+        studio.disconnect();
+        assert!(welcome(&mut studio).changes.is_empty());
+        assert_eq!(studio.song().params[slot.index()], 0.5);
+    }
 }

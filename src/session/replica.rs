@@ -269,7 +269,8 @@ impl Replica {
         catchup: Catchup,
     ) -> Result<Welcomed, ApplyError> {
         let known = self.client.replace(client) == Some(client);
-        self.gestures.clear();
+        // My hand holds on over a new connection; others' are told anew.
+        self.gestures.retain(|_, (author, _)| known && *author == client);
         if !known {
             // Before anything else: frames numbered by guess must not meet commits of those numbers.
             self.number_from(acked);
