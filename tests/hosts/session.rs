@@ -1,7 +1,6 @@
 //! A project that belongs to a session: it finds it again, and its file holds no secret.
 
 #[path = "../support/server.rs"]
-#[allow(dead_code)]
 mod server;
 
 use std::path::Path;
