@@ -5,6 +5,7 @@
 //! commit by commit. Invariant: states that took the same commits are equal, and so are their
 //! digests.
 
+mod locks;
 mod op;
 mod register;
 mod replica;
@@ -12,6 +13,7 @@ mod sequencer;
 mod snapshot;
 mod state;
 
+pub use locks::{LOCK_NANOS, Locks, MAX_LOCKS, Part};
 pub use op::{ClientId, Commit, Cseq, MAX_OPS, Op, Refusal, Role, Seq, StampedOp, Timeline};
 pub use register::REGISTER_COUNT;
 pub use replica::{Catchup, Frame, Replica, Welcomed};

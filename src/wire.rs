@@ -5,17 +5,19 @@
 mod codec;
 mod frame;
 mod pace;
+mod people;
 mod split;
 
 pub use codec::{WireError, decode_down, decode_up, encode_down, encode_up};
 pub use frame::{Down, ErrorCode, Gesture, Hello, Participant, PresenceState, Role, Snapshot, Up, Welcome};
 pub use pace::{QUIET, commit_interval, gesture_interval};
+pub use people::{Ask, GivenInvite, Hidden, InviteInfo, MAX_NOTES, News, PlayedNote};
 pub use split::{Assembly, frames};
 
 pub use crate::rt::ports::BarFingerprint;
 pub use crate::session::MAX_OPS;
 
 /// The protocol's version; a server refuses others with [`ErrorCode::Version`].
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// The most bytes a frame may have.
 pub const MAX_FRAME: usize = 64 * 1024;

@@ -8,13 +8,14 @@ use antiphon::param::{MAX_TRACKS, Owner, Param, Slot, TrackIndex};
 use antiphon::pattern::{Edit, Name, Overflow, Pitch, Song, StepField, Track, TrackField, text};
 use antiphon::rt::ports::BarFingerprint;
 use antiphon::session::{
-    ClientId, Commit, Cseq, MAX_OPS, MAX_SNAPSHOT, Op, Refusal, Role, Seq, Sequencer, StampedOp, State,
+    ClientId, Commit, Cseq, MAX_OPS, MAX_SNAPSHOT, Op, Part, Refusal, Role, Seq, Sequencer, StampedOp, State,
     Timeline,
 };
 use antiphon::time::{Beats, SamplePos, SessionNanos, Tempo, TempoMap};
 use antiphon::wire::{
-    Assembly, Down, ErrorCode, Gesture, Hello, MAX_FRAME, Participant, PresenceState, Snapshot, Up, VERSION,
-    Welcome, WireError, decode_down, decode_up, encode_down, encode_up, frames,
+    Ask, Assembly, Down, ErrorCode, Gesture, Hello, Hidden, MAX_FRAME, News, Participant, PlayedNote,
+    PresenceState, Snapshot, Up, VERSION, Welcome, WireError, decode_down, decode_up, encode_down, encode_up,
+    frames,
 };
 use proptest::prelude::*;
 
@@ -78,6 +79,7 @@ fn on_arrival(op: Op) -> StampedOp {
 fn presence() -> PresenceState {
     PresenceState {
         cursor: Some((3, 17)),
+        focus: Some(3),
         playing: true,
         host_tempo: Some(tempo(120.0)),
         rtt_us: 40_000,
@@ -150,7 +152,16 @@ fn ups() -> Vec<Up> {
         Up::Probe { t1: -5 },
         Up::Chat("höre".into()),
         Up::Leave,
+        Up::People(Ask::Role { client: ClientId(3), role: Role::Listener }),
+        Up::People(Ask::Invite { role: Role::Editor, minutes: Some(60), uses: None }),
+        Up::People(Ask::Revoke(0x89ab_cdef)),
+        Up::People(Ask::Lock(Part::Cell(track(3), 5))),
+        Up::People(Ask::Notes(vec![played()])),
     ]
+}
+
+fn played() -> PlayedNote {
+    PlayedNote { track: track(2), note: 60, velocity: 100, tick: Beats::quarters(6) }
 }
 
 fn welcome(state: Snapshot) -> Down {
@@ -170,6 +181,7 @@ fn downs() -> Vec<Down> {
         name: "Ben".into(),
         role: Role::Owner,
         online: true,
+        away: false,
         state: presence(),
     };
     let codes = [
@@ -182,6 +194,8 @@ fn downs() -> Vec<Down> {
         ErrorCode::Unexpected,
         ErrorCode::Full,
         ErrorCode::Unavailable,
+        ErrorCode::Expired,
+        ErrorCode::Kicked,
     ];
     let error = |code| Down::Error { code, message: "why".into(), fatal: true };
     let mut downs = vec![
@@ -197,6 +211,11 @@ fn downs() -> Vec<Down> {
         Down::Chat { author: ClientId(2), text: "hello".into() },
         Down::Goaway { retry_ms: 2_000 },
         Down::Part(vec![4, 5, 6]),
+        Down::People(News::Token { token: Hidden("t-s3cret".into()), seconds: 900 }),
+        Down::People(News::Code { code: Hidden("k7m2qx".into()), seconds: 600 }),
+        Down::People(News::Lock { client: ClientId(2), part: Part::Param(slot()) }),
+        Down::People(News::Touched { part: Part::Track(track(3)), holder: ClientId(2), by: ClientId(1) }),
+        Down::People(News::Notes { author: ClientId(2), notes: vec![played()] }),
     ];
     downs.extend(refusals.map(|reason| Down::Nack { cseq: Cseq(41), reason }));
     downs.extend(codes.map(error));

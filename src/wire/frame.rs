@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::VERSION;
+use super::{Ask, News, VERSION};
 use crate::param::Slot;
 use crate::rt::ports::BarFingerprint;
 pub use crate::session::Role;
@@ -47,6 +47,8 @@ pub enum Up {
     Chat(String),
     /// Goodbye: the participant leaves.
     Leave,
+    /// Something about the people here.
+    People(Ask),
 }
 
 /// How a client introduces itself.
@@ -58,7 +60,7 @@ pub struct Hello {
     pub engine_version: u32,
     /// Who this is, stable over reconnects: 128 random bits of the client's profile folder.
     pub client_key: [u8; 16],
-    /// The invite's secret.
+    /// The invite's secret, or a token that the server gave for it.
     pub secret: String,
     /// What others read.
     pub name: String,
@@ -99,6 +101,8 @@ pub struct Gesture {
 pub struct PresenceState {
     /// The cell under the cursor: track and step.
     pub cursor: Option<(u8, u8)>,
+    /// The track it looks at.
+    pub focus: Option<u8>,
     /// Whether its transport plays.
     pub playing: bool,
     /// Its host's tempo in µBPM.
@@ -181,6 +185,8 @@ pub enum Down {
     },
     /// The next bytes of a state that [`Snapshot::Parts`] announced.
     Part(Vec<u8>),
+    /// Something about the people here.
+    People(News),
 }
 
 /// The server's answer to a [`Hello`].
@@ -231,6 +237,8 @@ pub struct Participant {
     pub role: Role,
     /// Whether a socket of theirs is open.
     pub online: bool,
+    /// Whether they have done nothing for a while.
+    pub away: bool,
     /// What they last told.
     pub state: PresenceState,
 }
@@ -256,6 +264,10 @@ pub enum ErrorCode {
     Full,
     /// The server could not commit; send the frame again.
     Unavailable,
+    /// The token's time is over: come again with the invite.
+    Expired,
+    /// An owner has sent this participant away.
+    Kicked,
 }
 
 #[cfg(test)]

@@ -67,6 +67,7 @@ impl Member {
             name: self.name.clone(),
             role: self.role,
             online: self.seat.is_some(),
+            away: false,
             state: self.state,
         }
     }
