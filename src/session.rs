@@ -5,6 +5,7 @@
 //! commit by commit. Invariant: states that took the same commits are equal, and so are their
 //! digests.
 
+mod branch;
 mod locks;
 mod op;
 mod register;
@@ -12,7 +13,9 @@ mod replica;
 mod sequencer;
 mod snapshot;
 mod state;
+mod three_way;
 
+pub use branch::BranchId;
 pub use locks::{LOCK_NANOS, Locks, MAX_LOCKS, Part};
 pub use op::{ClientId, Commit, Cseq, MAX_OPS, Op, Refusal, Role, Seq, StampedOp, Timeline};
 pub use register::REGISTER_COUNT;
@@ -21,4 +24,8 @@ pub use sequencer::{Answer, ClientRecord, Outcome, RECENT_ANSWERS, Sequencer};
 pub use snapshot::{MAX_SNAPSHOT, SNAPSHOT_VERSION, SnapshotError};
 pub use state::{
     ApplyError, Change, MAX_TEMPO_SEGMENTS, MAX_TICK, MAX_WAITING, OpError, Stamp, State, Waiting,
+};
+pub use three_way::{
+    LARGE_DIVERGENCE, Merge, MergeSummary, Merged, Outcome as MergeOutcome, Rules as MergeRules, Shares,
+    Strategy, Value as MergeValue, default_strategy, mean, three_way,
 };
