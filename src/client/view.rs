@@ -3,7 +3,7 @@
 use crate::pattern::Song;
 use crate::rt::ports::Meter;
 use crate::session::{ClientId, Role, Seq, Timeline};
-use crate::time::{Beats, TempoMap};
+use crate::time::{Beats, ClockMap, TempoMap};
 use crate::wire::PresenceState;
 
 /// The session as one machine sees it now: confirmed state under its own pending edits. A new one
@@ -90,6 +90,8 @@ pub struct ClockStatus {
     pub rtt_ns: i64,
     /// Probes in the window.
     pub probes: u32,
+    /// Session time as a function of host time, if known.
+    pub map: Option<ClockMap>,
 }
 
 /// Whether equal input gave equal samples.

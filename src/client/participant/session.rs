@@ -224,6 +224,7 @@ impl Participant {
         if self.session.epoch != welcome.clock_epoch {
             self.session.epoch = welcome.clock_epoch;
             self.session.envelope.clear();
+            self.shown.clock = Default::default();
             self.network.burst();
         }
         for (cseq, seq) in welcomed.acked {
@@ -316,7 +317,7 @@ impl Participant {
         let now = self.clock.now();
         if let Some(map) = self.session.envelope.map() {
             let clock = &mut self.shown.clock;
-            clock.offset_ns = Some(map.offset_at(now));
+            (clock.map, clock.offset_ns) = (Some(map), Some(map.offset_at(now)));
             (clock.bound_ns, clock.rtt_ns, clock.probes) = (map.bound_at(now), map.rtt_ns, map.probes);
             self.shown.stale();
         }
