@@ -159,11 +159,9 @@ impl Bridge {
         if strange && !answered && self.sends.tempo && self.is_settled(seen.now) {
             let news = self.wished.is_none_or(|wished| (wished.beat_us - shown).abs() > 1);
             let soon = self.wished.is_some_and(|wished| seen.now - wished.asked_at < ASK_GAP);
-            // Link's whole µs make 124 BPM 123.99999.
-            let rounded = (seen.bpm * 1e4).round() / 1e4;
             if news
                 && !soon
-                && let Ok(tempo) = Tempo::from_bpm(rounded)
+                && let Ok(tempo) = Tempo::from_bpm(roundest(seen.bpm))
             {
                 self.wished = Some(Wished { beat_us: shown, asked_at: seen.now });
                 wishes.push(Wish::Tempo(tempo));
@@ -200,6 +198,12 @@ pub fn phase_error(seen: &Seen, grid: &Grid) -> Option<f64> {
     let apart = (seen.phase - beat).rem_euclid(grid.quantum);
     let shorter = if apart > grid.quantum / 2.0 { apart - grid.quantum } else { apart };
     Some(shorter * beat_us(grid.tempo.bpm()) as f64)
+}
+
+/// The roundest BPM that Link would keep as this one: by its whole µs, 124 BPM reads 123.99999.
+fn roundest(bpm: f64) -> f64 {
+    let rounded = [1.0, 10.0, 100.0, 1000.0].map(|grain| (bpm * grain).round() / grain);
+    rounded.into_iter().find(|near| beat_us(*near) == beat_us(bpm)).unwrap_or(bpm)
 }
 
 /// A beat's length in whole µs: the grain of Link's tempo.
