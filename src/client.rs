@@ -9,8 +9,10 @@ pub mod events;
 mod feed;
 mod hands;
 mod host_clock;
+pub mod journal;
 mod link;
 mod network;
+mod observers;
 mod ops_pace;
 mod participant;
 pub mod peer;
@@ -23,6 +25,7 @@ mod view;
 
 pub use host_clock::HostClock;
 pub use link::{Link, LinkError};
+pub use observers::{Observer, Path};
 pub use profile::default_profile;
 pub use view::{AudioMatch, ClockStatus, Connection, Peer, View};
 
@@ -35,6 +38,7 @@ use parking_lot::RwLock;
 use tokio::sync::Notify;
 
 use self::events::Events;
+use self::observers::Observers;
 use self::participant::Participant;
 use self::profile::Profile;
 
@@ -164,6 +168,7 @@ pub struct Client {
     wake: Arc<Notify>,
     events: Receiver<Event>,
     view: Arc<RwLock<Arc<View>>>,
+    observers: Arc<Observers>,
     thread: Option<JoinHandle<()>>,
 }
 
@@ -180,13 +185,14 @@ impl Client {
         let wake = Arc::new(Notify::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (participant, view, inbox) = Participant::new(config, ports, profile, log);
+        let observers = participant.observers();
         let woken = wake.clone();
         let thread = std::thread::Builder::new().name("antiphon-session".into()).spawn(move || {
             runtime.block_on(thread::run(participant, inbox, received, woken));
             // A name that is still being looked up must not hold up whoever drops the client.
             runtime.shutdown_background();
         })?;
-        Ok(Client { commands: Some(commands), wake, events, view, thread: Some(thread) })
+        Ok(Client { commands: Some(commands), wake, events, view, observers, thread: Some(thread) })
     }
 
     /// Queues a command; never waits.
@@ -210,6 +216,11 @@ impl Client {
         self.send(Command::Look(answer));
         // A thread that has ended drops the question, and its last view stands.
         seen.recv().unwrap_or_else(|_| self.view())
+    }
+
+    /// An observer of one part of the session, which changes of other parts do not wake.
+    pub fn observe(&self, path: Path) -> Observer {
+        self.observers.observe(path)
     }
 
     /// What has happened since the last look.

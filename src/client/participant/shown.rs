@@ -5,6 +5,7 @@ use std::sync::Arc;
 use parking_lot::RwLock;
 
 use super::Participant;
+use crate::client::observers::Observers;
 use crate::client::{ClockStatus, Connection, Peer, View};
 use crate::time::HostNanos;
 
@@ -14,6 +15,7 @@ const GAP: i64 = 4_000_000;
 /// What the view shows beyond state and engine, and when it was last published.
 pub struct Shown {
     view: Option<Arc<RwLock<Arc<View>>>>,
+    observers: Arc<Observers>,
     stale: bool,
     published: Option<HostNanos>,
     /// The connection.
@@ -32,6 +34,7 @@ impl Default for Shown {
     fn default() -> Shown {
         Shown {
             view: None,
+            observers: Arc::default(),
             stale: true,
             published: None,
             connection: Connection::Solo,
@@ -58,6 +61,11 @@ impl Participant {
         view
     }
 
+    /// Those who look at a part of the view.
+    pub fn observers(&self) -> Arc<Observers> {
+        self.shown.observers.clone()
+    }
+
     /// Publishes a view if something changed: the first change at once, a burst every 4 ms.
     pub(super) fn publish(&mut self, now: HostNanos) {
         let shown = &self.shown;
@@ -66,7 +74,8 @@ impl Participant {
         }
         let fresh = Arc::new(self.view());
         if let Some(view) = &self.shown.view {
-            *view.write() = fresh;
+            let before = std::mem::replace(&mut *view.write(), fresh.clone());
+            self.shown.observers.compare(&before, &fresh);
         }
         self.shown.published = Some(now);
         self.events.flush();

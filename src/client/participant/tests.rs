@@ -126,3 +126,26 @@ fn a_transport_that_cannot_be_reached_says_so() {
     rig.participant.command(Command::Stop);
     assert!(rig.participant.shown.notice.is_some());
 }
+
+#[test]
+fn an_observer_of_one_part_is_not_woken_by_others() {
+    use crate::client::Path;
+    let mut rig = Rig::new();
+    let slot = |param| Slot::new(Owner::Master, param);
+    let (level, cutoff) = (slot(Param::Level), slot(Param::FilterFreq));
+    let track = |at| crate::param::TrackIndex::new(at).expect("a track");
+    let watched = rig.participant.observers();
+    let paths = [Path::Param(level), Path::Param(cutoff), Path::Track(track(0)), Path::Track(track(1))];
+    let observers = paths.map(|path| watched.observe(path));
+    let (peers, clock) = (watched.observe(Path::Peers), watched.observe(Path::Clock));
+    rig.participant.publish(HostNanos(i64::MAX / 2));
+    for n in 1..=100i64 {
+        rig.edit(Edit::Param { slot: level, value: n as f32 / 200.0 }, When::Now);
+        let field = crate::pattern::StepField::On(n % 2 == 1);
+        rig.edit(Edit::Step { track: track(1), step: 3, field }, When::Now);
+        rig.participant.publish(HostNanos(i64::MAX / 2 + n * 1_000_000_000));
+    }
+    assert_eq!(observers.each_ref().map(|observer| observer.wakes()), [100, 0, 0, 100]);
+    assert_eq!((peers.wakes(), clock.wakes()), (0, 0));
+    assert_eq!(observers[0].woken().len(), 1, "wakes that nobody took are one");
+}
