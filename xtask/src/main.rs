@@ -1,4 +1,4 @@
-//! The project's own commands: `cargo xtask bundle | test | tidy | bench | jam`.
+//! The project's own commands: `cargo xtask bundle | test | tidy | bench | simulate | jam`.
 //!
 //! Progress goes to standard error; standard output holds results alone.
 
@@ -8,6 +8,7 @@ mod bundle;
 #[cfg(target_os = "linux")]
 mod jam;
 mod setup;
+mod simulate;
 mod steps;
 mod test;
 mod tidy;
@@ -33,6 +34,8 @@ enum Task {
     Tidy(tidy::Arguments),
     /// Measure; `--json` prints one object.
     Bench(bench::Arguments),
+    /// Thousands of seeded sessions under virtual time, with everything that can go wrong.
+    Simulate(simulate::Arguments),
     #[cfg(target_os = "linux")]
     /// Two studios, one groove: the main job on real parts.
     Jam(jam::Arguments),
@@ -49,6 +52,7 @@ fn main() -> ExitCode {
             Task::Test(arguments) => test::run(&arguments),
             Task::Tidy(arguments) => tidy::run(&arguments),
             Task::Bench(arguments) => bench::run(&arguments),
+            Task::Simulate(arguments) => simulate::run(&arguments),
             #[cfg(target_os = "linux")]
             Task::Jam(arguments) => jam::run(&arguments),
             #[cfg(target_os = "linux")]

@@ -1,0 +1,317 @@
+//! The server: a real sequencer over a store that takes its time and a machine that can be killed.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+
+use antiphon::session::{
+    ClientId, ClientRecord, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp, State,
+};
+use antiphon::time::{Beats, SessionNanos};
+use antiphon::wire::{self, Down, ErrorCode, Snapshot, Up, Welcome};
+
+use crate::chance::Chance;
+use crate::plan::{Bug, Nanos, Part};
+use crate::studio::tag_in;
+
+/// Frames decided together.
+const BATCH: usize = 64;
+/// Commits between two snapshots.
+const SNAPSHOT_EVERY: u64 = 40;
+
+/// What survives a kill.
+#[derive(Default)]
+pub struct Store {
+    pub commits: Vec<Vec<u8>>,
+    records: BTreeMap<ClientId, Vec<u8>>,
+    snapshot: Option<Vec<u8>>,
+}
+
+/// A transaction on its way into the store.
+#[derive(Default)]
+struct Transaction {
+    commits: Vec<Commit>,
+    changed: BTreeSet<ClientId>,
+    replies: Vec<Letter>,
+    hellos: Vec<(usize, u32, Seq)>,
+}
+
+/// A frame for somebody.
+pub struct Letter {
+    pub who: usize,
+    pub connection: u32,
+    pub bytes: Vec<u8>,
+}
+
+pub struct Server {
+    pub store: Store,
+    pub sequencer: Sequencer,
+    parts: Vec<Part>,
+    bug: Option<Bug>,
+    /// Who sits where: by participant, their present connection.
+    seats: BTreeMap<usize, u32>,
+    inbox: VecDeque<(usize, u32, Vec<u8>)>,
+    under_way: Option<Transaction>,
+    pub up: bool,
+    /// Counts lives.
+    pub life: u32,
+    /// Frames that were answered with an error.
+    pub errors: u64,
+    /// Tagged frames that the sequencer has refused, by whom.
+    pub refused: BTreeSet<(usize, u64)>,
+}
+
+fn id(who: usize) -> ClientId {
+    ClientId(who as u32 + 1)
+}
+
+fn down(who: usize, connection: u32, frame: &Down) -> Letter {
+    Letter { who, connection, bytes: wire::encode_down(frame).expect("it fits") }
+}
+
+impl Server {
+    pub fn new(parts: Vec<Part>, bug: Option<Bug>) -> Server {
+        Server {
+            store: Store::default(),
+            sequencer: Sequencer::new(State::new()),
+            parts,
+            bug,
+            seats: BTreeMap::new(),
+            inbox: VecDeque::new(),
+            under_way: None,
+            up: true,
+            life: 1,
+            errors: 0,
+            refused: BTreeSet::new(),
+        }
+    }
+
+    pub fn take(&mut self, who: usize, connection: u32, bytes: Vec<u8>) {
+        if self.up {
+            self.inbox.push_back((who, connection, bytes));
+        }
+    }
+
+    /// Decides what waits, unless the store is busy; what may be told at once is returned, and
+    /// whether a transaction has begun.
+    pub fn work(&mut self, now: Nanos) -> (Vec<Letter>, bool) {
+        if !self.up || self.under_way.is_some() {
+            return (Vec::new(), false);
+        }
+        let mut transaction = Transaction::default();
+        let mut letters = Vec::new();
+        let position = self.position(now);
+        if let Some(commit) = position.and_then(|position| self.sequencer.promote(position)) {
+            transaction.commits.push(commit);
+        }
+        for _ in 0..BATCH {
+            let Some((who, connection, bytes)) = self.inbox.pop_front() else { break };
+            match wire::decode_up(&bytes) {
+                Ok(Up::Hello(hello)) => transaction.hellos.push((who, connection, hello.last_seq)),
+                Ok(_) if self.seats.get(&who) != Some(&connection) => {}
+                Ok(Up::Gesture(moves)) => {
+                    let others = self.seats.iter().filter(|(other, _)| **other != who);
+                    let frame = Down::Gestures { author: id(who), moves };
+                    let told = others.map(|(other, connection)| down(*other, *connection, &frame));
+                    letters.extend(told.filter(|_| self.parts[who].role() != Role::Listener));
+                }
+                Ok(up) => self.decide(&mut transaction, who, connection, up, now),
+                Err(error) => {
+                    self.errors += 1;
+                    let message = error.to_string();
+                    let frame = Down::Error { code: ErrorCode::Malformed, message, fatal: false };
+                    letters.push(down(who, connection, &frame));
+                }
+            }
+        }
+        let begun = !transaction.commits.is_empty()
+            || !transaction.changed.is_empty()
+            || !transaction.hellos.is_empty()
+            || !transaction.replies.is_empty();
+        if begun {
+            if self.bug == Some(Bug::AckBeforeCommit) {
+                letters.extend(self.news(&transaction.commits));
+            }
+            self.under_way = Some(transaction);
+        }
+        (letters, begun)
+    }
+
+    fn decide(&mut self, to: &mut Transaction, who: usize, connection: u32, frame: Up, now: Nanos) {
+        let role = self.parts[who].role();
+        match frame {
+            Up::Ops { cseq, base, ops } => {
+                let tag = tag_in(who, &ops);
+                let decided = self.submit(who, role, cseq, base, ops, now);
+                if !matches!(decided, Err(Refusal::Gap { .. }) | Ok(Outcome::Duplicate { .. })) {
+                    to.changed.insert(id(who));
+                }
+                match decided {
+                    Ok(Outcome::Committed(commit)) => to.commits.push(commit),
+                    Ok(Outcome::Duplicate { seq }) => {
+                        // What is still on its way into the store is told with it.
+                        if let Some(bytes) = self.store.commits.get((seq.0 as usize).wrapping_sub(1)) {
+                            let commit = postcard::from_bytes(bytes).expect("a commit");
+                            to.replies.push(down(who, connection, &Down::Commits(vec![commit])));
+                        }
+                    }
+                    Err(reason) => {
+                        self.refused.extend(tag.filter(|_| reason.is_final()).map(|tag| (who, tag)));
+                        to.replies.push(down(who, connection, &Down::Nack { cseq, reason }));
+                    }
+                }
+            }
+            Up::Start { tick } if role != Role::Listener => {
+                to.commits.push(self.sequencer.start(tick, SessionNanos(now as i64)));
+            }
+            Up::Stop if role != Role::Listener => {
+                if let Some(tick) = self.position(now) {
+                    to.commits.push(self.sequencer.stop(SessionNanos(now as i64), tick));
+                }
+            }
+            _ => self.errors += 1,
+        }
+    }
+
+    fn submit(
+        &mut self,
+        who: usize,
+        role: Role,
+        cseq: Cseq,
+        base: Seq,
+        ops: Vec<StampedOp>,
+        now: Nanos,
+    ) -> Result<Outcome, Refusal> {
+        let position = self.position(now);
+        self.sequencer.submit(id(who), role, cseq, base, ops, position)
+    }
+
+    /// Where the session plays.
+    fn position(&self, now: Nanos) -> Option<Beats> {
+        let (state, timeline) = (self.sequencer.state(), self.sequencer.state().timeline());
+        let map = state.tempo_map();
+        let elapsed = now as i64 - timeline.at.0;
+        timeline
+            .playing
+            .then(|| map.tick_at_nanos(SessionNanos(map.nanos_at(timeline.tick).0 + elapsed.max(0))))
+    }
+
+    fn news(&self, commits: &[Commit]) -> Vec<Letter> {
+        if commits.is_empty() {
+            return Vec::new();
+        }
+        let frame = Down::Commits(commits.to_vec());
+        self.seats.iter().map(|(who, connection)| down(*who, *connection, &frame)).collect()
+    }
+
+    /// The store has the transaction: now it is told.
+    pub fn stored(&mut self, chance: &mut Chance) -> Vec<Letter> {
+        let transaction = self.under_way.take().expect("a transaction");
+        self.write(&transaction);
+        let mut letters = match self.bug {
+            Some(Bug::AckBeforeCommit) => Vec::new(),
+            _ => self.news(&transaction.commits),
+        };
+        letters.extend(transaction.replies);
+        for (who, connection, seen) in transaction.hellos {
+            // A socket that is older than the present one is closed already.
+            let seat = self.seats.entry(who).or_default();
+            if connection < *seat {
+                continue;
+            }
+            *seat = connection;
+            let welcome = self.welcome(who, seen, chance);
+            letters.push(down(who, connection, &Down::Welcome(welcome)));
+        }
+        letters
+    }
+
+    fn welcome(&self, who: usize, seen: Seq, chance: &mut Chance) -> Welcome {
+        let state = self.sequencer.state();
+        let known = seen.0 as usize <= self.store.commits.len();
+        let snapshot = if known && chance.happens(0.7) {
+            let missing = &self.store.commits[seen.0 as usize..];
+            Snapshot::Delta(
+                missing.iter().map(|bytes| postcard::from_bytes(bytes).expect("a commit")).collect(),
+            )
+        } else {
+            Snapshot::Full { seq: state.seq(), bytes: state.encode() }
+        };
+        let acked = self.sequencer.acked(id(who));
+        Welcome {
+            client: id(who),
+            role: self.parts[who].role(),
+            clock_epoch: u64::from(self.life),
+            acked,
+            state: snapshot,
+        }
+    }
+
+    fn write(&mut self, transaction: &Transaction) {
+        for commit in &transaction.commits {
+            self.store.commits.push(postcard::to_stdvec(commit).expect("bytes"));
+            if commit.seq.0 % SNAPSHOT_EVERY == 0 {
+                // As of this commit: from the log, as the state may be further on.
+                let mut state = self.store.state();
+                debug_assert!(state.seq() <= commit.seq);
+                if state.seq() < commit.seq {
+                    state.apply(commit).expect("the next commit");
+                }
+                self.store.snapshot = Some(state.encode());
+            }
+        }
+        for client in &transaction.changed {
+            let record = self.sequencer.client(*client).expect("it was answered");
+            self.store.records.insert(*client, postcard::to_stdvec(record).expect("bytes"));
+        }
+    }
+
+    /// Killed. What was on its way into the store may be in it or not, but never in part.
+    pub fn kill(&mut self, chance: &mut Chance) {
+        if let Some(transaction) = self.under_way.take()
+            && chance.happens(0.5)
+        {
+            self.write(&transaction);
+        }
+        self.up = false;
+        self.inbox.clear();
+        self.seats.clear();
+    }
+
+    pub fn start(&mut self) {
+        let records =
+            self.store.records.iter().map(|(client, bytes)| {
+                (*client, postcard::from_bytes::<ClientRecord>(bytes).expect("a record"))
+            });
+        let records: Vec<_> = match self.bug {
+            Some(Bug::ForgottenAnswers) => Vec::new(),
+            _ => records.collect(),
+        };
+        self.sequencer = Sequencer::restore(self.store.state(), records);
+        self.up = true;
+        self.life += 1;
+    }
+
+    /// Nothing is under way or waits.
+    pub fn is_idle(&self) -> bool {
+        self.inbox.is_empty() && self.under_way.is_none()
+    }
+}
+
+impl Store {
+    /// The state as snapshot and log give it.
+    pub fn state(&self) -> State {
+        let mut state = match &self.snapshot {
+            Some(bytes) => State::decode(bytes).expect("a snapshot"),
+            None => State::new(),
+        };
+        let from = state.seq().0 as usize;
+        for commit in self.log(from) {
+            state.apply(&commit).expect("the next commit");
+        }
+        state
+    }
+
+    /// The log behind a place.
+    pub fn log(&self, from: usize) -> impl Iterator<Item = Commit> {
+        self.commits[from..].iter().map(|bytes| postcard::from_bytes(bytes).expect("a commit"))
+    }
+}
