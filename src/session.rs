@@ -6,8 +6,11 @@
 //! digests.
 
 mod branch;
+mod file;
+mod history;
 mod locks;
 mod op;
+mod past;
 mod register;
 mod replica;
 mod sequencer;
@@ -15,9 +18,17 @@ mod snapshot;
 mod state;
 mod three_way;
 
-pub use branch::BranchId;
+pub use branch::{
+    Branch, BranchId, MAX_BRANCHES, MAX_TITLE, MAX_VERSIONS, Record, RecordError, Records, Version,
+    check_title,
+};
+pub use file::{FILE_VERSION, FileError, Line, MAX_FILE, SessionFile};
+pub use history::{
+    Detail, HistoryEntry, MAX_ENTRIES, PAGE_COMMITS, Page, RUN_MS, Row, SIGNIFICANT, What, page,
+};
 pub use locks::{LOCK_NANOS, Locks, MAX_LOCKS, Part};
 pub use op::{ClientId, Commit, Cseq, MAX_OPS, Op, Refusal, Role, Seq, StampedOp, Timeline};
+pub use past::Past;
 pub use register::REGISTER_COUNT;
 pub use replica::{Catchup, Frame, Replica, Welcomed};
 pub use sequencer::{Answer, ClientRecord, Outcome, RECENT_ANSWERS, Sequencer};
@@ -27,5 +38,5 @@ pub use state::{
 };
 pub use three_way::{
     LARGE_DIVERGENCE, Merge, MergeSummary, Merged, Outcome as MergeOutcome, Rules as MergeRules, Shares,
-    Strategy, Value as MergeValue, default_strategy, mean, three_way,
+    Strategy, Value as MergeValue, default_strategy, importance, mean, three_way,
 };

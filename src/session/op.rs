@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::Record;
 use crate::pattern::Edit;
 use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 
@@ -45,6 +46,8 @@ pub enum Op {
     Timeline(Timeline),
     /// Ops stamped for ticks up to this one have taken effect; the sequencer alone writes it.
     Promote(Beats),
+    /// A change of the branches and named versions; at most one a frame.
+    Record(Record),
 }
 
 /// The session's own transport: tick `tick` sounds at session time `at`.

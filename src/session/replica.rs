@@ -8,7 +8,7 @@ use self::plan::Plan;
 use super::register::{read, read_all};
 use super::state::{Applied, check_tick};
 use super::{
-    ApplyError, Change, ClientId, Commit, Cseq, MAX_OPS, Op, Refusal, Seq, StampedOp, State, Timeline,
+    ApplyError, Change, ClientId, Commit, Cseq, MAX_OPS, Op, Record, Refusal, Seq, StampedOp, State, Timeline,
 };
 use crate::param::Slot;
 use crate::pattern::{Edit, Register, Song};
@@ -461,6 +461,7 @@ fn check_own(op: &mut StampedOp) -> Result<(), String> {
     match &mut op.op {
         Op::Edit(edit) => *edit = edit.check().map_err(|e| e.to_string())?,
         Op::RequestTempo(_) => {}
+        Op::Record(record) if !matches!(record, Record::Head { .. }) => {}
         _ => return Err("only the session itself writes this".into()),
     }
     Ok(())

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::state::{MAX_TEMPO_SEGMENTS, MAX_TICK, OpError, State, check_tick};
-use super::{ClientId, Commit, Cseq, MAX_OPS, Op, Refusal, Role, Seq, StampedOp, Timeline};
+use super::{BranchId, ClientId, Commit, Cseq, MAX_OPS, Op, Record, Refusal, Role, Seq, StampedOp, Timeline};
 use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 
 /// A bar of four quarters; other metres come with their own list.
@@ -132,7 +132,8 @@ impl Sequencer {
         if cseq.0 != expected {
             return Err(Refusal::Gap { expected, got: cseq.0 });
         }
-        let decided = self.decide(role, base, ops, position).map(|ops| self.commit(author, cseq, ops));
+        let decided =
+            self.decide(author, role, base, ops, position).map(|ops| self.commit(author, cseq, ops));
         let answer = match &decided {
             Ok(commit) => Answer::Committed(commit.seq),
             Err(refusal) => Answer::Refused(refusal.clone()),
@@ -157,6 +158,12 @@ impl Sequencer {
         due.then(|| self.author(Op::Promote(upto)))
     }
 
+    /// Notes how far a branch has come; `None` where it is known already, or the branch is gone.
+    pub fn note_head(&mut self, id: BranchId, head: Seq) -> Option<Commit> {
+        let known = self.state.records().branch(id)?.head;
+        (head > known).then(|| self.author(Op::Record(Record::Head { id, head })))
+    }
+
     fn timeline(&mut self, timeline: Timeline) -> Commit {
         let tick = timeline.tick.clamp(Beats::ZERO, MAX_TICK);
         self.author(Op::Timeline(Timeline { tick, ..timeline }))
@@ -176,6 +183,7 @@ impl Sequencer {
     /// The ops as they will be committed.
     fn decide(
         &self,
+        author: ClientId,
         role: Role,
         _base: Seq,
         mut ops: Vec<StampedOp>,
@@ -203,6 +211,10 @@ impl Sequencer {
                     let map = self.map_with(*tempo, position, stamped.at);
                     stamped.op = Op::TempoMap(map.map_err(|e| invalid(index, e.to_string()))?);
                     stamped.at = None;
+                }
+                Op::Record(record) => {
+                    let decided = self.state.records().decide(record.clone(), author, role, self.state.seq());
+                    *record = decided.map_err(|e| invalid(index, e.to_string()))?;
                 }
                 Op::TempoMap(_) | Op::Timeline(_) | Op::Promote(_) => {
                     return Err(invalid(index, "only the session itself writes this".into()));

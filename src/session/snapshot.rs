@@ -10,13 +10,13 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use super::register::{REGISTER_COUNT, place, read_all};
 use super::state::{MAX_WAITING, OpError, Stamp, State, Waiting, check_edit, check_tempo_map, check_tick};
-use super::{ClientId, Seq, Timeline};
+use super::{ClientId, Records, Seq, Timeline};
 use crate::pattern::{Edit, Song};
 use crate::time::{Beats, TempoMap};
 
 const MAGIC: [u8; 4] = *b"ANTS";
 /// The format [`State::encode`] writes.
-pub const SNAPSHOT_VERSION: u8 = 1;
+pub const SNAPSHOT_VERSION: u8 = 2;
 const HEAD: usize = MAGIC.len() + 1;
 const CHECKSUM: usize = 8;
 /// The most bytes an encoded state may have; the largest possible one stays well below.
@@ -64,6 +64,7 @@ struct Body {
     /// the register table.
     registers: Vec<(u16, Edit)>,
     waiting: Vec<WaitingBody>,
+    records: Records,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -150,6 +151,7 @@ impl Body {
             stamps,
             registers,
             waiting,
+            records: state.records.clone(),
         }
     }
 
@@ -175,6 +177,8 @@ impl Body {
             }
         }
         state.waiting = read_waiting(self.waiting, self.seq)?;
+        self.records.check_all(self.seq).map_err(|(index, reason)| wrong("record", index, reason))?;
+        state.records = self.records;
         Ok(state)
     }
 }

@@ -3,7 +3,7 @@
 use thiserror::Error;
 
 use super::register::{REGISTER_COUNT, place, read};
-use super::{ClientId, Commit, Op, Seq, StampedOp, Timeline};
+use super::{ClientId, Commit, Op, RecordError, Records, Seq, StampedOp, Timeline};
 use crate::pattern::{Edit, EditError, Register, Song};
 use crate::time::{Beats, TempoError, TempoMap, TempoMapError};
 
@@ -105,6 +105,12 @@ pub enum OpError {
     /// A request where its answer belongs.
     #[error("a request for a tempo is no committed op")]
     Request,
+    /// A record that does not fit those there are.
+    #[error(transparent)]
+    Record(#[from] RecordError),
+    /// More than one record in a frame.
+    #[error("a frame changes one branch or version at most")]
+    Records,
     /// Too many edits wait.
     #[error("more than {MAX_WAITING} edits wait for their beat")]
     WaitingFull,
@@ -122,6 +128,7 @@ pub struct State {
     pub(super) waiting: Vec<Waiting>,
     pub(super) tempo_map: TempoMap,
     pub(super) timeline: Timeline,
+    pub(super) records: Records,
 }
 
 /// What applying a commit did, for a replica.
@@ -146,6 +153,7 @@ impl State {
             waiting: Vec::new(),
             tempo_map,
             timeline: Timeline::default(),
+            records: Records::default(),
         }
     }
 
@@ -167,6 +175,11 @@ impl State {
     /// The session's transport.
     pub fn timeline(&self) -> Timeline {
         self.timeline
+    }
+
+    /// Branches and named versions.
+    pub fn records(&self) -> &Records {
+        &self.records
     }
 
     /// The last write of a register.
@@ -216,9 +229,17 @@ impl State {
     /// Checks the ops of a commit; the error names the op.
     pub(super) fn check(&self, ops: &[StampedOp]) -> Result<(), (u32, OpError)> {
         let mut waiting = self.waiting.len();
+        let mut recorded = false;
         for (index, StampedOp { op, at }) in ops.iter().enumerate() {
             waiting += usize::from(at.is_some());
             check_op(op, *at).map_err(|reason| (index as u32, reason))?;
+            if let Op::Record(record) = op {
+                // One a frame, so that each is checked against what it changes.
+                if std::mem::replace(&mut recorded, true) {
+                    return Err((index as u32, OpError::Records));
+                }
+                self.records.check(record, self.seq).map_err(|reason| (index as u32, reason.into()))?;
+            }
             // Counted without what this very commit may cancel: a rule both sides can follow.
             if waiting > MAX_WAITING {
                 return Err((index as u32, OpError::WaitingFull));
@@ -256,6 +277,7 @@ impl State {
                     applied.promoted.push(waiting);
                 }
             }
+            (Op::Record(record), _) => self.records.apply(record, stamp.author),
             (Op::RequestTempo(_), _) => unreachable!("`check` lets no request through"),
         }
     }
@@ -286,6 +308,8 @@ fn check_op(op: &Op, at: Option<Beats>) -> Result<(), OpError> {
         // Where nothing waits any more, a promotion may lie anywhere.
         Op::Promote(_) => Ok(()),
         Op::RequestTempo(_) => Err(OpError::Request),
+        // Checked against what there is.
+        Op::Record(_) => Ok(()),
     }
 }
 

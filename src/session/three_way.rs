@@ -57,7 +57,7 @@ pub fn default_strategy(register: Register) -> Strategy {
 }
 
 /// How much a register matters, 0 to 1.
-fn importance(register: Register) -> f32 {
+pub fn importance(register: Register) -> f32 {
     match register {
         Register::Param(slot) => slot.spec().importance,
         Register::Track(_, TrackRegister::Alive) => 1.0,

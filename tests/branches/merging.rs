@@ -66,6 +66,8 @@ fn with(rule: Rule) -> impl Fn(Register) -> Rule {
 }
 
 proptest! {
+    #![proptest_config(ProptestConfig { cases: 64, ..ProptestConfig::default() })]
+
     #[test]
     fn a_side_that_changed_nothing_changes_nothing(base in writes(), other in writes()) {
         let (base, other) = (state(&[&base]), state(&[&base, &other]));
