@@ -5,13 +5,19 @@
 
 mod beats;
 mod clock;
+mod clock_map;
 mod envelope;
+mod reference;
+mod shared_clock;
 mod tempo;
 mod tempo_map;
 
 pub use beats::{Beats, TICKS_PER_BEAT};
 pub use clock::{Clock, HostNanos, SessionNanos};
-pub use envelope::{ClockMap, Envelope, Probe, Verdict};
+pub use clock_map::ClockMap;
+pub use envelope::{Envelope, Probe, Verdict};
+pub use reference::{ClockEpoch, Recollection, Reference};
+pub use shared_clock::{BURST, ClockNews, HELD_OVER, SharedClock, WARNED};
 pub use tempo::{Tempo, TempoError};
 pub use tempo_map::{TempoMap, TempoMapError, TempoSegment};
 

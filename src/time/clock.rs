@@ -37,4 +37,10 @@ impl Sub for HostNanos {
 pub trait Clock: Send {
     /// Now.
     fn now(&self) -> HostNanos;
+
+    /// How long the machine has slept in all, in ns, which [`Clock::now`] does not count; only its
+    /// growth means anything. 0 where the clock counts sleep, or no sleep can be told.
+    fn slept(&self) -> i64 {
+        0
+    }
 }

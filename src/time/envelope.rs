@@ -12,24 +12,35 @@
 //!
 //! Pure: reads no clock.
 
+mod bounds;
+mod shift;
+
 use std::collections::VecDeque;
 
-use super::{HostNanos, SessionNanos};
+use self::bounds::{Bounds, Contradiction, Scatter};
+use self::shift::{DOUBTS, ShiftWatch};
+use super::{ClockMap, HostNanos, SessionNanos};
 
 /// Probes older than this are forgotten.
 const WINDOW: i64 = 600_000_000_000;
 /// Probes kept.
 const CAPACITY: usize = 320;
 /// Wander that the fitted rate does not follow.
-const RHO: f64 = 2e-6;
+pub(super) const RHO: f64 = 2e-6;
 /// How far rates usually lie apart.
 const SIGMA: f64 = 30e-6;
 /// How far rates can lie apart, for the fit.
 const RATE_LIMIT: f64 = 300e-6;
 /// How far rates can lie apart, for the certificate.
-const HARD: f64 = 100e-6;
-/// Bounds that contradict each other by more than this mean that a clock was set.
+pub(super) const HARD: f64 = 100e-6;
+/// Bounds that contradict each other by more than this mean that a clock was set, or that a crystal
+/// wandered more than ρ: the older half of the window goes until the rest agrees.
 const STEP: f64 = 20_000.0;
+/// Probes of a window that may shed older ones rather than begin again.
+const ENOUGH: usize = 10;
+/// Probes of a window whose scatter is told anew every so many probes.
+const SETTLED: usize = 64;
+const REFRESH: u32 = 8;
 /// The least mean excess the fit believes in, in ns.
 const LEAST_EXCESS: f64 = 1_000.0;
 
@@ -58,6 +69,9 @@ impl Probe {
 pub enum Verdict {
     /// It is part of the window.
     Kept,
+    /// It is part of the window, but looks as if a clock had been set by less than the round trip: a
+    /// burst of probes will tell.
+    Doubtful,
     /// It contradicts the window: a clock was set. The window begins again with it, and a burst of
     /// probes should follow.
     Stepped,
@@ -65,57 +79,15 @@ pub enum Verdict {
     Impossible,
 }
 
-/// Session time as a function of host time, as one estimate gives it.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct ClockMap {
-    /// When it was made.
-    pub at: HostNanos,
-    /// Session − host time then, in ns.
-    pub offset_ns: i64,
-    /// What the offset gains in a host second, in seconds.
-    pub rate: f64,
-    /// The truth lay no further from the offset than this, in ns.
-    pub bound_ns: i64,
-    /// Median round trip of the window, in ns.
-    pub rtt_ns: i64,
-    /// Probes in the window.
-    pub probes: u32,
-}
-
-impl ClockMap {
-    /// A map of two equal clocks.
-    pub const IDENTITY: ClockMap =
-        ClockMap { at: HostNanos(0), offset_ns: 0, rate: 0.0, bound_ns: 0, rtt_ns: 0, probes: 0 };
-
-    /// Session − host time at a host time, in ns.
-    pub fn offset_at(&self, host: HostNanos) -> i64 {
-        self.offset_ns + nearest((host - self.at) as f64 * self.rate)
-    }
-
-    /// Session time at a host time.
-    pub fn session(&self, host: HostNanos) -> SessionNanos {
-        SessionNanos(host.0 + self.offset_at(host))
-    }
-
-    /// Host time at a session time.
-    pub fn host(&self, session: SessionNanos) -> HostNanos {
-        // (host − at) · (1 + rate) = session − at − offset
-        let span = session.0 - self.at.0 - self.offset_ns;
-        HostNanos(self.at.0 + span - nearest(span as f64 * (self.rate / (1.0 + self.rate))))
-    }
-
-    /// How far the truth can lie from [`ClockMap::offset_at`] at a host time, in ns.
-    pub fn bound_at(&self, host: HostNanos) -> i64 {
-        let age = (host - self.at).abs() as f64;
-        self.bound_ns + nearest(age * (HARD + self.rate.abs())) + 1
-    }
-}
-
 /// The estimator of one pair of clocks.
 #[derive(Clone, Debug, Default)]
 pub struct Envelope {
     probes: VecDeque<Probe>,
     map: Option<ClockMap>,
+    scatter: Option<Scatter>,
+    /// Probes until the scatter is told anew.
+    until_refresh: u32,
+    watch: ShiftWatch,
 }
 
 impl Envelope {
@@ -129,9 +101,18 @@ impl Envelope {
         self.map
     }
 
-    /// Forgets everything: the reference has changed.
+    /// Forgets everything: a clock was set, or the machine has slept.
     pub fn clear(&mut self) {
         *self = Envelope::default();
+    }
+
+    /// The session's clock reads so many ns more than it did, and says so: what was measured holds.
+    pub fn shift(&mut self, ns: i64) {
+        for probe in &mut self.probes {
+            (probe.t2, probe.t3) = (probe.t2 + ns, probe.t3 + ns);
+        }
+        self.map = self.map.map(|map| map.ahead_by(ns));
+        self.watch = ShiftWatch::default();
     }
 
     /// Takes a probe and makes the estimate anew. Allocates; some tens of µs.
@@ -143,137 +124,71 @@ impl Envelope {
         if self.probes.back().is_some_and(|last| probe.t4 < last.t4) {
             self.clear();
         }
+        let doubts = self.watch.judge(&probe);
         self.probes.push_back(probe);
+        if doubts >= DOUBTS {
+            self.begin_again(DOUBTS);
+            return Verdict::Stepped;
+        }
         while self.probes.len() > CAPACITY
             || self.probes.front().is_some_and(|first| probe.t4 - first.t4 > WINDOW)
         {
             self.probes.pop_front();
         }
-        let rate = self.map.map_or(0.0, |map| map.rate);
-        match Bounds::of(&self.probes).estimate(rate) {
-            Some(map) => {
-                self.map = Some(ClockMap { rtt_ns: self.median_round_trip(), ..map });
-                Verdict::Kept
+        if !self.fit_or_shed() {
+            self.begin_again(1);
+            return Verdict::Stepped;
+        }
+        if doubts > 0 { Verdict::Doubtful } else { Verdict::Kept }
+    }
+
+    /// Makes the estimate, and forgets the older half of the window where a crystal has wandered
+    /// from it; false where what is left would be too little: a clock was set.
+    fn fit_or_shed(&mut self) -> bool {
+        loop {
+            match self.fit() {
+                Ok(()) => return true,
+                Err(Contradiction::Hard) => return false,
+                Err(Contradiction::Soft) => {
+                    let older = self.probes.len() / 2;
+                    if self.probes.len() - older < ENOUGH {
+                        return false;
+                    }
+                    self.probes.drain(..older);
+                    self.scatter = None;
+                }
             }
-            None => {
-                self.clear();
-                self.add(probe);
-                Verdict::Stepped
+        }
+    }
+
+    /// Keeps the last few probes alone.
+    fn begin_again(&mut self, kept: usize) {
+        let older = self.probes.len().saturating_sub(kept);
+        self.probes.drain(..older);
+        (self.map, self.scatter, self.watch) = (None, None, ShiftWatch::default());
+        if self.fit().is_err() {
+            // The step lies among them: the last one alone contradicts nothing.
+            self.probes.drain(..self.probes.len() - 1);
+            let _ = self.fit();
+        }
+    }
+
+    fn fit(&mut self) -> Result<(), Contradiction> {
+        let bounds = Bounds::of(&self.probes);
+        self.until_refresh = self.until_refresh.saturating_sub(1);
+        let scatter = match self.scatter {
+            Some(scatter) if self.until_refresh > 0 && self.probes.len() >= SETTLED => scatter,
+            _ => {
+                self.until_refresh = REFRESH;
+                bounds.scatter(&self.probes, self.map.map_or(0.0, |map| map.rate))
             }
-        }
-    }
-
-    fn median_round_trip(&self) -> i64 {
-        let mut trips: Vec<i64> = self.probes.iter().map(Probe::round_trip).collect();
-        let middle = trips.len() / 2;
-        *trips.select_nth_unstable(middle).1
-    }
-}
-
-/// One probe's bounds on the offset, relative to the first probe's, and its ages, in ns.
-struct Bound {
-    upper: f64,
-    lower: f64,
-    /// Since the probe's middle.
-    age: f64,
-    /// Since it was sent: at least the age of either bound.
-    full_age: f64,
-}
-
-struct Bounds {
-    at: HostNanos,
-    origin: i64,
-    bounds: Vec<Bound>,
-}
-
-impl Bounds {
-    fn of(probes: &VecDeque<Probe>) -> Bounds {
-        let (first, last) = (probes[0], probes[probes.len() - 1]);
-        let origin = first.t2.0 - first.t1.0;
-        let bound = |probe: &Probe| Bound {
-            upper: (probe.t2.0 - probe.t1.0 - origin) as f64,
-            lower: (probe.t3.0 - probe.t4.0 - origin) as f64,
-            age: (last.t4 - probe.t1) as f64 - 0.5 * (probe.t4 - probe.t1) as f64,
-            full_age: (last.t4 - probe.t1) as f64,
         };
-        Bounds { at: last.t4, origin, bounds: probes.iter().map(bound).collect() }
+        self.scatter = Some(scatter);
+        let estimate = bounds.estimate(scatter)?;
+        self.watch.believe(&estimate);
+        self.map = Some(estimate.map);
+        Ok(())
     }
-
-    /// The estimate as of the last probe; `None` where the bounds contradict each other.
-    fn estimate(&self, rate_before: f64) -> Option<ClockMap> {
-        let weight = self.bounds.len() as f64 / self.mean_excess(rate_before);
-        let likelihood = |rate: f64| {
-            let (upper, lower) = self.aged(rate);
-            (upper - lower) * weight - rate * rate / (2.0 * SIGMA * SIGMA)
-        };
-        let rate = golden_section(likelihood, -RATE_LIMIT, RATE_LIMIT);
-        let (upper, lower) = self.aged(rate);
-        let (highest, lowest) = self.certain();
-        if lower > upper + STEP || lowest > highest {
-            return None;
-        }
-        let offset = (0.5 * (upper + lower)).max(lowest).min(highest);
-        Some(ClockMap {
-            at: self.at,
-            offset_ns: self.origin + nearest(offset),
-            rate,
-            bound_ns: nearest((highest - offset).max(offset - lowest)) + 1,
-            rtt_ns: 0,
-            probes: self.bounds.len() as u32,
-        })
-    }
-
-    /// The tightest upper and lower bound now, were the rate this.
-    fn aged(&self, rate: f64) -> (f64, f64) {
-        self.bounds.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(upper, lower), bound| {
-            let drift = rate * bound.age;
-            let slack = RHO * bound.age;
-            (upper.min(bound.upper + drift + slack), lower.max(bound.lower + drift - slack))
-        })
-    }
-
-    /// The bounds that hold whatever the rate.
-    fn certain(&self) -> (f64, f64) {
-        self.bounds.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(upper, lower), bound| {
-            let slack = HARD * bound.full_age;
-            (upper.min(bound.upper + slack), lower.max(bound.lower - slack))
-        })
-    }
-
-    /// The mean one-way excess over the floor, from its median, were the rate this.
-    fn mean_excess(&self, rate: f64) -> f64 {
-        let (upper, lower) = self.aged(rate);
-        let ups = self.bounds.iter().map(|bound| bound.upper + rate * bound.age - upper);
-        let downs = self.bounds.iter().map(|bound| lower - bound.lower - rate * bound.age);
-        let mut excess: Vec<f64> = ups.chain(downs).collect();
-        let middle = excess.len() / 2;
-        let (_, median, _) = excess.select_nth_unstable_by(middle, f64::total_cmp);
-        // An exponential law's mean is its median over ln 2.
-        (1.44 * *median).max(LEAST_EXCESS)
-    }
-}
-
-/// The maximum of a concave function within bounds, to a part in 10⁸ of them (Kiefer, 1953).
-fn golden_section(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
-    const RATIO: f64 = 0.618_033_988_749_894_9;
-    let (mut a, mut b) = (high - RATIO * (high - low), low + RATIO * (high - low));
-    let (mut at_a, mut at_b) = (f(a), f(b));
-    for _ in 0..40 {
-        if at_a > at_b {
-            (high, b, at_b) = (b, a, at_a);
-            a = high - RATIO * (high - low);
-            at_a = f(a);
-        } else {
-            (low, a, at_a) = (a, b, at_b);
-            b = low + RATIO * (high - low);
-            at_b = f(b);
-        }
-    }
-    0.5 * (low + high)
-}
-
-fn nearest(ns: f64) -> i64 {
-    if ns < 0.0 { (ns - 0.5) as i64 } else { (ns + 0.5) as i64 }
 }
 
 #[cfg(test)]
@@ -281,6 +196,7 @@ mod tests {
     use super::*;
 
     const OFFSET: i64 = -7_000_000_000_123;
+    const MS: i64 = 1_000_000;
 
     fn probe(sent: i64, up: i64, down: i64, offset: i64) -> Probe {
         let arrived = sent + up;
@@ -299,16 +215,8 @@ mod tests {
         let map = envelope.map().expect("a map");
         assert!((map.offset_ns - OFFSET + 100_000).abs() < 10, "{}", map.offset_ns - OFFSET);
         assert!((map.bound_ns - 400_000).abs() < 1_000, "{}", map.bound_ns);
+        assert!(map.estimated_ns <= map.bound_ns + 1);
         assert_eq!(map.rtt_ns, 800_000);
-    }
-
-    #[test]
-    fn host_and_session_are_inverse() {
-        let map = ClockMap { at: HostNanos(1_000), offset_ns: OFFSET, rate: 80e-6, ..ClockMap::IDENTITY };
-        for host in [0, 1_000, 77_777_777_777, 600_000_000_000] {
-            let back = map.host(map.session(HostNanos(host)));
-            assert!((back.0 - host).abs() <= 1, "{host} came back as {}", back.0);
-        }
     }
 
     #[test]
@@ -323,5 +231,37 @@ mod tests {
         assert_eq!((map.probes, map.offset_ns), (1, OFFSET + 5_000_000));
         let impossible = probe(101_000_000_000, 300_000, -400_000, OFFSET);
         assert_eq!(envelope.add(impossible), Verdict::Impossible);
+    }
+
+    #[test]
+    fn a_clock_set_by_less_than_the_round_trip_is_noticed_by_the_fourth_probe() {
+        for by in [25 * MS, -25 * MS] {
+            let mut envelope = Envelope::new();
+            for n in 0..50 {
+                let late = n % 7 * 40_000;
+                let before = probe(n * 2_000_000_000, 20 * MS + late, 20 * MS + 3 * late, OFFSET);
+                assert_eq!(envelope.add(before), Verdict::Kept);
+            }
+            let verdicts = [0, 1, 2, 3].map(|n| {
+                envelope.add(probe(100_000 * MS + n * 50 * MS, 20 * MS + n * 50_000, 20 * MS, OFFSET + by))
+            });
+            assert_eq!(verdicts[..3], [Verdict::Doubtful; 3]);
+            assert_eq!(verdicts[3], Verdict::Stepped);
+            let map = envelope.map().expect("a map");
+            assert_eq!(map.probes, 4);
+            assert!((map.offset_ns - OFFSET - by).abs() < map.bound_ns);
+        }
+    }
+
+    #[test]
+    fn a_shift_that_is_told_keeps_what_was_measured() {
+        let mut envelope = Envelope::new();
+        for n in 0..20 {
+            envelope.add(probe(n * 2_000_000_000, 300_000, 300_000, OFFSET));
+        }
+        let before = envelope.map().expect("a map");
+        envelope.shift(7 * MS);
+        assert_eq!(envelope.map(), Some(before.ahead_by(7 * MS)));
+        assert_eq!(envelope.add(probe(41_000 * MS, 300_000, 300_000, OFFSET + 7 * MS)), Verdict::Kept);
     }
 }

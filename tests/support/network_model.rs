@@ -2,6 +2,7 @@
 //!
 //! One-way delay = floor + Exp(10 µs) + the network's law. Order is kept, and a lost segment shows
 //! as a late one. All time is true time in ns, which is the server's clock.
+#![allow(dead_code, reason = "each test binary uses its part")]
 
 use std::f64::consts::TAU;
 
@@ -50,9 +51,13 @@ impl Dice {
 /// Which network lies between a client and its server.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Network {
+    /// A cable.
     Lan,
+    /// Radio with bursts of interference.
     WiFi,
+    /// A country's length.
     Wan,
+    /// 4G whose buffers fill.
     Mobile,
 }
 
@@ -127,6 +132,8 @@ pub struct Path {
     dice: Dice,
     /// More floor on the way up, in ns.
     skewed_floor: f64,
+    /// From when on the floors change, and by how much each way, in ns.
+    rerouted: Option<(f64, [f64; 2])>,
     /// When the current period began and ends, and whether it is bad.
     period: (f64, f64, bool),
     /// The last arrival each way.
@@ -136,7 +143,19 @@ pub struct Path {
 impl Path {
     /// A connection whose way up has a floor longer by so many ns.
     pub fn new(network: Network, seed: u64, skewed_floor: f64) -> Path {
-        Path { network, dice: Dice::new(seed), skewed_floor, period: (0.0, 0.0, true), last: [0.0; 2] }
+        Path {
+            network,
+            dice: Dice::new(seed),
+            skewed_floor,
+            rerouted: None,
+            period: (0.0, 0.0, true),
+            last: [0.0; 2],
+        }
+    }
+
+    /// From a time on, the packets take another route: the floors change by so many ns up and down.
+    pub fn reroute(&mut self, from: i64, up: f64, down: f64) {
+        self.rerouted = Some((from as f64, [up, down]));
     }
 
     /// When what leaves now arrives. Calls each way go forward in time.
@@ -145,6 +164,9 @@ impl Path {
         let mut delay = self.network.floor() + self.dice.exponential(10.0 * US);
         if way == Way::Up {
             delay += self.skewed_floor;
+        }
+        if let Some((_, floors)) = self.rerouted.filter(|(from, _)| leaves >= *from) {
+            delay += floors[usize::from(way == Way::Down)];
         }
         delay += self.network.law(&mut self.dice, way);
         if let Some(since) = self.bad_since(leaves) {
@@ -177,10 +199,12 @@ pub struct Crystal {
     /// Host − true time at each grid point, in ns.
     strayed: Vec<f64>,
     epoch: i64,
+    /// When its machine falls asleep, and for how long: the raw clock stands still meanwhile.
+    sleep: Option<(i64, i64)>,
 }
 
-/// The grid on which a crystal's rate changes.
-const GRID: i64 = 10_000_000;
+/// The grid on which a crystal's rate changes: 100 ms.
+const GRID: i64 = 100_000_000;
 
 impl Crystal {
     /// A crystal for so many seconds, with a thermal sine of so many ppm.
@@ -191,18 +215,43 @@ impl Crystal {
         let phase = dice.uniform(0.0, TAU);
         let step = GRID as f64 / SECOND;
         let (mut walk, mut strayed) = (0.0, vec![0.0]);
-        for point in 0..i64::from(seconds) * 100 + 200 {
+        for point in 0..i64::from(seconds) * (1_000_000_000 / GRID) + 20 {
             walk += 0.02e-6 * step.sqrt() * dice.normal();
             let thermal = thermal_ppm * 1e-6 * (TAU * point as f64 * step / 900.0 + phase).sin();
             strayed.push(strayed[point as usize] + (skew + walk + thermal) * GRID as f64);
         }
-        Crystal { strayed, epoch }
+        Crystal { strayed, epoch, sleep: None }
+    }
+
+    /// A crystal that runs so many ppm fast and strays no further.
+    pub fn steady(ppm: f64, seconds: u32) -> Crystal {
+        let points = i64::from(seconds) * (1_000_000_000 / GRID) + 20;
+        let strayed = (0..=points).map(|point| point as f64 * ppm * 1e-6 * GRID as f64).collect();
+        Crystal { strayed, epoch: 0, sleep: None }
+    }
+
+    /// Lets its machine sleep from a true time on, for so many ns.
+    pub fn sleep(&mut self, from: i64, ns: i64) {
+        self.sleep = Some((from, ns));
+    }
+
+    /// How long the machine has slept by a true time, in ns.
+    pub fn slept(&self, now: i64) -> i64 {
+        self.sleep.map_or(0, |(from, ns)| (now - from).clamp(0, ns))
+    }
+
+    /// When the machine is next awake.
+    pub fn awake(&self, now: i64) -> i64 {
+        match self.sleep {
+            Some((from, ns)) if (from..from + ns).contains(&now) => from + ns,
+            _ => now,
+        }
     }
 
     /// Host time at a true time, in ns.
     pub fn host(&self, now: i64) -> i64 {
         let (point, rest) = ((now / GRID) as usize, (now % GRID) as f64 / GRID as f64);
         let strayed = self.strayed[point] + (self.strayed[point + 1] - self.strayed[point]) * rest;
-        now + self.epoch + strayed.round() as i64
+        now + self.epoch + strayed.round() as i64 - self.slept(now)
     }
 }
