@@ -4,12 +4,14 @@
 
 mod codec;
 mod frame;
+mod lines;
 mod pace;
 mod people;
 mod split;
 
 pub use codec::{WireError, decode_down, decode_up, encode_down, encode_up};
 pub use frame::{Down, ErrorCode, Gesture, Hello, Participant, PresenceState, Role, Snapshot, Up, Welcome};
+pub use lines::{Gather, LineAsk, LineNews};
 pub use pace::{QUIET, commit_interval, gesture_interval};
 pub use people::{Ask, GivenInvite, Hidden, InviteInfo, MAX_NOTES, News, PlayedNote};
 pub use split::{Assembly, frames};

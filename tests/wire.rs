@@ -8,14 +8,14 @@ use antiphon::param::{MAX_TRACKS, Owner, Param, Slot, TrackIndex};
 use antiphon::pattern::{Edit, Name, Overflow, Pitch, Song, StepField, Track, TrackField, text};
 use antiphon::rt::ports::BarFingerprint;
 use antiphon::session::{
-    ClientId, Commit, Cseq, MAX_OPS, MAX_SNAPSHOT, Op, Part, Refusal, Role, Seq, Sequencer, StampedOp, State,
-    Timeline,
+    BranchId, ClientId, Commit, Cseq, Detail, HistoryEntry, MAX_OPS, MAX_SNAPSHOT, Op, Page, Part, Record,
+    Refusal, Role, Seq, Sequencer, StampedOp, State, Timeline, What,
 };
 use antiphon::time::{Beats, SamplePos, SessionNanos, Tempo, TempoMap};
 use antiphon::wire::{
-    Ask, Assembly, Down, ErrorCode, Gesture, Hello, Hidden, MAX_FRAME, News, Participant, PlayedNote,
-    PresenceState, Snapshot, Up, VERSION, Welcome, WireError, decode_down, decode_up, encode_down, encode_up,
-    frames,
+    Ask, Assembly, Down, ErrorCode, Gesture, Hello, Hidden, LineAsk, LineNews, MAX_FRAME, News, Participant,
+    PlayedNote, PresenceState, Snapshot, Up, VERSION, Welcome, WireError, decode_down, decode_up,
+    encode_down, encode_up, frames,
 };
 use proptest::prelude::*;
 
@@ -157,7 +157,54 @@ fn ups() -> Vec<Up> {
         Up::People(Ask::Revoke(0x89ab_cdef)),
         Up::People(Ask::Lock(Part::Cell(track(3), 5))),
         Up::People(Ask::Notes(vec![played()])),
+        Up::Line(LineAsk::Enter(BranchId(3))),
+        Up::Line(LineAsk::Leave),
+        Up::Line(LineAsk::Ops { branch: BranchId(3), cseq: Cseq(2), base: Seq(299), ops: records() }),
+        Up::Line(LineAsk::History {
+            line: BranchId::MAIN,
+            before: Some(Seq(300)),
+            detail: Detail::Significant,
+            limit: 50,
+        }),
+        Up::Line(LineAsk::State { line: BranchId(3), seq: Seq(12) }),
     ]
+}
+
+/// One of every record; a frame of a session holds one at most.
+fn records() -> Vec<StampedOp> {
+    let (id, at, head) = (BranchId(3), Seq(12), Seq(17));
+    let records = [
+        Record::Fork { id, parent: BranchId::MAIN, at, name: "fills".into() },
+        Record::Drop(id),
+        Record::Merged { id, head },
+        Record::Head { id, head },
+        Record::Name { name: "höre".into(), branch: id, seq: head },
+        Record::Unname("höre".into()),
+    ];
+    records.map(|record| on_arrival(Op::Record(record))).into()
+}
+
+fn page() -> Page {
+    let entry = |what| HistoryEntry {
+        first: Seq(3),
+        last: Seq(9),
+        author: ClientId(2),
+        at_ms: 1_700_000_000_000,
+        until_ms: 1_700_000_004_000,
+        what,
+        importance: 0.5,
+    };
+    let whats = [
+        What::Param { slot: slot(), value: 800.0 },
+        What::Cells { track: track(1), steps: 0b1011 },
+        What::Track(track(1)),
+        What::Song { writes: 400 },
+        What::Tempo(tempo(124.5)),
+        What::Transport(Timeline::default()),
+        What::Promoted(Beats::quarters(4)),
+        What::Record(Record::Drop(BranchId(3))),
+    ];
+    Page { entries: whats.map(entry).into(), before: Some(Seq(3)) }
 }
 
 fn played() -> PlayedNote {
@@ -216,6 +263,22 @@ fn downs() -> Vec<Down> {
         Down::People(News::Lock { client: ClientId(2), part: Part::Param(slot()) }),
         Down::People(News::Touched { part: Part::Track(track(3)), holder: ClientId(2), by: ClientId(1) }),
         Down::People(News::Notes { author: ClientId(2), notes: vec![played()] }),
+        Down::Line(LineNews::State {
+            line: BranchId(3),
+            seq: Seq(17),
+            acked: Some(Cseq(2)),
+            offset: 0,
+            size: 3,
+            bytes: vec![1, 2, 3],
+        }),
+        Down::Line(LineNews::Commits { branch: BranchId(3), commits: vec![commit()] }),
+        Down::Line(LineNews::Nack { branch: BranchId(3), cseq: Cseq(2), reason: Refusal::PendingFull }),
+        Down::Line(LineNews::History {
+            line: BranchId::MAIN,
+            page: page(),
+            names: vec![(ClientId(2), "Ben".into())],
+        }),
+        Down::Line(LineNews::Missing { line: BranchId(9), seq: Some(Seq(4)), reason: "gone".into() }),
     ];
     downs.extend(refusals.map(|reason| Down::Nack { cseq: Cseq(41), reason }));
     downs.extend(codes.map(error));

@@ -196,7 +196,7 @@ impl Room {
             Up::Fingerprints(bars) => self.take_fingerprints(seat, bars),
             Up::Chat(text) => self.take_chat(seat, &text),
             // The socket answers these itself.
-            Up::Hello(_) | Up::Probe { .. } | Up::Leave | Up::People(_) => {}
+            Up::Hello(_) | Up::Probe { .. } | Up::Leave | Up::People(_) | Up::Line(_) => {}
         }
         None
     }

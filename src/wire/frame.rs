@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Ask, News, VERSION};
+use super::{Ask, LineAsk, LineNews, News, VERSION};
 use crate::param::Slot;
 use crate::rt::ports::BarFingerprint;
 pub use crate::session::Role;
@@ -49,6 +49,8 @@ pub enum Up {
     Leave,
     /// Something about the people here.
     People(Ask),
+    /// Something about branches or the past.
+    Line(LineAsk),
 }
 
 /// How a client introduces itself.
@@ -187,6 +189,8 @@ pub enum Down {
     Part(Vec<u8>),
     /// Something about the people here.
     People(News),
+    /// Something about branches or the past.
+    Line(LineNews),
 }
 
 /// The server's answer to a [`Hello`].

@@ -199,7 +199,7 @@ impl Participant {
             },
             Down::Goaway { .. } => self.shown.notice = Some("the server is restarting".into()),
             // Joined by the socket, and answered on the clock's own.
-            Down::Part(_) | Down::Pong { .. } | Down::People(_) => {}
+            Down::Part(_) | Down::Pong { .. } | Down::People(_) | Down::Line(_) => {}
         }
         self.shown.stale();
     }
