@@ -7,6 +7,7 @@ mod app;
 pub mod cli;
 mod clock;
 mod clock_socket;
+mod crowd;
 pub mod invites;
 pub mod limits;
 mod listen;
@@ -18,6 +19,8 @@ mod room;
 mod router;
 mod session_socket;
 pub mod store;
+mod tls;
+mod tokens;
 mod traffic;
 mod upgrade;
 
@@ -31,15 +34,23 @@ use anyhow::Context;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 
-use app::App;
+pub use tls::Certificate;
+
+use app::{App, Naming};
 use clock::ServerClock;
-use limits::Rates;
+use crowd::Crowd;
+use limits::{Patience, Rates};
+use listen::Door;
 use store::Store;
+use tls::Tls;
 
 /// How long a server that goes down waits for its sockets.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(5);
 /// How often old figures are folded into the metrics' summaries.
 const METRICS_UPKEEP: Duration = Duration::from_secs(5);
+
+/// How often the server looks whether another process has barred somebody.
+const BARS: Duration = Duration::from_millis(500);
 
 /// How many sessions a second anybody may make by request.
 const NEW_SESSIONS: u32 = 20;
@@ -53,27 +64,46 @@ pub struct ServeConfig {
     pub listen: SocketAddr,
     /// Whether it may listen beyond this machine without encryption.
     pub insecure_plaintext: bool,
+    /// The certificate to speak TLS with; none for plain HTTP.
+    pub certificate: Option<Certificate>,
     /// The address that invite links name, where it differs from the one that requests come to.
     pub public_url: Option<String>,
     /// What one connection may send.
     pub rates: Rates,
+    /// How long it waits for people.
+    pub patience: Patience,
+    /// Connections at a time from one address.
+    pub connections_per_address: u32,
+}
+
+/// Where a server listens.
+#[derive(Clone, Debug)]
+pub struct Listening {
+    /// The address.
+    pub address: SocketAddr,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// The fingerprint of a certificate of its own making.
+    pub fingerprint: Option<String>,
 }
 
 /// Serves until `stop` completes, then writes what has been accepted, tells everybody and returns.
 /// `ready` is called with the address once it listens.
 ///
 /// # Errors
-/// The store cannot be opened, the address cannot be listened on, or it lies off this machine and
-/// plaintext was not allowed.
+/// The store or the certificate cannot be opened, the address cannot be listened on, or it lies off
+/// this machine and plaintext was not allowed.
 pub async fn serve(
     config: ServeConfig,
-    ready: impl FnOnce(SocketAddr),
+    ready: impl FnOnce(Listening),
     stop: impl Future<Output = ()>,
 ) -> anyhow::Result<()> {
-    if !config.listen.ip().is_loopback() && !config.insecure_plaintext {
+    let plain = config.certificate.is_none();
+    if plain && !config.listen.ip().is_loopback() && !config.insecure_plaintext {
         anyhow::bail!(
             "{} can be reached from other machines, and this server speaks plain HTTP: invites and \
-             edits would travel readable. Put a TLS proxy before it and listen on 127.0.0.1, or say \
+             edits would travel readable. Say --self-signed, or give a certificate by --cert and \
+             --key; or put a TLS proxy before it and listen on 127.0.0.1; or say \
              --insecure-plaintext if the network is yours",
             config.listen
         );
@@ -83,13 +113,23 @@ pub async fn serve(
     let store = Store::open(&config.data)
         .await
         .with_context(|| format!("opening the store in {}", config.data.display()))?;
+    let tls = config.certificate.as_ref().map(|from| Tls::open(from, &config.data)).transpose()?;
     let clock = ServerClock::start(store.created_at().await?);
     let listener =
         TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
     let (alive, mut all_closed) = mpsc::channel(1);
-    let app = Arc::new(App::new(store, clock, config.rates, config.public_url, alive.downgrade()));
+    let fingerprint = tls.as_ref().and_then(|tls| tls.fingerprint.clone());
+    let naming =
+        Naming { public_url: config.public_url, tls: tls.is_some(), fingerprint: fingerprint.clone() };
+    let app = App::new(store, clock, config.rates, config.patience, naming, alive.downgrade());
+    let app = Arc::new(app);
     let router = router::router(app.clone());
-    ready(listener.local_addr()?);
+    let door = Door {
+        crowd: Crowd::new(config.connections_per_address),
+        tls: tls.map(|tls| tls.acceptor),
+        head: config.patience.head,
+    };
+    ready(Listening { address: listener.local_addr()?, tls: door.tls.is_some(), fingerprint });
 
     let upkeep = async {
         loop {
@@ -97,9 +137,16 @@ pub async fn serve(
             figures.run_upkeep();
         }
     };
+    let bars = async {
+        loop {
+            app.heed_bars().await;
+            tokio::time::sleep(BARS).await;
+        }
+    };
     tokio::select! {
-        () = listen::accept(listener, router) => {}
+        () = listen::accept(listener, router, door) => {}
         () = upkeep => {}
+        () = bars => {}
         () = stop => tracing::info!("going down"),
     }
     app.close_rooms().await;

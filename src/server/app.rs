@@ -3,12 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use tokio::sync::{Mutex, mpsc};
+use axum::http::StatusCode;
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::Instant;
 
 use super::clock::ServerClock;
-use super::invites::{Secret, is_session_id};
-use super::limits::{Rates, TokenBucket};
+use super::crowd::Tries;
+use super::invites::{Invite, Place, Secret, is_session_id};
+use super::limits::{Patience, Rates, TokenBucket};
+use super::problem::Problem;
 use super::room::{Room, RoomHandle};
 use super::store::{Admission, AdmitError, Store, StoreError};
 use crate::wire::{ErrorCode, Hello, VERSION};
@@ -21,11 +24,35 @@ pub struct App {
     pub clock: ServerClock,
     /// What one connection may send.
     pub rates: Rates,
-    /// The address that invite links name, if it is not the one a request came to.
-    pub public_url: Option<String>,
-    rooms: Rooms,
+    /// How long it waits for people.
+    pub patience: Patience,
+    /// How links name this server.
+    pub naming: Naming,
+    pub(super) rooms: Rooms,
     new_sessions: parking_lot::Mutex<TokenBucket>,
+    tries: parking_lot::Mutex<Tries>,
+    bars: watch::Sender<i64>,
     alive: mpsc::WeakSender<()>,
+}
+
+/// How invite links name a server.
+#[derive(Clone, Debug, Default)]
+pub struct Naming {
+    /// The address that they name, if it is not the one a request came to.
+    pub public_url: Option<String>,
+    /// Whether it speaks TLS.
+    pub tls: bool,
+    /// The fingerprint of a certificate of its own making.
+    pub fingerprint: Option<String>,
+}
+
+impl Naming {
+    /// The server as somebody names it who reached it under `host`.
+    pub fn place(&self, host: &str) -> Place {
+        let scheme = if self.tls { "https" } else { "http" };
+        let server = self.public_url.clone().unwrap_or_else(|| format!("{scheme}://{host}"));
+        Place { server, fingerprint: self.fingerprint.clone() }
+    }
 }
 
 /// The open rooms, by session.
@@ -46,7 +73,8 @@ impl App {
         store: Store,
         clock: ServerClock,
         rates: Rates,
-        public_url: Option<String>,
+        patience: Patience,
+        naming: Naming,
         alive: mpsc::WeakSender<()>,
     ) -> App {
         let new_sessions = TokenBucket::new(super::NEW_SESSIONS, Instant::now());
@@ -54,9 +82,12 @@ impl App {
             store: Arc::new(store),
             clock,
             rates,
-            public_url,
+            patience,
+            naming,
             rooms: Rooms::default(),
             new_sessions: parking_lot::Mutex::new(new_sessions),
+            tries: parking_lot::Mutex::default(),
+            bars: watch::Sender::new(0),
             alive,
         }
     }
@@ -71,6 +102,39 @@ impl App {
         self.new_sessions.lock().take(Instant::now())
     }
 
+    /// The invite that a short code stands for; `None` where it stands for none.
+    ///
+    /// # Errors
+    /// Too many tries, or the store fails.
+    pub async fn redeem(&self, code: &str, from: std::net::IpAddr) -> Result<Option<Invite>, Problem> {
+        let tried = self.tries.lock().take(from, Instant::now());
+        tried.map_err(|limit| Problem::new(StatusCode::TOO_MANY_REQUESTS, limit))?;
+        match Secret::typed_code(code) {
+            Some(code) => Ok(self.store.redeem_code(&code).await?),
+            None => Ok(None),
+        }
+    }
+
+    /// Looks whether anybody was barred since the last look, by this process or another, and sends
+    /// those away.
+    pub async fn heed_bars(&self) {
+        let bars = match self.store.bars().await {
+            Ok(bars) => bars,
+            Err(error) => return tracing::warn!(%error, "who is barred could not be read"),
+        };
+        if self.bars.send_if_modified(|seen| std::mem::replace(seen, bars) != bars) {
+            let rooms: Vec<_> = self.rooms.lock().await.values().cloned().collect();
+            for room in rooms {
+                room.look_again().await;
+            }
+        }
+    }
+
+    /// Tells when somebody was barred.
+    pub fn bars(&self) -> watch::Receiver<i64> {
+        self.bars.subscribe()
+    }
+
     /// The room of a session, opened from the store if nobody is in it.
     ///
     /// # Errors
@@ -80,7 +144,7 @@ impl App {
         if let Some(room) = rooms.get(session).filter(|room| room.is_open()) {
             return Ok(room.clone());
         }
-        let room = Room::open(session, self.store.clone(), self.clock, self.rooms.clone()).await?;
+        let room = Room::open(session, self).await?;
         rooms.insert(session.to_owned(), room.clone());
         Ok(room)
     }
@@ -121,7 +185,11 @@ impl From<AdmitError> for Rejection {
     fn from(error: AdmitError) -> Rejection {
         let code = match &error {
             AdmitError::UnknownSession(_) => ErrorCode::UnknownSession,
-            AdmitError::WrongSecret | AdmitError::Expired | AdmitError::Spent => ErrorCode::Unauthorized,
+            AdmitError::WrongSecret | AdmitError::Expired | AdmitError::Spent | AdmitError::Revoked => {
+                ErrorCode::Unauthorized
+            }
+            AdmitError::Kicked => ErrorCode::Kicked,
+            AdmitError::TokenExpired => ErrorCode::Expired,
             AdmitError::Store(error) => return Rejection::unavailable(error),
         };
         Rejection { code, message: error.to_string() }

@@ -4,15 +4,17 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 use anyhow::Context;
 use clap::{Parser, Subcommand, ValueEnum};
 use serde_json::json;
 use tracing_subscriber::EnvFilter;
 
-use super::ServeConfig;
-use super::limits::Rates;
+use super::invites::{Place, role_word};
+use super::limits::{CONNECTIONS_PER_ADDRESS, Patience, Rates};
 use super::store::Store;
+use super::{Certificate, Listening, ServeConfig};
 use crate::session::{Role, Seq, State};
 
 /// Where the server's address is left for `session` to name in its link.
@@ -55,6 +57,23 @@ enum Command {
         #[arg(long)]
         uses: Option<u32>,
     },
+    /// List a session's invites, or revoke one: whoever came in by it leaves at once.
+    Invite {
+        #[command(subcommand)]
+        command: InviteCommand,
+    },
+    /// Make a short code, good for ten minutes, that stands for an invite to a session.
+    Code {
+        /// The folder of the store.
+        #[arg(long, env = "ANTIPHON_DATA")]
+        data: PathBuf,
+        /// The session's id.
+        #[arg(long)]
+        session: String,
+        /// What the code allows.
+        #[arg(long, value_enum, default_value = "editor")]
+        role: RoleName,
+    },
     /// Print a session's commits as JSON, one a line, and a last line with seq and state digest.
     Dump {
         /// The folder of the store.
@@ -63,6 +82,30 @@ enum Command {
         /// The session's id.
         #[arg(long)]
         session: String,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+enum InviteCommand {
+    /// List the invites as JSON, one a line, the newest first.
+    List {
+        /// The folder of the store.
+        #[arg(long, env = "ANTIPHON_DATA")]
+        data: PathBuf,
+        /// The session's id.
+        #[arg(long)]
+        session: String,
+    },
+    /// Revoke an invite; a running server sends away whoever came in by it.
+    Revoke {
+        /// The folder of the store.
+        #[arg(long, env = "ANTIPHON_DATA")]
+        data: PathBuf,
+        /// The session's id.
+        #[arg(long)]
+        session: String,
+        /// The invite's id, as the list shows it.
+        id: String,
     },
 }
 
@@ -77,6 +120,18 @@ struct ServeArguments {
     /// Listen beyond this machine without encryption.
     #[arg(long, env = "ANTIPHON_INSECURE_PLAINTEXT")]
     insecure_plaintext: bool,
+    /// The certificate's chain in PEM, the server's own first.
+    #[arg(long, env = "ANTIPHON_CERT", value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+    /// The certificate's private key in PEM.
+    #[arg(long, env = "ANTIPHON_KEY", value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+    /// Speak TLS with a certificate made here; invite links carry its fingerprint.
+    #[arg(long, env = "ANTIPHON_SELF_SIGNED", conflicts_with = "cert")]
+    self_signed: bool,
+    /// Connections at a time from one address (of IPv6: from one /64 network).
+    #[arg(long, env = "ANTIPHON_CONNECTIONS_PER_ADDRESS", default_value_t = CONNECTIONS_PER_ADDRESS)]
+    connections_per_address: u32,
     /// The address that invite links name, where a proxy stands before the server.
     #[arg(long, env = "ANTIPHON_PUBLIC_URL")]
     url: Option<String>,
@@ -86,6 +141,53 @@ struct ServeArguments {
     /// Gestures, presence and fingerprints a second that one connection may send.
     #[arg(long, env = "ANTIPHON_EPHEMERAL_RATE", default_value_t = Rates::default().ephemeral)]
     ephemeral_rate: u32,
+    /// Seconds without a deed after which somebody counts as away.
+    #[arg(long, env = "ANTIPHON_AWAY_SECONDS", default_value_t = seconds(Patience::default().away))]
+    away_seconds: f64,
+    /// Seconds for which somebody who has gone stays in the list.
+    #[arg(long, hide = true, default_value_t = seconds(Patience::default().forget))]
+    forget_seconds: f64,
+    /// Seconds that a token is good for.
+    #[arg(long, hide = true, default_value_t = seconds(Patience::default().token))]
+    token_seconds: f64,
+    /// Seconds that a short code is good for.
+    #[arg(long, hide = true, default_value_t = seconds(Patience::default().code))]
+    code_seconds: f64,
+    /// Seconds that a connection has for its HTTP head.
+    #[arg(long, hide = true, default_value_t = seconds(Patience::default().head))]
+    head_seconds: f64,
+    /// Seconds that a socket has for its Hello.
+    #[arg(long, hide = true, default_value_t = seconds(Patience::default().hello))]
+    hello_seconds: f64,
+}
+
+fn seconds(span: Duration) -> f64 {
+    span.as_secs_f64()
+}
+
+fn span(seconds: f64) -> anyhow::Result<Duration> {
+    let bounded = (0.001..=86_400.0).contains(&seconds);
+    bounded.then(|| Duration::from_secs_f64(seconds)).context("a span has 0.001 to 86400 seconds")
+}
+
+impl ServeArguments {
+    fn certificate(&self) -> Option<Certificate> {
+        match (&self.cert, &self.key) {
+            (Some(chain), Some(key)) => Some(Certificate::Files { chain: chain.clone(), key: key.clone() }),
+            _ => self.self_signed.then_some(Certificate::SelfSigned),
+        }
+    }
+
+    fn patience(&self) -> anyhow::Result<Patience> {
+        Ok(Patience {
+            away: span(self.away_seconds)?,
+            forget: span(self.forget_seconds)?,
+            token: span(self.token_seconds)?,
+            code: span(self.code_seconds)?,
+            head: span(self.head_seconds)?,
+            hello: span(self.hello_seconds)?,
+        })
+    }
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
@@ -137,14 +239,37 @@ async fn run(command: Command) -> anyhow::Result<()> {
             }
             let expires_at = hours.map(|hours| super::store::now_ms() + i64::from(hours) * 3_600_000);
             let invite = store.create_invite(&session, role.into(), expires_at, uses).await?;
-            say(&invite.link(&url.unwrap_or_else(|| last_address(&data))))
+            say(&invite.link(&last_place(&data, url)))
         }
-        Command::Dump { data, session } => {
-            if !Store::exists(&data) {
-                anyhow::bail!("there is no store in {}", data.display());
+        Command::Invite { command: InviteCommand::List { data, session } } => {
+            for invite in existing(&data).await?.invites(&session).await? {
+                say(&json!({
+                    "id": format!("{:08x}", invite.id), "role": role_word(invite.role),
+                    "expires_in": invite.expires_in, "uses_left": invite.uses_left,
+                    "people": invite.people, "revoked": invite.revoked,
+                })
+                .to_string())?;
             }
-            dump(&open(&data).await?, &session).await
+            Ok(())
         }
+        Command::Invite { command: InviteCommand::Revoke { data, session, id } } => {
+            let number = u32::from_str_radix(&id, 16);
+            let number = number.with_context(|| format!("'{id}' is no invite's id; see `invite list`"))?;
+            if !existing(&data).await?.revoke_invite(&session, number).await? {
+                anyhow::bail!("there is no invite {id} in force; see `invite list`");
+            }
+            say("revoked")
+        }
+        Command::Code { data, session, role } => {
+            let store = existing(&data).await?;
+            if store.session_name(&session).await?.is_none() {
+                anyhow::bail!("there is no session '{session}' in {}", data.display());
+            }
+            let life = Patience::default().code.as_millis() as i64;
+            let code = store.create_code(&session, role.into(), life).await?;
+            say(&format!("{}/c/{}", last_place(&data, None).server, code.expose()))
+        }
+        Command::Dump { data, session } => dump(&existing(&data).await?, &session).await,
     }
 }
 
@@ -155,13 +280,19 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
         data: arguments.data.clone(),
         listen: arguments.listen,
         insecure_plaintext: arguments.insecure_plaintext,
+        certificate: arguments.certificate(),
         public_url: arguments.url.clone(),
         rates,
+        patience: arguments.patience()?,
+        connections_per_address: arguments.connections_per_address,
     };
-    let ready = |address: SocketAddr| {
-        let url = format!("http://{address}");
-        let known_as = arguments.url.as_deref().unwrap_or(&url);
-        if let Err(error) = std::fs::write(arguments.data.join(ADDRESS_FILE), known_as) {
+    let ready = |Listening { address, tls, fingerprint }: Listening| {
+        let scheme = if tls { "https" } else { "http" };
+        let url = format!("{scheme}://{address}");
+        let own = format!("{scheme}://{}", reachable(address));
+        let known_as = arguments.url.as_deref().unwrap_or(&own);
+        let place = format!("{known_as}\n{}", fingerprint.unwrap_or_default());
+        if let Err(error) = std::fs::write(arguments.data.join(ADDRESS_FILE), place) {
             tracing::warn!(%error, "the address could not be left in the data folder");
         }
         if let Err(error) = say(&format!("listening on {url}")) {
@@ -171,12 +302,41 @@ async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
     super::serve(config, ready, stop_signal()).await
 }
 
+async fn existing(data: &Path) -> anyhow::Result<Store> {
+    if !Store::exists(data) {
+        anyhow::bail!("there is no store in {}", data.display());
+    }
+    open(data).await
+}
+
 async fn open(data: &Path) -> anyhow::Result<Store> {
     Store::open(data).await.with_context(|| format!("opening the store in {}", data.display()))
 }
 
-fn last_address(data: &Path) -> String {
-    std::fs::read_to_string(data.join(ADDRESS_FILE)).unwrap_or_else(|_| "http://127.0.0.1:4747".to_owned())
+/// Where the server of this store last listened, under the address given or its own.
+fn last_place(data: &Path, url: Option<String>) -> Place {
+    let kept = std::fs::read_to_string(data.join(ADDRESS_FILE)).unwrap_or_default();
+    let mut lines = kept.lines();
+    let server = lines.next().filter(|line| !line.is_empty()).unwrap_or("http://127.0.0.1:4747");
+    let fingerprint = lines.next().filter(|line| !line.is_empty()).map(str::to_owned);
+    Place { server: url.unwrap_or_else(|| server.to_owned()), fingerprint }
+}
+
+/// The address under which others reach a server that listens everywhere: this machine's own
+/// towards the world. Nothing is sent to find it.
+fn reachable(address: SocketAddr) -> SocketAddr {
+    if !address.ip().is_unspecified() {
+        return address;
+    }
+    let (any, far) = match address {
+        SocketAddr::V4(_) => ("0.0.0.0:0", "192.0.2.1:9"),
+        SocketAddr::V6(_) => ("[::]:0", "[2001:db8::1]:9"),
+    };
+    let own = std::net::UdpSocket::bind(any).and_then(|socket| {
+        socket.connect(far)?;
+        socket.local_addr()
+    });
+    own.map_or(address, |own| SocketAddr::new(own.ip(), address.port()))
 }
 
 /// Replays the whole log from the beginning, so that what is printed owes nothing to a snapshot.

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use futures_util::{SinkExt, StreamExt};
+use tokio::sync::watch;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::tungstenite::Message;
 
@@ -11,8 +12,10 @@ use super::limits::{SEND_TIMEOUT, SILENCE, TokenBucket};
 use super::metrics::{self, Direction};
 use super::outgoing::{encoded, error_frame};
 use super::session_socket::{read_hello, refuse};
+use super::store::AdmitError;
 use super::traffic::TrafficMeter;
 use super::upgrade::Socket;
+use crate::session::ClientId;
 use crate::wire::{Down, ErrorCode, Up, decode_up};
 
 /// Probes a second on one socket; a burst at join sends 20.
@@ -21,10 +24,33 @@ const PROBES: u32 = 50;
 /// Serves one clock socket: `Hello`, then probes.
 pub async fn serve(app: Arc<App>, session: String, mut socket: Socket, meter: Arc<TrafficMeter>) {
     let _alive = app.alive();
-    if let Err(rejection) = enter(&app, &session, &mut socket, &meter).await {
-        refuse(socket, rejection).await;
-        return;
+    let mut bars = app.bars();
+    let client = match enter(&app, &session, &mut socket, &meter).await {
+        Ok(client) => client,
+        Err(rejection) => return refuse(socket, rejection).await,
+    };
+    let barred = tokio::select! {
+        () = answer(&app, &mut socket, &meter) => None,
+        reason = barred(&app, &session, client, &mut bars) => Some(reason),
+    };
+    if let Some(reason) = barred {
+        refuse(socket, reason).await;
     }
+}
+
+/// Completes when the participant may no longer stay. Looks whenever somebody was barred.
+async fn barred(app: &App, session: &str, client: ClientId, bars: &mut watch::Receiver<i64>) -> Rejection {
+    while bars.changed().await.is_ok() {
+        match app.store.may_stay(session, client).await {
+            // A store that does not answer bars nobody.
+            Ok(_) | Err(AdmitError::Store(_)) => {}
+            Err(reason) => return reason.into(),
+        }
+    }
+    std::future::pending().await
+}
+
+async fn answer(app: &App, socket: &mut Socket, meter: &TrafficMeter) {
     let mut bucket = TokenBucket::new(PROBES, Instant::now());
     while let Ok(Some(Ok(message))) = timeout(SILENCE, socket.next()).await {
         // First of all: what happens between the two stamps counts as path.
@@ -65,10 +91,10 @@ async fn enter(
     session: &str,
     socket: &mut Socket,
     meter: &Arc<TrafficMeter>,
-) -> Result<(), Rejection> {
-    let hello = read_hello(socket).await?;
+) -> Result<ClientId, Rejection> {
+    let hello = read_hello(socket, app.patience.hello).await?;
     let admission = app.admit(session, &hello).await?;
     let room = app.room(session).await.map_err(|error| Rejection::unavailable(&error))?;
     room.count_clock_socket(admission.client, Arc::downgrade(meter)).await;
-    Ok(())
+    Ok(admission.client)
 }

@@ -8,7 +8,13 @@ use crate::session::Role;
 /// The letters of ids and secrets: no look-alikes, safe in a URL.
 const LETTERS: &[u8; 32] = b"abcdefghijkmnpqrstuvwxyz23456789";
 
-/// An invite's secret: 128 random bits in 26 letters. Only its hash is stored.
+/// What a token begins with; a secret has no such sign.
+const TOKEN: &str = "t-";
+/// Letters of a short code: 30 bits, for ten minutes and a few tries a minute.
+const CODE_LETTERS: usize = 6;
+
+/// An invite's secret: 128 random bits in 26 letters; or a token, or a short code. Only its hash is
+/// stored.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Secret(String);
 
@@ -18,6 +24,29 @@ impl Secret {
         let mut bytes = [0; 16];
         rand::rng().fill_bytes(&mut bytes);
         Secret(letters(&bytes))
+    }
+
+    /// A new token: as long as a secret, and known as what it is.
+    pub fn random_token() -> Secret {
+        Secret(format!("{TOKEN}{}", Secret::random().0))
+    }
+
+    /// A new short code.
+    pub fn random_code() -> Secret {
+        Secret(Secret::random().0[..CODE_LETTERS].to_owned())
+    }
+
+    /// A short code as somebody types it: in any case, perhaps grouped; `None` if it is none.
+    pub fn typed_code(text: &str) -> Option<Secret> {
+        let letters = text.chars().filter(|letter| !letter.is_whitespace() && *letter != '-');
+        let code: String = letters.take(CODE_LETTERS + 1).map(|letter| letter.to_ascii_lowercase()).collect();
+        let whole = code.len() == CODE_LETTERS && code.bytes().all(|letter| LETTERS.contains(&letter));
+        whole.then_some(Secret(code))
+    }
+
+    /// Whether it is a token.
+    pub fn is_token(&self) -> bool {
+        self.0.starts_with(TOKEN)
     }
 
     /// One that somebody presents.
@@ -53,9 +82,41 @@ pub struct Invite {
 }
 
 impl Invite {
-    /// `http://host:port/s/SESSION#SECRET`; `server` is the part before `/s/`.
-    pub fn link(&self, server: &str) -> String {
-        format!("{}/s/{}#{}", server.trim_end_matches('/'), self.session, self.secret.expose())
+    /// `http://host:port/s/SESSION#SECRET`, or with `.FINGERPRINT` behind it where the server's
+    /// certificate is of its own making.
+    pub fn link(&self, place: &Place) -> String {
+        let pin = place.fingerprint.as_ref().map(|hash| format!(".{hash}")).unwrap_or_default();
+        let server = place.server.trim_end_matches('/');
+        format!("{server}/s/{}#{}{pin}", self.session, self.secret.expose())
+    }
+
+    /// Its number in lists.
+    pub fn number(&self) -> u32 {
+        invite_number(&self.secret.hash())
+    }
+}
+
+/// Where a server is reached.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Place {
+    /// The part of a link before `/s/`.
+    pub server: String,
+    /// The SHA-256 of its certificate in hexadecimal, where no authority vouches for it.
+    pub fingerprint: Option<String>,
+}
+
+/// An invite's number in lists: the first four bytes of its secret's hash, which say nothing of
+/// the secret.
+pub fn invite_number(hash: &[u8]) -> u32 {
+    hash.iter().take(4).fold(0, |number, byte| number << 8 | u32::from(*byte))
+}
+
+/// A role as its word.
+pub fn role_word(role: Role) -> &'static str {
+    match role {
+        Role::Listener => "listener",
+        Role::Editor => "editor",
+        Role::Owner => "owner",
     }
 }
 
@@ -105,6 +166,26 @@ mod tests {
         assert_ne!(secret, Secret::random());
         assert!(!format!("{secret:?}").contains(secret.expose()));
         assert_eq!(Secret::presented(&format!(" {} ", secret.expose())).hash(), secret.hash());
+    }
+
+    #[test]
+    fn a_code_is_read_as_people_type_it() {
+        let code = Secret::random_code();
+        let (head, tail) = code.expose().split_at(3);
+        let typed = format!(" {}-{}", head.to_uppercase(), tail);
+        assert_eq!(Secret::typed_code(&typed), Some(code));
+        assert!(Secret::typed_code("abc").is_none() && Secret::typed_code("abcdefg").is_none());
+        assert!(Secret::typed_code("abcde0").is_none());
+        assert!(Secret::random_token().is_token() && !Secret::random().is_token());
+    }
+
+    #[test]
+    fn a_link_carries_the_fingerprint_behind_the_secret() {
+        let invite = Invite { session: "blue".into(), secret: Secret::presented("abc") };
+        let mut place = Place { server: "https://x.example/".into(), fingerprint: Some("0f".into()) };
+        assert_eq!(invite.link(&place), "https://x.example/s/blue#abc.0f");
+        place.fingerprint = None;
+        assert_eq!(invite.link(&place), "https://x.example/s/blue#abc");
     }
 
     #[test]

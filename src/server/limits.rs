@@ -28,6 +28,54 @@ pub const CHAT_CHARACTERS: usize = 500;
 /// The most characters in a participant's name.
 pub const NAME_CHARACTERS: usize = 64;
 
+/// The most connections at a time from one address (of IPv6: from one /64 network), unless the
+/// server is told otherwise: a school behind one router, two connections a person.
+pub const CONNECTIONS_PER_ADDRESS: u32 = 512;
+/// The most connections at a time.
+pub const CONNECTIONS: u32 = 16_384;
+/// The most bytes of an HTTP head.
+pub const HEAD_BYTES: usize = 16 * 1024;
+/// The most bytes of an HTTP request's body.
+pub const BODY_BYTES: usize = 64 * 1024;
+/// The time an HTTP request may take.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// Short codes that one address may try in a minute, and all together.
+pub const CODE_TRIES: u32 = 10;
+/// See [`CODE_TRIES`].
+pub const CODE_TRIES_OF_ALL: u32 = 300;
+/// The longest that an invite with an end may live: a year.
+pub const INVITE_MINUTES: u32 = 366 * 24 * 60;
+
+/// How long the server waits for people, and what it gives them time for.
+#[derive(Clone, Copy, Debug)]
+pub struct Patience {
+    /// After this long without a deed somebody counts as away.
+    pub away: Duration,
+    /// Who has gone stays in the list for this long.
+    pub forget: Duration,
+    /// What a token is good for.
+    pub token: Duration,
+    /// What a short code is good for.
+    pub code: Duration,
+    /// The time a connection has for its HTTP head, TLS handshake included.
+    pub head: Duration,
+    /// The time a socket has for its `Hello`.
+    pub hello: Duration,
+}
+
+impl Default for Patience {
+    fn default() -> Patience {
+        Patience {
+            away: Duration::from_secs(120),
+            forget: Duration::from_secs(300),
+            token: Duration::from_secs(15 * 60),
+            code: Duration::from_secs(10 * 60),
+            head: HEADER_TIMEOUT,
+            hello: HELLO_TIMEOUT,
+        }
+    }
+}
+
 /// What a connection may send in a second.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {

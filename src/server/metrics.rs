@@ -45,6 +45,7 @@ fn describe() {
     describe_counter!("antiphon_refusals_total", "frames of ops refused");
     describe_counter!("antiphon_errors_total", "errors told to clients, by code");
     describe_counter!("antiphon_slow_receivers_total", "connections closed because they did not keep up");
+    describe_counter!("antiphon_packets_dropped_total", "gestures and presence dropped for slow receivers");
     describe_counter!("antiphon_bars_compared_total", "pairs of bars with equal input compared");
     describe_counter!("antiphon_bars_mismatched_total", "pairs of bars with equal input that differ");
     describe_counter!("antiphon_store_failures_total", "transactions that the store refused");
@@ -104,6 +105,11 @@ pub fn error(code: crate::wire::ErrorCode) {
 /// A receiver did not keep up.
 pub fn slow_receiver() {
     counter!("antiphon_slow_receivers_total").increment(1);
+}
+
+/// Packets of gestures or presence were dropped for a receiver that fell behind.
+pub fn dropped(packets: usize) {
+    counter!("antiphon_packets_dropped_total").increment(packets as u64);
 }
 
 /// Two bars of equal input were compared.

@@ -46,7 +46,12 @@ impl From<AdmitError> for Problem {
     fn from(error: AdmitError) -> Problem {
         let status = match error {
             AdmitError::UnknownSession(_) => StatusCode::NOT_FOUND,
-            AdmitError::WrongSecret | AdmitError::Expired | AdmitError::Spent => StatusCode::UNAUTHORIZED,
+            AdmitError::WrongSecret
+            | AdmitError::Expired
+            | AdmitError::Spent
+            | AdmitError::Revoked
+            | AdmitError::TokenExpired => StatusCode::UNAUTHORIZED,
+            AdmitError::Kicked => StatusCode::FORBIDDEN,
             AdmitError::Store(error) => return error.into(),
         };
         Problem::new(status, error.to_string())

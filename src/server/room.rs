@@ -8,10 +8,13 @@ mod ephemeral;
 mod fingerprints;
 mod handle;
 mod member;
+mod outbound;
+mod people;
 mod transport;
 
-pub use handle::{Entry, Outbound, Packet, RoomHandle, Seat};
+pub use handle::{Entry, RoomHandle, Seat};
 pub use member::shown_name;
+pub use outbound::{Class, Outbound, Packet, Packets};
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Weak};
@@ -20,15 +23,15 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
-use super::app::{Rejection, Rooms};
+use super::app::{App, Rejection, Rooms};
 use super::clock::ServerClock;
-use super::limits::{BATCH_OPS, Pace, presence_interval};
+use super::limits::{BATCH_OPS, Pace, Patience, presence_interval};
 use super::metrics;
 use super::outgoing::{encoded, error_frame};
 use super::store::{Store, StoreError};
 use super::traffic::TrafficMeter;
-use crate::session::{ClientId, Commit, Seq, Sequencer};
-use crate::wire::{Down, ErrorCode, Up, commit_interval, gesture_interval};
+use crate::session::{ClientId, Commit, Locks, Seq, Sequencer};
+use crate::wire::{Down, ErrorCode, News, Up, commit_interval, gesture_interval};
 use commit::{Request, Submitted};
 use fingerprints::Comparison;
 use handle::Message;
@@ -46,6 +49,9 @@ pub struct Room {
     session: String,
     store: Arc<Store>,
     clock: ServerClock,
+    patience: Patience,
+    /// The address that invites name, where the server was told one.
+    public_url: Option<String>,
     rooms: Rooms,
     inbox: mpsc::Receiver<Message>,
     sequencer: Sequencer,
@@ -58,6 +64,10 @@ pub struct Room {
     /// The seq of the last snapshot that was written or tried.
     snapshot: Seq,
     members: BTreeMap<ClientId, Member>,
+    /// What somebody has in hand.
+    locks: Locks,
+    /// Locks count from here.
+    opened: Instant,
     /// Stored commits that have not gone out yet.
     outgoing: Vec<Commit>,
     /// Commits and gestures share their packets.
@@ -78,20 +88,17 @@ impl Room {
     ///
     /// # Errors
     /// The store fails, or the session's log cannot be read.
-    pub async fn open(
-        session: &str,
-        store: Arc<Store>,
-        clock: ServerClock,
-        rooms: Rooms,
-    ) -> Result<RoomHandle, StoreError> {
-        let recovered = store.recover(session).await?;
+    pub async fn open(session: &str, app: &App) -> Result<RoomHandle, StoreError> {
+        let recovered = app.store.recover(session).await?;
         let (messages, inbox) = mpsc::channel(INBOX);
         let snapshot = recovered.state.seq();
         let room = Room {
             session: session.to_owned(),
-            store,
-            clock,
-            rooms,
+            store: app.store.clone(),
+            clock: app.clock,
+            patience: app.patience,
+            public_url: app.naming.public_url.clone(),
+            rooms: app.rooms.clone(),
             inbox,
             sequencer: Sequencer::restore(recovered.state, recovered.clients),
             stored: snapshot,
@@ -99,6 +106,8 @@ impl Room {
             recent: VecDeque::new(),
             snapshot,
             members: BTreeMap::new(),
+            locks: Locks::default(),
+            opened: Instant::now(),
             outgoing: Vec::new(),
             pace: Pace::new(),
             presence_pace: Pace::new(),
@@ -143,6 +152,14 @@ impl Room {
         let mut next = Some(first);
         while let Some(message) = next {
             match message {
+                Message::Up { seat, up: Up::People(ask), .. } => {
+                    if !self.take_hand(seat, &ask) {
+                        // What was asked before counts before.
+                        self.commit(std::mem::take(&mut batch)).await;
+                        self.take_ask(seat, ask).await;
+                    }
+                }
+                Message::LookAgain => self.look_again().await,
                 Message::Up { seat, up, arrived } => {
                     if let Some(request) = self.take_up(seat, up) {
                         ops += request.ops();
@@ -184,6 +201,7 @@ impl Room {
         if !self.holds(seat) {
             return None;
         }
+        self.note_deed(seat, &up);
         match up {
             Up::Ops { cseq, base, ops } => {
                 self.end_gestures(seat, &ops);
@@ -204,6 +222,7 @@ impl Room {
     /// Does what the time has come for.
     async fn tick(&mut self) {
         self.promote_due().await;
+        self.note_absence(Instant::now());
         self.flush(Instant::now());
         self.snapshot_if_due().await;
     }
@@ -228,7 +247,7 @@ impl Room {
         let presence = presence.then(|| self.presence_pace.not_before(now, presence_interval(people)));
         let empty = self.empty_since.map(|since| since + EMPTY);
         let far = now + EMPTY;
-        [self.pace.due(), presence, self.promotion_due(now), empty]
+        [self.pace.due(), presence, self.promotion_due(now), empty, self.absence_due()]
             .into_iter()
             .flatten()
             .fold(far, Instant::min)
@@ -239,7 +258,7 @@ impl Room {
         let people = self.people();
         if !self.outgoing.is_empty() {
             self.pace.ready(now, commit_interval(people));
-        } else if self.members.values().any(|member| !member.gestures.is_empty()) {
+        } else if self.members.values().any(Member::has_moves) {
             self.pace.ready(now, gesture_interval(people));
         }
     }
@@ -250,18 +269,23 @@ impl Room {
         self.pace_news(now);
         if self.pace.due().is_some_and(|due| due <= now) {
             self.pace.sent(now);
-            round.extend(self.take_outgoing().into_iter().map(|frame| (ClientId(0), frame)));
-            round.extend(self.take_gestures());
+            round.extend(self.take_outgoing().into_iter().map(|frame| (Class::Durable, ClientId(0), frame)));
+            let moves = self.take_gestures().into_iter().chain(self.take_notes());
+            round.extend(moves.map(|(author, frame)| (Class::Gesture, author, frame)));
         }
         if self.presence_pace.not_before(now, presence_interval(self.people())) <= now {
-            round.extend(self.take_presences(now));
+            let presence = self.take_presences(now);
+            round.extend(presence.into_iter().map(|(author, frame)| (Class::Presence, author, frame)));
+            self.make_up();
         }
         if round.is_empty() {
             return;
         }
         for (client, member) in &self.members {
-            let others = round.iter().filter(|(author, _)| author != client);
-            member.send(others.map(|(_, frame)| frame.clone()).collect());
+            for class in [Class::Durable, Class::Gesture, Class::Presence] {
+                let others = round.iter().filter(|(of, author, _)| *of == class && author != client);
+                member.send_as(class, others.map(|(_, _, frame)| frame.clone()).collect());
+            }
         }
     }
 
@@ -275,6 +299,10 @@ impl Room {
         if let Some(member) = self.members.get(&client) {
             member.send(error_frame(code, message, false));
         }
+    }
+
+    fn news(&self, client: ClientId, news: News) {
+        self.tell(client, Down::People(news));
     }
 
     fn broadcast(&self, down: Down) {

@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::{DefaultBodyLimit, Path, State};
 use axum::http::{HeaderMap, Request, StatusCode, header};
+use axum::middleware::{self, Next};
 use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Extension, Json, Router};
@@ -13,12 +14,12 @@ use serde_json::{Value, json};
 
 use super::app::App;
 use super::invites::{Secret, is_session_id};
-use super::limits::NAME_CHARACTERS;
+use super::limits::{BODY_BYTES, NAME_CHARACTERS, REQUEST_TIMEOUT};
 use super::problem::Problem;
 use super::room::RoomHandle;
 use super::traffic::TrafficMeter;
 use super::upgrade::upgrade;
-use super::{clock_socket, metrics, page, session_socket};
+use super::{clock_socket, metrics, page, session_socket, tokens};
 use crate::session::Role;
 
 /// The server's routes.
@@ -32,10 +33,22 @@ pub fn router(app: Arc<App>) -> Router {
         .route("/ws/{session}", get(open_session_socket))
         .route("/clock/{session}", get(open_clock_socket))
         .route("/api/v1/sessions", post(create_session))
+        .route("/api/v1/token", post(tokens::exchange))
+        .route("/api/v1/code", post(tokens::redeem))
         .route("/api/v1/sessions/{session}/participants", get(participants))
         .route("/api/v1/sessions/{session}/fingerprints", get(fingerprints))
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
+        .layer(DefaultBodyLimit::max(BODY_BYTES))
+        .layer(middleware::from_fn(in_time))
         .with_state(app)
+}
+
+/// A request that takes too long is answered so; a socket's own life begins with its answer.
+async fn in_time(request: Request<Body>, next: Next) -> Result<Response, Problem> {
+    tokio::time::timeout(REQUEST_TIMEOUT, next.run(request)).await.map_err(|_| {
+        let detail = format!("the request was not whole within {} s", REQUEST_TIMEOUT.as_secs());
+        Problem::new(StatusCode::REQUEST_TIMEOUT, detail)
+    })
 }
 
 async fn front() -> &'static str {
@@ -111,10 +124,10 @@ async fn create_session(
     }
     let session = app.store.create_session(if name.is_empty() { "Jam" } else { name }).await?;
     let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or("localhost");
-    let server = app.public_url.clone().unwrap_or_else(|| format!("http://{host}"));
+    let place = app.naming.place(host);
     let mut links = Vec::new();
     for role in [Role::Owner, Role::Editor, Role::Listener] {
-        links.push(app.store.create_invite(&session, role, None, None).await?.link(&server));
+        links.push(app.store.create_invite(&session, role, None, None).await?.link(&place));
     }
     let answer = json!({
         "session": session, "owner_link": links[0], "editor_link": links[1], "listener_link": links[2],

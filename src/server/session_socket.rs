@@ -5,24 +5,24 @@ use std::sync::Arc;
 use futures_util::stream::{SplitSink, SplitStream};
 use futures_util::{SinkExt, StreamExt};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::sync::mpsc;
-use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, timeout};
+use tokio::time::{Duration, Instant, MissedTickBehavior, interval_at, timeout, timeout_at};
 use tokio_tungstenite::tungstenite::{Bytes, Error, Message, error::CapacityError};
 
 use super::app::{App, Rejection};
-use super::limits::{HEARTBEAT, HELLO_TIMEOUT, Rates, SEND_TIMEOUT, SILENCE, TokenBucket};
+use super::limits::{HEARTBEAT, Rates, SEND_TIMEOUT, SILENCE, TokenBucket};
 use super::metrics::{self, Direction};
-use super::outgoing::error_frame;
-use super::room::{Entry, Outbound, Packet, RoomHandle, Seat};
+use super::outgoing::{encoded, error_frame};
+use super::room::{Entry, Outbound, Packet, Packets, RoomHandle, Seat};
 use super::traffic::TrafficMeter;
 use super::upgrade::Socket;
-use crate::wire::{ErrorCode, Hello, MAX_FRAME, Up, decode_up};
+use crate::wire::{Ask, Down, ErrorCode, Hello, Hidden, MAX_FRAME, News, Up, decode_up};
 
 /// How long a closing socket waits for the other side to read what it was told.
 const LINGER: Duration = Duration::from_secs(2);
 
 /// Frames a second that cannot be read and are answered one by one.
 const GARBAGE: u32 = 20;
+const LAPSED: &str = "your token has expired; come again with the invite";
 const TOO_MUCH_GARBAGE: &str = "too many frames that cannot be read; is this an Antiphon client?";
 
 /// Serves one session socket to its end.
@@ -34,10 +34,12 @@ pub async fn serve(app: Arc<App>, session: String, mut socket: Socket, meter: Ar
         Err(rejection) => return refuse(socket, rejection).await,
     };
     let (mut sink, mut stream) = socket.split();
+    give_token(&app, &session, seat, &outbound).await;
     {
         let writer = write(&mut sink, packets, &outbound, &meter);
         tokio::pin!(writer);
-        let reader = Reader { room: &room, seat, outbound: &outbound, meter: &meter };
+        let reader =
+            Reader { app: &app, session: &session, room: &room, seat, outbound: &outbound, meter: &meter };
         tokio::select! {
             () = reader.read(&mut stream, app.rates) => {
                 room.leave(seat).await;
@@ -53,6 +55,19 @@ pub async fn serve(app: Arc<App>, session: String, mut socket: Socket, meter: Ar
     }
 }
 
+/// Gives a participant a fresh token. Without one it has its invite, and the next ask may succeed.
+async fn give_token(app: &App, session: &str, seat: Seat, outbound: &Outbound) {
+    let life = app.patience.token;
+    match app.store.issue_token(session, seat.client, life.as_millis() as i64).await {
+        Ok(token) => {
+            let token = Hidden(token.expose().to_owned());
+            let news = News::Token { token, seconds: life.as_secs() as u32 };
+            outbound.send(encoded(Down::People(news)));
+        }
+        Err(error) => tracing::error!(%error, "a token could not be stored"),
+    }
+}
+
 async fn enter(
     app: &App,
     session: &str,
@@ -60,7 +75,7 @@ async fn enter(
     outbound: &Outbound,
     meter: &Arc<TrafficMeter>,
 ) -> Result<(RoomHandle, Seat), Rejection> {
-    let hello = read_hello(socket).await?;
+    let hello = read_hello(socket, app.patience.hello).await?;
     let admission = app.admit(session, &hello).await?;
     // A room may close between being found and being entered; it is then opened anew.
     for _ in 0..3 {
@@ -85,7 +100,7 @@ async fn enter(
 ///
 /// # Errors
 /// It is something else, or did not come in time.
-pub async fn read_hello(socket: &mut Socket) -> Result<Hello, Rejection> {
+pub async fn read_hello(socket: &mut Socket, patience: Duration) -> Result<Hello, Rejection> {
     let reject = |code, message: String| Err(Rejection { code, message });
     let first = async {
         loop {
@@ -95,8 +110,8 @@ pub async fn read_hello(socket: &mut Socket) -> Result<Hello, Rejection> {
             }
         }
     };
-    let Ok(first) = timeout(HELLO_TIMEOUT, first).await else {
-        let message = format!("no Hello came within {} s", HELLO_TIMEOUT.as_secs());
+    let Ok(first) = timeout(patience, first).await else {
+        let message = format!("no Hello came within {patience:?}");
         return reject(ErrorCode::Unexpected, message);
     };
     match first {
@@ -149,6 +164,8 @@ fn too_large() -> String {
 }
 
 struct Reader<'a> {
+    app: &'a App,
+    session: &'a str,
     room: &'a RoomHandle,
     seat: Seat,
     outbound: &'a Outbound,
@@ -159,7 +176,13 @@ impl Reader<'_> {
     /// Reads until the socket closes, falls silent, or breaks a rule that closes it.
     async fn read(&self, stream: &mut SplitStream<Socket>, rates: Rates) {
         let mut limits = Limits::new(rates);
-        while let Ok(Some(message)) = timeout(SILENCE, stream.next()).await {
+        let mut lapse = Instant::now() + self.app.patience.token;
+        loop {
+            let message = match timeout_at(lapse.min(Instant::now() + SILENCE), stream.next()).await {
+                Ok(Some(message)) => message,
+                Err(_) if Instant::now() >= lapse => return self.complain(ErrorCode::Expired, LAPSED, true),
+                Ok(None) | Err(_) => return,
+            };
             let bytes = match message {
                 Ok(Message::Binary(bytes)) => bytes,
                 Ok(Message::Text(_)) => {
@@ -191,6 +214,10 @@ impl Reader<'_> {
                 Err(error) => Err((ErrorCode::Malformed, error.to_string())),
             };
             match up {
+                Ok(Up::People(Ask::Token)) => {
+                    lapse = Instant::now() + self.app.patience.token;
+                    give_token(self.app, self.session, self.seat, self.outbound).await;
+                }
                 Ok(up) => {
                     if !self.room.up(self.seat, up).await {
                         return;
@@ -234,8 +261,11 @@ impl Limits {
 
     fn admit(&mut self, up: &Up) -> Result<(), String> {
         let (bucket, rate, what) = match up {
-            Up::Ops { .. } | Up::Start { .. } | Up::Stop => {
-                (&mut self.durable, self.rates.durable, "edits and transport requests")
+            Up::People(Ask::Lock(_) | Ask::Unlock(_) | Ask::Notes(_)) => {
+                (&mut self.ephemeral, self.rates.ephemeral, "locks and live notes")
+            }
+            Up::Ops { .. } | Up::Start { .. } | Up::Stop | Up::People(_) => {
+                (&mut self.durable, self.rates.durable, "edits and requests")
             }
             Up::Chat(_) => (&mut self.chat, self.rates.chat, "lines of chat"),
             _ => (&mut self.ephemeral, self.rates.ephemeral, "gestures, presence and fingerprints"),
@@ -255,7 +285,7 @@ impl Limits {
 /// Sends packets until the queue closes or the receiver does not keep up.
 async fn write(
     sink: &mut SplitSink<Socket, Message>,
-    mut packets: mpsc::Receiver<Packet>,
+    mut packets: Packets,
     outbound: &Outbound,
     meter: &TrafficMeter,
 ) {
@@ -265,10 +295,9 @@ async fn write(
         let packet = tokio::select! {
             biased;
             () = outbound.killed() => return metrics::slow_receiver(),
-            packet = packets.recv() => packet,
-            _ = heartbeat.tick() => Some(Packet::Heartbeat),
+            packet = packets.next() => packet,
+            _ = heartbeat.tick() => Packet::Heartbeat,
         };
-        let Some(packet) = packet else { return };
         // What else waits goes into the same segment.
         let sent = async {
             let mut next = Some(packet);
@@ -283,7 +312,7 @@ async fn write(
                         break;
                     }
                 }
-                next = packets.try_recv().ok();
+                next = packets.try_next();
             }
             sink.flush().await?;
             Ok::<bool, Error>(open)

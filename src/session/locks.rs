@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::ClientId;
+use super::{ClientId, Op, StampedOp};
 use crate::param::{Owner, Slot, TrackIndex};
 use crate::pattern::{Edit, MAX_STEPS};
 
@@ -16,6 +16,9 @@ use crate::pattern::{Edit, MAX_STEPS};
 pub const LOCK_NANOS: i64 = 4_000_000_000;
 /// Locks held at a time; a further one is not kept.
 pub const MAX_LOCKS: usize = 512;
+
+/// A frame of more ops than this is no hand's.
+const BY_HAND: usize = 16;
 
 /// A part of the song that somebody can have in hand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -75,6 +78,15 @@ pub struct Locks {
 }
 
 impl Locks {
+    /// The parts that a person's ops touch; none where they are many, as when a song is loaded.
+    pub fn parts_of(ops: &[StampedOp]) -> impl Iterator<Item = Part> + '_ {
+        let by_hand = if ops.len() <= BY_HAND { ops } else { &[] };
+        by_hand.iter().filter_map(|stamped| match &stamped.op {
+            Op::Edit(edit) => Part::of(edit),
+            _ => None,
+        })
+    }
+
     /// Somebody touches a part at `now`. It becomes theirs, or stays theirs for longer, unless
     /// another holds it or the track it belongs to; that one is given back, the first time this
     /// person touches it.

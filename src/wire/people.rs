@@ -96,6 +96,8 @@ pub enum News {
         /// Who changed it.
         by: ClientId,
     },
+    /// Who has done nothing for a while, or does again.
+    Away(Vec<(ClientId, bool)>),
     /// Notes that somebody else plays live.
     Notes {
         /// Who.

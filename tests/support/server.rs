@@ -194,6 +194,7 @@ fn spawn(data: &TempDir, arguments: &[String], listen: &str) -> (Child, String) 
         }
     });
     let line = lines.recv_timeout(READY).expect("the server says where it listens");
-    let address = line.strip_prefix("listening on http://").expect("the line that names the address");
+    let url = line.strip_prefix("listening on ").expect("the line that names the address");
+    let (_, address) = url.split_once("://").expect("a URL");
     (child, address.to_owned())
 }

@@ -134,6 +134,9 @@ impl Room {
             self.recent.pop_front();
         }
         self.recent.push_back(commit.clone());
+        if commit.author != ClientId(0) {
+            self.lock_by_commit(&commit);
+        }
         self.outgoing.push(commit);
     }
 

@@ -8,7 +8,7 @@ use crate::pattern::Edit;
 use crate::server::limits::CHAT_CHARACTERS;
 use crate::server::metrics;
 use crate::server::outgoing::encoded;
-use crate::session::{ClientId, Op, Role, StampedOp};
+use crate::session::{ClientId, Op, Part, Role, StampedOp};
 use crate::wire::{BarFingerprint, Down, ErrorCode, Gesture, PresenceState};
 
 /// The most parameters that one hand holds.
@@ -30,6 +30,10 @@ impl Room {
             );
             return self.complain(seat.client, ErrorCode::Malformed, message);
         }
+        for slot in moves.iter().map(|held| held.slot).collect::<Vec<_>>() {
+            self.lock_by_deed(seat.client, Part::Param(slot));
+        }
+        let Some(member) = self.members.get_mut(&seat.client) else { return };
         for held in moves {
             match member.gestures.iter_mut().find(|other| other.slot == held.slot) {
                 Some(other) => other.value = held.value,
@@ -126,7 +130,8 @@ impl Room {
 /// than a quarter tells nobody anything.
 fn differs(new: &PresenceState, told: &PresenceState) -> bool {
     let wavers = |new: u32, told: u32| new.abs_diff(told) > told / 4 + 200;
-    (new.cursor, new.playing, new.host_tempo) != (told.cursor, told.playing, told.host_tempo)
+    let seen = |state: &PresenceState| (state.cursor, state.focus, state.playing, state.host_tempo);
+    seen(new) != seen(told)
         || wavers(new.rtt_us, told.rtt_us)
         || wavers(new.clock_bound_us, told.clock_bound_us)
 }

@@ -1,14 +1,13 @@
 //! The room seen from outside: how sockets and requests reach it.
 
-use std::sync::{Arc, Weak};
+use std::sync::Weak;
 
 use serde_json::Value;
-use tokio::sync::{Notify, mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
-use tokio_tungstenite::tungstenite::Bytes;
 
+use super::Outbound;
 use crate::server::app::Rejection;
-use crate::server::limits::SEND_QUEUE;
 use crate::server::store::Admission;
 use crate::server::traffic::TrafficMeter;
 use crate::session::ClientId;
@@ -21,55 +20,6 @@ pub struct Seat {
     pub client: ClientId,
     /// Which of their sockets.
     pub socket: u64,
-}
-
-/// What goes to a socket's writer.
-#[derive(Clone, Debug)]
-pub enum Packet {
-    /// Frames that go out together.
-    Frames(Vec<Bytes>),
-    /// Ask whether the other side lives.
-    Heartbeat,
-    /// Close after what was queued before.
-    Finish,
-}
-
-/// The sending end of a socket's queue. Never waits: who does not keep up is cut off.
-#[derive(Clone, Debug)]
-pub struct Outbound {
-    packets: mpsc::Sender<Packet>,
-    cut: Arc<Notify>,
-}
-
-impl Outbound {
-    /// A queue of [`SEND_QUEUE`] packets.
-    pub fn channel() -> (Outbound, mpsc::Receiver<Packet>) {
-        let (packets, receiver) = mpsc::channel(SEND_QUEUE);
-        (Outbound { packets, cut: Arc::new(Notify::new()) }, receiver)
-    }
-
-    /// Queues frames; a full queue cuts the socket off.
-    pub fn send(&self, frames: Vec<Bytes>) {
-        if !frames.is_empty() {
-            self.push(Packet::Frames(frames));
-        }
-    }
-
-    /// Closes the socket after what was queued before.
-    pub fn finish(&self) {
-        self.push(Packet::Finish);
-    }
-
-    /// Completes when the socket is cut off.
-    pub async fn killed(&self) {
-        self.cut.notified().await;
-    }
-
-    fn push(&self, packet: Packet) {
-        if let Err(mpsc::error::TrySendError::Full(_)) = self.packets.try_send(packet) {
-            self.cut.notify_one();
-        }
-    }
 }
 
 /// Somebody at the door.
@@ -92,6 +42,7 @@ pub(super) enum Message {
     ClockSocket { client: ClientId, meter: Weak<TrafficMeter> },
     Participants(oneshot::Sender<Value>),
     Fingerprints(oneshot::Sender<Value>),
+    LookAgain,
     Close(oneshot::Sender<()>),
 }
 
@@ -139,6 +90,11 @@ impl RoomHandle {
     /// Which bars were compared, and how that went.
     pub async fn fingerprints(&self) -> Option<Value> {
         self.ask(Message::Fingerprints).await
+    }
+
+    /// Somebody was barred: those in the room are looked at again.
+    pub async fn look_again(&self) {
+        let _ = self.messages.send(Message::LookAgain).await;
     }
 
     /// Ends the room after what it was sent before.

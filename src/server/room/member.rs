@@ -1,23 +1,20 @@
 //! Those in the room: coming, going, and what is known of each.
 
 use std::sync::Weak;
-use std::time::Duration;
 
 use serde_json::{Value, json};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Bytes;
 
-use super::{Entry, Outbound, Room, Seat, reject};
+use super::{Class, Entry, Outbound, Room, Seat, reject};
 use crate::server::app::Rejection;
 use crate::server::limits::{MAX_PARTICIPANTS, NAME_CHARACTERS};
 use crate::server::metrics;
 use crate::server::outgoing::{encoded, error_frame};
 use crate::server::traffic::{Bytes as Traffic, TrafficMeter};
 use crate::session::{Role, Seq};
-use crate::wire::{Down, ErrorCode, Gesture, Participant, PresenceState, Snapshot, Welcome};
+use crate::wire::{Down, ErrorCode, Gesture, Participant, PlayedNote, PresenceState, Snapshot, Welcome};
 
-/// Who left is forgotten after this long.
-const FORGET: Duration = Duration::from_secs(300);
 /// The most commits a joiner gets as a delta.
 const DELTA: usize = 512;
 /// The most bytes of a delta; more costs as much as the whole state.
@@ -34,6 +31,12 @@ pub(super) struct Member {
     pub presence_changed: bool,
     /// Moves that have not gone out yet, the latest of each parameter.
     pub gestures: Vec<Gesture>,
+    /// Notes played live that have not gone out yet.
+    pub notes: Vec<PlayedNote>,
+    /// When it last did something.
+    pub active: Instant,
+    /// Whether it has done nothing for a while.
+    pub away: bool,
     pub seat: Option<u64>,
     pub outbound: Outbound,
     pub left: Option<Instant>,
@@ -47,11 +50,21 @@ impl Member {
         self.seat == Some(seat.socket)
     }
 
-    /// Queues frames, if a socket is open.
+    /// Queues frames that must arrive, if a socket is open.
     pub fn send(&self, frames: Vec<Bytes>) {
+        self.send_as(Class::Durable, frames);
+    }
+
+    /// Queues frames of a class, if a socket is open.
+    pub fn send_as(&self, class: Class, frames: Vec<Bytes>) {
         if self.seat.is_some() {
-            self.outbound.send(frames);
+            self.outbound.send_as(class, frames);
         }
+    }
+
+    /// Whether its hands have moved since the last round.
+    pub fn has_moves(&self) -> bool {
+        !self.gestures.is_empty() || !self.notes.is_empty()
     }
 
     /// Closes its socket after what was queued.
@@ -67,7 +80,7 @@ impl Member {
             name: self.name.clone(),
             role: self.role,
             online: self.seat.is_some(),
-            away: false,
+            away: self.away,
             state: self.state,
         }
     }
@@ -160,6 +173,9 @@ impl Room {
             told: state,
             presence_changed: false,
             gestures: Vec::new(),
+            notes: Vec::new(),
+            active: Instant::now(),
+            away: false,
             seat: Some(seat.socket),
             outbound,
             left: None,
@@ -181,12 +197,14 @@ impl Room {
         member.seat = None;
         member.left = Some(Instant::now());
         member.gestures.clear();
+        member.notes.clear();
+        member.away = false;
+        self.locks.release_all(seat.client);
         metrics::participants(-1);
         tracing::info!(session = self.session, client = seat.client.0, "left");
         if self.people() == 0 {
             self.empty_since = Some(Instant::now());
         }
-        self.members.retain(|_, member| member.left.is_none_or(|left| left.elapsed() < FORGET));
         self.tell_participants();
     }
 
@@ -209,12 +227,25 @@ impl Room {
         Ok(Snapshot::Full { seq: head, bytes: state.encode() })
     }
 
-    fn tell_participants(&self) {
+    pub(super) fn tell_participants(&self) {
+        self.broadcast(Down::Participants(self.participants()));
+    }
+
+    fn participants(&self) -> Vec<Participant> {
         // The connected first; of the others as many as a frame holds beside them.
         let mut list: Vec<_> = self.members.values().map(Member::participant).collect();
         list.sort_by_key(|participant| !participant.online);
         list.truncate(MAX_PARTICIPANTS);
-        self.broadcast(Down::Participants(list));
+        list
+    }
+
+    /// Tells the whole list to those who were too far behind for the changes in it.
+    pub(super) fn make_up(&self) {
+        let behind: Vec<_> = self.members.values().filter(|member| member.outbound.caught_up()).collect();
+        if !behind.is_empty() {
+            let frames = encoded(Down::Participants(self.participants()));
+            behind.iter().for_each(|member| member.send(frames.clone()));
+        }
     }
 
     /// Peers on different engines may hear different things, and are told so.

@@ -1,5 +1,9 @@
 //! The store on embedded SQLite: WAL with `synchronous=FULL`, one connection that writes.
 
+mod people;
+
+pub use people::{Admission, AdmitError};
+
 use std::path::Path;
 use std::str::FromStr;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -13,8 +17,8 @@ use thiserror::Error;
 use tokio::sync::Mutex;
 
 use super::log::{self, LogError, Recovered};
-use crate::server::invites::{Invite, Secret, random_session_id, role_number, role_numbered};
-use crate::session::{ClientId, ClientRecord, Commit, Cseq, Role, Seq};
+use crate::server::invites::random_session_id;
+use crate::session::{ClientId, ClientRecord, Commit, Cseq, Seq};
 
 /// The store's file in the data folder.
 const FILE: &str = "antiphon.db";
@@ -47,41 +51,6 @@ pub enum StoreError {
     /// A session's log cannot be read.
     #[error(transparent)]
     Log(#[from] LogError),
-}
-
-/// Why somebody was not let in.
-#[derive(Debug, Error)]
-pub enum AdmitError {
-    /// No such session.
-    #[error("there is no session '{0}' on this server; ask for a new invite link")]
-    UnknownSession(String),
-    /// The secret opens no invite of this session.
-    #[error("the invite is not valid for this session; ask for a new invite link")]
-    WrongSecret,
-    /// The invite's time is over.
-    #[error("the invite has expired; ask for a new invite link")]
-    Expired,
-    /// Everybody it was meant for has come.
-    #[error("the invite has been used up; ask for a new invite link")]
-    Spent,
-    /// The store failed.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
-impl From<sqlx::Error> for AdmitError {
-    fn from(error: sqlx::Error) -> AdmitError {
-        AdmitError::Store(error.into())
-    }
-}
-
-/// Who was let in, as what.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Admission {
-    /// The participant, the same for the same profile at every visit.
-    pub client: ClientId,
-    /// What it may do.
-    pub role: Role,
 }
 
 impl Store {
@@ -163,116 +132,6 @@ impl Store {
     pub async fn session_name(&self, session: &str) -> Result<Option<String>, StoreError> {
         let row = sqlx::query("SELECT name FROM sessions WHERE id = ?").bind(session);
         Ok(row.fetch_optional(&self.readers).await?.map(|row| row.get(0)))
-    }
-
-    /// Makes an invite. `expires_at` is in ms since 1970; `uses` counts new participants.
-    ///
-    /// # Errors
-    /// The store fails, or there is no such session.
-    pub async fn create_invite(
-        &self,
-        session: &str,
-        role: Role,
-        expires_at: Option<i64>,
-        uses: Option<u32>,
-    ) -> Result<Invite, StoreError> {
-        let secret = Secret::random();
-        sqlx::query(
-            "INSERT INTO invites (hash, session, role, created_at, expires_at, uses_left) \
-             VALUES (?, ?, ?, ?, ?, ?)",
-        )
-        .bind(secret.hash().to_vec())
-        .bind(session)
-        .bind(role_number(role))
-        .bind(now_ms())
-        .bind(expires_at)
-        .bind(uses)
-        .execute(&mut *self.writer.lock().await)
-        .await?;
-        Ok(Invite { session: session.to_owned(), secret })
-    }
-
-    /// Lets a profile in by an invite, under the number it had before or the next one. Who came in
-    /// by an invite once keeps coming in by it when it is used up or expired.
-    ///
-    /// # Errors
-    /// Unknown session, wrong, expired or spent invite, or the store fails.
-    pub async fn admit(
-        &self,
-        session: &str,
-        secret: &Secret,
-        key: &[u8; 16],
-        name: &str,
-    ) -> Result<Admission, AdmitError> {
-        let invite = self.invite(session, secret).await?;
-        let hash = secret.hash().to_vec();
-        let mut writer = self.writer.lock().await;
-        let mut change = writer.begin_with("BEGIN IMMEDIATE").await?;
-        let known = sqlx::query("SELECT client, invite FROM clients WHERE session = ? AND key = ?")
-            .bind(session)
-            .bind(key.to_vec())
-            .fetch_optional(&mut *change)
-            .await?
-            .map(|row| (ClientId(row.get::<i64, _>(0) as u32), row.get::<Vec<u8>, _>(1)));
-        let returns = known.as_ref().is_some_and(|(_, by)| *by == hash);
-        if !returns {
-            if invite.expires_at.is_some_and(|end| end <= now_ms()) {
-                return Err(AdmitError::Expired);
-            }
-            let used = sqlx::query(
-                "UPDATE invites SET uses_left = uses_left - 1 \
-                 WHERE hash = ? AND (uses_left IS NULL OR uses_left > 0)",
-            )
-            .bind(&hash)
-            .execute(&mut *change)
-            .await?;
-            if used.rows_affected() == 0 {
-                return Err(AdmitError::Spent);
-            }
-        }
-        let client = match known {
-            Some((client, _)) => client,
-            None => {
-                let next = "SELECT COALESCE(MAX(client), 0) + 1 FROM clients WHERE session = ?";
-                let row = sqlx::query(next).bind(session).fetch_one(&mut *change).await?;
-                ClientId(row.get::<i64, _>(0) as u32)
-            }
-        };
-        sqlx::query(
-            "INSERT INTO clients (session, client, key, invite, name) VALUES (?1, ?2, ?3, ?4, ?5) \
-             ON CONFLICT (session, client) DO UPDATE SET invite = ?4, name = ?5",
-        )
-        .bind(session)
-        .bind(client.0)
-        .bind(key.to_vec())
-        .bind(hash)
-        .bind(name)
-        .execute(&mut *change)
-        .await?;
-        change.commit().await?;
-        Ok(Admission { client, role: invite.role })
-    }
-
-    /// What a secret allows in a session, without using the invite up.
-    ///
-    /// # Errors
-    /// Unknown session, wrong secret, or the store fails.
-    pub async fn role_of(&self, session: &str, secret: &Secret) -> Result<Role, AdmitError> {
-        self.invite(session, secret).await.map(|invite| invite.role)
-    }
-
-    async fn invite(&self, session: &str, secret: &Secret) -> Result<InviteRow, AdmitError> {
-        if self.session_name(session).await?.is_none() {
-            return Err(AdmitError::UnknownSession(session.to_owned()));
-        }
-        let row = sqlx::query("SELECT role, expires_at FROM invites WHERE hash = ? AND session = ?")
-            .bind(secret.hash().to_vec())
-            .bind(session)
-            .fetch_optional(&self.readers)
-            .await?
-            .ok_or(AdmitError::WrongSecret)?;
-        let role = role_numbered(row.get(0)).ok_or(AdmitError::WrongSecret)?;
-        Ok(InviteRow { role, expires_at: row.get(1) })
     }
 
     /// Writes commits and the authors' records in one transaction; on `Ok` they are on the disk.
@@ -419,11 +278,6 @@ impl Store {
         let rows = rows.iter().map(|row| (ClientId(row.get::<i64, _>(0) as u32), row.get::<&[u8], _>(1)));
         Ok(Recovered { state, clients: log::records(rows)? })
     }
-}
-
-struct InviteRow {
-    role: Role,
-    expires_at: Option<i64>,
 }
 
 pub(in crate::server) fn now_ms() -> i64 {
