@@ -15,6 +15,8 @@ use crate::steps;
 pub enum Need {
     /// To build the standalone and the plugin.
     Build,
+    /// To build `antiphon-link` and the programs it is tested with.
+    Link,
     /// To load the plugin into other people's hosts.
     Hosts,
     /// To open windows without a screen.
@@ -26,6 +28,8 @@ enum Sign {
     Program(&'static str),
     PkgConfig(&'static str),
     Library(&'static str),
+    /// A library whose name goes on with its version.
+    LibraryOfAnyVersion(&'static str),
     File(&'static str),
     PythonModule(&'static str),
 }
@@ -48,6 +52,11 @@ const PACKAGES: &[Package] = &[
     package(Need::Build, "pkg-config", Sign::Program("pkg-config"), "finds libraries"),
     package(Need::Build, "libasound2-dev", Sign::PkgConfig("alsa"), "ALSA, for the standalone"),
     package(Need::Build, "libjack-jackd2-dev", Sign::PkgConfig("jack"), "JACK, for the standalone"),
+    package(Need::Link, "g++", Sign::Program("g++"), "C++ compiler, for Ableton Link"),
+    package(Need::Link, "cmake", Sign::Program("cmake"), "builds Ableton Link"),
+    package(Need::Link, "libclang-dev", Sign::LibraryOfAnyVersion("libclang-"), "reads Link's header"),
+    package(Need::Link, "ableton-link-dev", Sign::File(LINK), "another build of Link, to test against"),
+    package(Need::Link, "iproute2", Sign::Program("ip"), "networks of a test's own"),
     package(Need::Hosts, "ardour", Sign::Program("ardour7-lua"), "Ardour 7, a VST3 host"),
     package(Need::Hosts, "python3-venv", Sign::PythonModule("ensurepip"), "Python, for two JUCE hosts"),
     package(Need::Hosts, "fonts-dejavu-core", Sign::File(FONT), "letters in the jam's picture"),
@@ -65,6 +74,8 @@ const PACKAGES: &[Package] = &[
 
 /// The font of the jam's picture.
 pub const FONT: &str = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
+
+const LINK: &str = "/usr/include/ableton/Link.hpp";
 
 /// Python packages of the two JUCE hosts.
 const WHEELS: &[&str] = &["pedalboard==0.9.*", "dawdreamer==0.9.*", "numpy", "mido"];
@@ -125,6 +136,10 @@ impl Sign {
             Sign::Program(name) => steps::on_path(name),
             Sign::PkgConfig(name) => steps::succeeds("pkg-config", &["--exists", name]),
             Sign::Library(name) => libraries.0.contains(&format!("\t{name} ")),
+            Sign::LibraryOfAnyVersion(name) => libraries.0.lines().any(|line| {
+                let version = line.trim_start().strip_prefix(name);
+                version.is_some_and(|version| version.starts_with(|c: char| c.is_ascii_digit()))
+            }),
             Sign::File(path) => Path::new(path).exists(),
             Sign::PythonModule(name) => steps::succeeds("python3", &["-c", &format!("import {name}, venv")]),
         }
@@ -190,6 +205,9 @@ mod tests {
         let libraries = Libraries("\tlibEGL.so.1 (libc6,x86-64) => /usr/lib/libEGL.so.1\n".into());
         assert!(Sign::Library("libEGL.so.1").shows(&libraries));
         assert!(!Sign::Library("libEGL.so").shows(&libraries));
+        let several = Libraries("\tlibclang-cpp.so.14 (…)\n\tlibclang-14.so.13 (…)\n".into());
+        assert!(Sign::LibraryOfAnyVersion("libclang-").shows(&several));
+        assert!(!Sign::LibraryOfAnyVersion("libclang-cpp-").shows(&several));
         assert!(Sign::Program("sh").shows(&libraries));
         assert!(!Sign::Program("no-such-program-here").shows(&libraries));
         assert!(Sign::File("/").shows(&libraries));

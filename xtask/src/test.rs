@@ -1,6 +1,8 @@
 //! `cargo xtask test`: everything that must hold, on a machine that has only Rust.
 
 mod count;
+#[cfg(target_os = "linux")]
+mod link;
 mod window;
 
 use std::process::{Command, Stdio};
@@ -48,6 +50,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         count.suite("the engine's tests in release", || tests_in_release(nextest, filter));
         if filter.is_none() {
             count.check("the standalone opens its window", window::opens(bundle));
+            #[cfg(target_os = "linux")]
+            {
+                count.check("no Link outside antiphon-link", link::absent(bundle));
+                count.suite("Link between two LANs", || link::tests(nextest));
+            }
             #[cfg(target_os = "linux")]
             count.check("a short jam", steps::step("a short jam", || jam::check(bundle)));
         }

@@ -2,6 +2,7 @@
 
 mod floats;
 mod floors;
+mod licence;
 mod source;
 
 use anyhow::{Result, bail};
@@ -20,7 +21,7 @@ pub struct Arguments {
 
 /// The feature sets that must stand alone. With no features the tree holds no async runtime, no
 /// plugin framework and no database.
-pub const FEATURE_SETS: [&str; 5] = ["", "client", "server", "plugin", "standalone,server"];
+pub const FEATURE_SETS: [&str; 6] = ["", "client", "server", "plugin", "standalone,server", "link,server"];
 
 /// Lines past which a file is worth a second look; told, not enforced.
 const LONG_FILE: usize = 900;
@@ -32,7 +33,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.quick {
         return Ok(());
     }
-    setup::ensure(&[Need::Build])?;
+    setup::ensure(&[Need::Build, Need::Link])?;
     for set in FEATURE_SETS {
         let shown = if set.is_empty() { "no features" } else { set };
         steps::step(&format!("clippy, {shown}"), || clippy(set))?;
@@ -46,7 +47,11 @@ pub fn run(arguments: &Arguments) -> Result<()> {
 /// Every target with everything on; single feature sets without their tests, which the full set
 /// covers.
 fn clippy(features: &str) -> Result<()> {
-    let targets = if features == "standalone,server" { "--all-targets" } else { "--lib --bins" };
+    let targets = match features {
+        "standalone,server" => "--all-targets",
+        "link,server" => "--bin antiphon-link --test link",
+        _ => "--lib --bins",
+    };
     let lints = "-D warnings -D missing_docs";
     let mut command = steps::cargo(&format!("clippy --quiet --package antiphon {targets}"));
     if !features.is_empty() {
@@ -70,8 +75,10 @@ fn laws() -> Result<()> {
     for source in &sources {
         findings.extend(floors::check(source));
         findings.extend(floats::check(source));
+        findings.extend(licence::check(source));
         note_length(source);
     }
+    licence::check_trees()?;
     for finding in &findings {
         eprintln!("{finding}");
     }
