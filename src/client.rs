@@ -9,6 +9,7 @@ pub mod events;
 mod feed;
 mod hands;
 mod host_clock;
+mod hub;
 pub mod journal;
 mod link;
 mod network;
@@ -27,7 +28,7 @@ pub use host_clock::HostClock;
 pub use link::{Link, LinkError};
 pub use observers::{Observer, Path};
 pub use profile::default_profile;
-pub use view::{AudioMatch, ClockStatus, Connection, Peer, View};
+pub use view::{AudioMatch, ClockStatus, Connection, MergeReport, Peer, View};
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -119,6 +120,22 @@ pub enum Event {
         /// Its place.
         seq: crate::session::Seq,
     },
+    /// Without a server: the journal and this machine's own branch hold a frame of ours.
+    Kept {
+        /// This instance's own number for it.
+        ticket: crate::session::Cseq,
+    },
+    /// Back in the session: what was edited apart is one with what the session has become.
+    Merged(MergeReport),
+    /// The instance that held this machine's connection is gone: this one holds it now.
+    TookOver,
+    /// A file of the profile could not be read: it was set aside, and the next layer serves.
+    SetAside(String),
+    /// Edits of an instance that died were taken from its journal.
+    Restored {
+        /// How many commits.
+        commits: usize,
+    },
     /// A frame of ours was refused and rolled back.
     Refused {
         /// Our frame.
@@ -170,6 +187,8 @@ pub struct Client {
     view: Arc<RwLock<Arc<View>>>,
     observers: Arc<Observers>,
     thread: Option<JoinHandle<()>>,
+    /// The machine's hub, where this process runs it: dropped last.
+    _hub: hub::line::HubSlot,
 }
 
 impl Client {
@@ -185,14 +204,22 @@ impl Client {
         let wake = Arc::new(Notify::new());
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (participant, view, inbox) = Participant::new(config, ports, profile, log);
-        let observers = participant.observers();
+        let (observers, hub) = (participant.observers(), participant.hub());
         let woken = wake.clone();
         let thread = std::thread::Builder::new().name("antiphon-session".into()).spawn(move || {
             runtime.block_on(thread::run(participant, inbox, received, woken));
             // A name that is still being looked up must not hold up whoever drops the client.
             runtime.shutdown_background();
         })?;
-        Ok(Client { commands: Some(commands), wake, events, view, observers, thread: Some(thread) })
+        Ok(Client {
+            commands: Some(commands),
+            wake,
+            events,
+            view,
+            observers,
+            thread: Some(thread),
+            _hub: hub,
+        })
     }
 
     /// Queues a command; never waits.

@@ -76,6 +76,15 @@ pub fn to_json(event: &Event) -> Value {
     match event {
         Event::Connection(connection) => connection_json(connection),
         Event::Acked { cseq, seq } => json!({"event": "acked", "cseq": cseq.0, "seq": seq.0}),
+        Event::Kept { ticket } => json!({"event": "kept", "ticket": ticket.0}),
+        Event::Merged(report) => json!({
+            "event": "merged", "mine": report.mine, "theirs": report.theirs, "mean": report.mean,
+            "over": report.over, "conflicts": report.conflicts, "far_apart": report.far_apart,
+            "branch": report.branch, "line": report.line,
+        }),
+        Event::TookOver => json!({"event": "took-over"}),
+        Event::SetAside(message) => json!({"event": "set-aside", "message": message}),
+        Event::Restored { commits } => json!({"event": "restored", "commits": commits}),
         Event::Refused { cseq, reason } => json!({"event": "refused", "cseq": cseq.0, "reason": reason}),
         Event::Applied(seq) => json!({"event": "applied", "seq": seq.0}),
         Event::Fingerprint(bar) => fingerprint_json(bar),

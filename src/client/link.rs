@@ -17,6 +17,14 @@ pub struct Link {
     pub secret: String,
 }
 
+/// Begins the link of a groove that the instances of one machine share without a server:
+/// `local:NAME`.
+const LOCAL: &str = "local:";
+
+fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
 /// Why a text is no invite link.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("'{link}' is no invite link: {reason}; it looks like http://host:port/s/SESSION#SECRET")]
@@ -32,6 +40,12 @@ impl FromStr for Link {
 
     fn from_str(text: &str) -> Result<Link, LinkError> {
         let text = text.trim();
+        if let Some(name) = text.strip_prefix(LOCAL) {
+            let name = name.strip_prefix("/s/").unwrap_or(name).trim_end_matches('#');
+            let link = Link { server: LOCAL.into(), session: name.into(), secret: String::new() };
+            let reason = "a local groove's name has 1 to 64 letters, digits and dashes";
+            return if is_id(name) { Ok(link) } else { Err(LinkError { link: text.into(), reason }) };
+        }
         let shown = text.split('#').next().unwrap_or("").to_owned();
         let fail = |reason| Err(LinkError { link: shown.clone(), reason });
         let Ok(url) = url::Url::parse(text) else {
@@ -47,10 +61,7 @@ impl FromStr for Link {
         let (Some("s"), Some(session), None) = (path.next(), path.next(), path.next()) else {
             return fail("its path is not /s/SESSION");
         };
-        if session.is_empty()
-            || session.len() > 64
-            || !session.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
-        {
+        if !is_id(session) {
             return fail("its session id is empty or has characters an id cannot hold");
         }
         let port = url.port().map(|port| format!(":{port}")).unwrap_or_default();
@@ -63,6 +74,11 @@ impl FromStr for Link {
 }
 
 impl Link {
+    /// Whether it names a groove of this machine alone, which no server knows.
+    pub fn is_local(&self) -> bool {
+        self.server == LOCAL
+    }
+
     /// The link with its secret, to be given away.
     pub fn to_url(&self) -> String {
         format!("{}/s/{}#{}", self.server, self.session, self.secret)
@@ -92,6 +108,10 @@ mod tests {
         assert_eq!((link.server.as_str(), link.session.as_str()), ("http://127.0.0.1:9000", "blue-42"));
         assert_eq!(link.to_url().parse::<Link>().expect("a link"), link);
         assert!(!format!("{link:?} {link}").contains("abc"));
+        let local: Link = "local:bass-and-drums".parse().expect("a link");
+        assert!(local.is_local());
+        assert_eq!(local.to_string().parse::<Link>().expect("a link"), local);
+        assert!("local:a b".parse::<Link>().is_err());
         assert!("ftp://x/s/y".parse::<Link>().is_err());
         assert!("http://x/y".parse::<Link>().is_err());
     }

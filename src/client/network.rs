@@ -58,11 +58,6 @@ impl Network {
         (network, Inbox { events: event_inbox, probes: probe_inbox })
     }
 
-    /// The session's link.
-    pub fn link(&self) -> Option<&Link> {
-        self.joined.as_ref().map(|joined| &joined.link)
-    }
-
     /// Whether a word of a try is still of interest.
     pub fn is_current(&self, number: u64) -> bool {
         self.joined.is_some() && number == self.tries

@@ -22,9 +22,8 @@ use super::events::Events;
 use super::feed::Feed;
 use super::hands::{Hands, RemoteHands};
 use super::host_clock::HostClock;
-use super::network::{Inbox, Network};
+use super::hub::line::{HubSlot, Inbox, Line, Outgoing};
 use super::profile::Profile;
-use super::socket::Outgoing;
 use super::studio::{Made, Studio};
 use super::{ClientConfig, Command, Event, Link, View, When};
 use crate::param::Slot;
@@ -48,7 +47,9 @@ pub struct Participant {
     profile: Profile,
     name: String,
     studio: Studio,
-    network: Network,
+    /// Names this instance to the machine's hub.
+    instance: u64,
+    network: Line,
     session: SessionSide,
     /// A session to join as soon as the thread runs.
     invited: Option<Link>,
@@ -71,12 +72,13 @@ impl Participant {
         profile: Profile,
         events: Events,
     ) -> (Participant, Arc<RwLock<Arc<View>>>, Inbox) {
-        let (network, inbox) = Network::new();
+        let (network, inbox) = Line::new(profile.folder());
         let mut participant = Participant {
             clock: HostClock,
             profile,
             name: config.name,
             studio: Studio::alone(config.song, config.tempo_map),
+            instance: rand::random::<u64>().max(1),
             network,
             session: SessionSide::default(),
             invited: config.link,
@@ -91,6 +93,11 @@ impl Participant {
         };
         let view = participant.publish_to();
         (participant, view, inbox)
+    }
+
+    /// Where the machine's hub is kept, if this process runs it.
+    pub fn hub(&self) -> HubSlot {
+        self.network.hub()
     }
 
     /// What waits for the thread to run.
@@ -233,7 +240,7 @@ impl Participant {
     fn start(&mut self, tick: Beats, now: HostNanos) {
         match self.studio.start(tick, SessionNanos(now.0 + SOLO_LEAD)) {
             Some(commit) => self.authored(commit),
-            None => self.ask(&Up::Start { tick }),
+            None => self.ask(Up::Start { tick }),
         }
     }
 
@@ -241,7 +248,7 @@ impl Participant {
         let tick = self.engine.position_at(now).unwrap_or_default();
         match self.studio.stop(SessionNanos(now.0), tick) {
             Some(commit) => self.authored(commit),
-            None => self.ask(&Up::Stop),
+            None => self.ask(Up::Stop),
         }
     }
 
@@ -261,7 +268,8 @@ impl Participant {
 
     fn confirmed(&mut self, commit: &Commit) {
         let now = self.clock.now();
-        if commit.author == self.studio.client() {
+        // In a session the hub tells what became of this machine's frames.
+        if self.studio.is_alone() && commit.author == self.studio.client() {
             self.events.tell(Event::Acked { cseq: commit.cseq, seq: commit.seq }, now);
         }
         self.events.tell(Event::Applied(commit.seq), now);

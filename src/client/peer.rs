@@ -28,8 +28,13 @@ use crate::time::{Clock, TempoMap};
 /// The options of `antiphon peer`.
 #[derive(clap::Args, Debug)]
 pub struct PeerArgs {
-    /// The invite link: http://host:port/s/SESSION#SECRET.
-    pub link: String,
+    /// The invite link: http://host:port/s/SESSION#SECRET; or local:NAME, a groove that the peers of
+    /// one profile share without a server.
+    #[arg(required_unless_present = "solo")]
+    pub link: Option<String>,
+    /// Play alone, until told to `join`.
+    #[arg(long, conflicts_with = "link")]
+    pub solo: bool,
     /// What others read.
     #[arg(long, default_value = "peer")]
     pub name: String,
@@ -59,7 +64,7 @@ pub struct PeerArgs {
 /// # Errors
 /// No link, no profile folder, no file to record to, or standard output is gone.
 pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
-    let link: Link = args.link.parse()?;
+    let link: Option<Link> = args.link.as_deref().map(str::parse).transpose()?;
     // Held until the end: dropping it removes the folder.
     let temporary = TemporaryProfile::new(args.profile.is_none())?;
     let profile = args.profile.clone().unwrap_or_else(|| temporary.folder.clone());
@@ -68,10 +73,8 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     let (song, tempo_map) = (Song::new(), TempoMap::default());
     let engine = Engine::new(config, Box::new(song.clone()), Box::new(tempo_map.clone()), engine_ports);
     let device = Device::start(engine, args.rate, args.block as usize, args.record.as_deref())?;
-    let client = Client::spawn(
-        ClientConfig { profile, name: args.name.clone(), link: Some(link), song, tempo_map },
-        session,
-    )?;
+    let client =
+        Client::spawn(ClientConfig { profile, name: args.name.clone(), link, song, tempo_map }, session)?;
     let mut peer = Peer { client, quiet: args.quiet, load: args.load, last_bar: None };
     let ended = peer.listen(&orders());
     // Goodbye first, then silence.
@@ -182,6 +185,8 @@ impl Peer {
             Order::Edit(edit, when) => self.client.send(Command::Edit { edits: vec![edit], when }),
             Order::Tempo(tempo) => self.client.send(Command::Tempo(tempo)),
             Order::Play(tick) => self.client.send(Command::Start(tick)),
+            Order::Join(link) => self.client.send(Command::Join(link)),
+            Order::Leave => self.client.send(Command::Leave),
             Order::Stop => self.client.send(Command::Stop),
             Order::Load(file) => self.load(Path::new(&file))?,
             Order::Chat(line) => self.client.send(Command::Chat(line)),

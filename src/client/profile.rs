@@ -1,24 +1,25 @@
 //! The profile folder: who this machine is, and the secrets it keeps.
 
 use std::collections::BTreeMap;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, OpenOptions};
 use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
+use parking_lot::Mutex;
 
 use super::Link;
+use super::journal::set_aside;
 
-/// The most participants one profile folder stands for at a time.
-const PLACES: u32 = 64;
+/// The most bytes that invites take.
+const MAX_SESSIONS: usize = 4 << 20;
 
-/// An open profile folder. While it lives, its place in the folder is locked: a second client on
-/// the same folder takes the next place and is a participant of its own.
+/// A profile folder: who a musician is to servers, and what is kept for them. All instances that
+/// use it are one participant, by way of the hub that holds its lock.
 pub struct Profile {
     folder: PathBuf,
-    key: [u8; 16],
-    /// Held for its lock.
-    _place: File,
+    /// Files that could not be read and were set aside, until somebody asks.
+    faults: Mutex<Vec<String>>,
 }
 
 /// The musician's profile folder: `ANTIPHON_HOME`, else `antiphon` in the platform's data folder.
@@ -38,34 +39,55 @@ pub fn default_profile() -> PathBuf {
 }
 
 impl Profile {
-    /// Opens a profile folder, making it and its key where they are missing.
+    /// Opens a profile folder, making it where it is missing.
     ///
     /// # Errors
-    /// The folder or its key cannot be made or read, or every place in it is taken.
+    /// It cannot be made.
     pub fn open(folder: &Path) -> anyhow::Result<Profile> {
-        fs::create_dir_all(folder)
+        let mut builder = fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder
+            .recursive(true)
+            .create(folder)
             .with_context(|| format!("the profile folder {} cannot be made", folder.display()))?;
-        for place in 1..=PLACES {
-            let suffix = if place == 1 { String::new() } else { format!("-{place}") };
-            let lock_path = folder.join(format!("client{suffix}.lock"));
-            let lock = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&lock_path)
-                .with_context(|| format!("{} cannot be opened", lock_path.display()))?;
-            if lock.try_lock().is_err() {
-                continue;
-            }
-            let key = read_or_make_key(&folder.join(format!("client{suffix}.key")))?;
-            return Ok(Profile { folder: folder.to_owned(), key, _place: lock });
-        }
-        anyhow::bail!("{} clients already use the profile folder {}", PLACES, folder.display())
+        Ok(Profile { folder: folder.to_owned(), faults: Mutex::default() })
     }
 
-    /// 128 bits that name this participant to servers.
-    pub fn key(&self) -> [u8; 16] {
-        self.key
+    /// 128 bits that name this participant to servers, made where they are missing. For the hub
+    /// alone, which holds the lock. A damaged key is set aside: the participant is a new one then.
+    ///
+    /// # Errors
+    /// The file cannot be read or written.
+    pub fn key(&self) -> anyhow::Result<[u8; 16]> {
+        let path = self.folder.join("client.key");
+        match fs::read(&path) {
+            Ok(bytes) => {
+                let digits = std::str::from_utf8(&bytes).unwrap_or("").trim();
+                if digits.len() == 32
+                    && let Ok(key) = u128::from_str_radix(digits, 16)
+                {
+                    return Ok(key.to_be_bytes());
+                }
+                self.fault(set_aside(&path, "it holds no key of 32 hexadecimal digits"));
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("{} cannot be read", path.display())),
+        }
+        let key: u128 = rand::random();
+        write_private(&path, format!("{key:032x}\n").as_bytes())
+            .with_context(|| format!("{} cannot be written", path.display()))?;
+        Ok(key.to_be_bytes())
+    }
+
+    /// What was set aside since somebody last asked, for a person.
+    pub fn faults(&self) -> Vec<String> {
+        std::mem::take(&mut *self.faults.lock())
+    }
+
+    fn fault(&self, fault: String) {
+        tracing::warn!(fault, "a file of the profile was damaged");
+        self.faults.lock().push(fault);
     }
 
     /// The folder.
@@ -88,6 +110,12 @@ impl Profile {
     /// # Errors
     /// The file cannot be written.
     pub fn remember(&self, link: &Link) -> anyhow::Result<()> {
+        // One at a time, across processes: each writes what it has read.
+        let lock = self.folder.join("sessions.lock");
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&lock);
+        let _lock = lock.and_then(|file| file.lock().map(|()| file)).inspect_err(
+            |error| tracing::warn!(%error, "instances that join at once may forget each other's invites"),
+        );
         let mut secrets = self.secrets();
         if link.secret.is_empty() || secrets.get(&link.to_string()) == Some(&link.secret) {
             return Ok(());
@@ -103,8 +131,23 @@ impl Profile {
     }
 
     fn secrets(&self) -> BTreeMap<String, String> {
-        let text = fs::read_to_string(self.sessions_path()).unwrap_or_default();
-        serde_json::from_str(&text).unwrap_or_default()
+        let path = self.sessions_path();
+        let bytes = match fs::read(&path) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == ErrorKind::NotFound => return BTreeMap::new(),
+            Err(error) => {
+                self.fault(format!("{} cannot be read: {error}", path.display()));
+                return BTreeMap::new();
+            }
+        };
+        if bytes.len() > MAX_SESSIONS {
+            self.fault(set_aside(&path, &format!("it has {} bytes", bytes.len())));
+            return BTreeMap::new();
+        }
+        serde_json::from_slice(&bytes).unwrap_or_else(|error| {
+            self.fault(set_aside(&path, &error.to_string()));
+            BTreeMap::new()
+        })
     }
 
     fn sessions_path(&self) -> PathBuf {
@@ -112,22 +155,8 @@ impl Profile {
     }
 }
 
-fn read_or_make_key(path: &Path) -> anyhow::Result<[u8; 16]> {
-    match fs::read_to_string(path) {
-        Ok(text) => u128::from_str_radix(text.trim(), 16)
-            .map(u128::to_be_bytes)
-            .with_context(|| format!("{} holds no key of 32 hexadecimal digits; remove it", path.display())),
-        Err(error) if error.kind() == ErrorKind::NotFound => {
-            let key: u128 = rand::random();
-            write_private(path, format!("{key:032x}\n").as_bytes())
-                .with_context(|| format!("{} cannot be written", path.display()))?;
-            Ok(key.to_be_bytes())
-        }
-        Err(error) => Err(error).with_context(|| format!("{} cannot be read", path.display())),
-    }
-}
-
-fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
+/// Writes a file that its owner alone can read.
+pub(super) fn write_private(path: &Path, bytes: &[u8]) -> std::io::Result<()> {
     let mut options = OpenOptions::new();
     options.create(true).truncate(true).write(true);
     #[cfg(unix)]
@@ -140,14 +169,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_stays_and_a_second_client_gets_its_own() {
+    fn a_key_stays_and_a_damaged_one_is_set_aside() {
         let folder = tempfile::tempdir().expect("a folder");
-        let first = Profile::open(folder.path()).expect("the first place");
-        let second = Profile::open(folder.path()).expect("the second place");
-        assert_ne!(first.key(), second.key());
-        let key = first.key();
-        drop(first);
-        assert_eq!(Profile::open(folder.path()).expect("the first place again").key(), key);
+        let profile = Profile::open(folder.path()).expect("a profile");
+        let key = profile.key().expect("a key");
+        assert_eq!(Profile::open(folder.path()).expect("again").key().expect("a key"), key);
+        fs::write(folder.path().join("client.key"), [0xFF, 0, 7]).expect("damaged");
+        assert_ne!(profile.key().expect("a new key"), key);
+        assert_eq!(profile.faults().len(), 1);
+    }
+
+    #[test]
+    fn damaged_invites_are_set_aside_and_not_overwritten() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let profile = Profile::open(folder.path()).expect("a profile");
+        let damaged = b"{\"http://127.0.0.1:9/s/red\": \"precious\", \xFF";
+        fs::write(folder.path().join("sessions.json"), damaged).expect("damaged");
+        let link: Link = "http://127.0.0.1:9000/s/blue#abc".parse().expect("a link");
+        profile.remember(&link).expect("kept");
+        assert_eq!(profile.secrets().get(&link.to_string()), Some(&link.secret));
+        assert_eq!(profile.faults().len(), 1);
+        let files = fs::read_dir(folder.path()).expect("a folder").filter_map(Result::ok);
+        let aside = files.filter(|file| file.file_name().to_string_lossy().contains("damaged"));
+        assert!(aside.map(|file| fs::read(file.path()).expect("bytes")).eq([damaged.to_vec()]));
     }
 
     #[test]

@@ -203,6 +203,8 @@ impl Studio {
         catchup: Catchup,
     ) -> Result<Welcomed, ApplyError> {
         self.role = role;
+        // The machine's hub numbers this instance's frames, whoever it is to a server by now.
+        self.replica.rename(client);
         let catchup = match catchup {
             // The song shown while joining is no state of the session's: its commits count from
             // the empty one.
@@ -216,6 +218,16 @@ impl Studio {
             other => other,
         };
         self.replica.welcome(client, acked, catchup)
+    }
+
+    /// Another instance's frame that the session has not answered; see [`Replica::neighbour`].
+    pub fn neighbour(&mut self, cseq: Cseq, ops: Vec<StampedOp>) -> Vec<Change> {
+        self.replica.neighbour(cseq, ops)
+    }
+
+    /// The session has answered it.
+    pub fn settled(&mut self, cseq: Cseq) -> Vec<Change> {
+        self.replica.settled(cseq)
     }
 
     /// The connection is lost.

@@ -7,7 +7,7 @@ use crossbeam::channel::{Receiver, TryRecvError};
 use tokio::sync::Notify;
 
 use super::Command;
-use super::network::Inbox;
+use super::hub::line::Inbox;
 use super::participant::Participant;
 
 /// How long a goodbye may hold up the end.
@@ -24,8 +24,7 @@ pub async fn run(
     loop {
         tokio::select! {
             () = wake.notified() => {}
-            Some((number, event)) = inbox.events.recv() => participant.socket(number, event),
-            Some(probe) = inbox.probes.recv() => participant.probe(probe),
+            Some((number, event)) = inbox.events.recv() => participant.line(number, event),
             () = tokio::time::sleep(participant.patience()) => {}
         }
         loop {

@@ -1,8 +1,10 @@
 //! What an editor or a script sees of the session.
 
+use serde::{Deserialize, Serialize};
+
 use crate::pattern::Song;
 use crate::rt::ports::Meter;
-use crate::session::{ClientId, Role, Seq, Timeline};
+use crate::session::{ClientId, MergeOutcome, MergeSummary, Role, Seq, Timeline};
 use crate::time::{Beats, ClockMap, TempoMap};
 use crate::wire::PresenceState;
 
@@ -47,9 +49,9 @@ pub struct View {
 }
 
 /// How it stands with the server.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Connection {
-    /// No session: the machine plays alone.
+    /// No session, or one of this machine's own: nobody else is needed.
     Solo,
     /// On the way.
     Connecting,
@@ -110,4 +112,42 @@ pub enum AudioMatch {
         /// The first bar that differs.
         bar: i32,
     },
+}
+
+/// What became of what was edited apart from a session, on coming back.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct MergeReport {
+    /// Registers that this machine alone had changed: all kept.
+    pub mine: u32,
+    /// Registers that the others alone had changed: all kept.
+    pub theirs: u32,
+    /// Registers that both had changed: a mean was written.
+    pub mean: u32,
+    /// Registers that both had changed: this machine's value was written.
+    pub over: u32,
+    /// Registers that both had changed: the others' value stays until a person chooses.
+    pub conflicts: u32,
+    /// Whether the two had grown so far apart that a branch would have kept more.
+    pub far_apart: bool,
+    /// The branch that keeps this machine's side, where there is one.
+    pub branch: Option<u32>,
+    /// One line for a person.
+    pub line: String,
+}
+
+impl MergeReport {
+    /// The report of a merge.
+    pub fn of(summary: &MergeSummary) -> MergeReport {
+        let count = |outcome| summary.count(outcome) as u32;
+        MergeReport {
+            mine: count(MergeOutcome::Mine),
+            theirs: count(MergeOutcome::Theirs),
+            mean: count(MergeOutcome::Mean),
+            over: count(MergeOutcome::Over),
+            conflicts: count(MergeOutcome::Conflict) + count(MergeOutcome::Removed),
+            far_apart: summary.is_far_apart(),
+            branch: summary.branch.map(|branch| branch.0),
+            line: summary.line(),
+        }
+    }
 }

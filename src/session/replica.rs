@@ -1,5 +1,6 @@
 //! A peer's copy: confirmed state under the overlay of its own pending ops.
 
+mod neighbours;
 mod plan;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -33,6 +34,8 @@ pub struct Replica {
     client: Option<ClientId>,
     next_cseq: Cseq,
     outbox: VecDeque<Frame>,
+    /// Other instances' frames that nobody has answered, in order.
+    neighbours: Vec<Frame>,
     /// Frames of the outbox handed out by [`Replica::next_to_send`].
     sent: usize,
     /// Whether a welcome has come on the present connection.
@@ -83,6 +86,7 @@ impl Replica {
             client: None,
             next_cseq: Cseq(1),
             outbox: VecDeque::new(),
+            neighbours: Vec::new(),
             sent: 0,
             welcomed: false,
         };
@@ -200,7 +204,7 @@ impl Replica {
 
     /// Ops of mine that no commit has confirmed.
     pub fn unsaved(&self) -> usize {
-        self.outbox.iter().map(|frame| frame.ops.len()).sum()
+        self.outbox.iter().chain(&self.neighbours).map(|frame| frame.ops.len()).sum()
     }
 
     /// Applies a commit. One of mine confirms its frame and changes nothing that shows; one that
@@ -269,6 +273,7 @@ impl Replica {
         catchup: Catchup,
     ) -> Result<Welcomed, ApplyError> {
         let known = self.client.replace(client) == Some(client);
+        self.neighbours.clear();
         // My hand holds on over a new connection; others' are told anew.
         self.gestures.retain(|_, (author, _)| known && *author == client);
         if !known {
@@ -411,7 +416,8 @@ impl Replica {
         let mut plans: Vec<_> = touched.iter().map(|register| (*register, fresh(*register))).collect();
         // One pass over all that is pending: after days away that is a lot.
         let confirmed = self.confirmed.pending().map(|(at, edit)| (*edit, Some(at)));
-        let mine = self.outbox.iter().flat_map(|frame| &frame.ops).filter_map(|op| match op.op {
+        let pending = self.neighbours.iter().chain(&self.outbox);
+        let mine = pending.flat_map(|frame| &frame.ops).filter_map(|op| match op.op {
             Op::Edit(edit) => Some((edit, op.at)),
             _ => None,
         });

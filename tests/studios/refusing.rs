@@ -82,15 +82,19 @@ fn a_script_need_not_wait_between_its_lines() {
 }
 
 #[test]
-fn a_start_without_a_connection_is_an_error_and_edits_wait() {
+fn without_a_connection_the_transport_is_this_machines_own_and_edits_wait() {
     let mut server = Server::start();
     let mut peer = Peer::join(&server.link(&server.session("editor")), "alone", &[]);
     server.kill();
     peer.until("offline", |_| Some(()));
     peer.order("play");
+    peer.until("timeline", |line| (line["playing"] == true).then_some(()));
+    peer.order("stop");
+    peer.until("timeline", |line| (line["playing"] == false).then_some(()));
+    peer.order("set master.level 0.5");
+    peer.order("chat anybody?");
     let message = peer.until("error", |line| Some(line["message"].to_string()));
     assert!(message.contains("no connection"), "{message}");
-    peer.order("set master.level 0.5");
     server.restart_in_place();
     peer.state_when(|notation| notation.contains("level master: 0.5"));
     assert!(peer.quit());

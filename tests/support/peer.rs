@@ -1,6 +1,7 @@
 //! A real `antiphon peer`: its standard input to write to, and every line it has told.
 
 use std::io::{BufRead, BufReader, Write};
+use std::path::Path;
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
@@ -23,16 +24,24 @@ pub struct Peer {
     pub told: Vec<Value>,
     /// How much of it [`Peer::until`] has passed.
     passed: usize,
-    _profile: TempDir,
+    _profile: Option<TempDir>,
 }
 
 impl Peer {
     /// Starts a peer on a link.
     pub fn start(link: &str, name: &str, arguments: &[&str]) -> Peer {
         let profile = tempfile::tempdir().expect("a folder");
+        let mut peer = Peer::of_profile(profile.path(), link, name, arguments);
+        peer._profile = Some(profile);
+        peer
+    }
+
+    /// Starts a peer of a profile that others share or have left behind; `link` may be `--solo`.
+    #[allow(dead_code, reason = "each test binary uses its part")]
+    pub fn of_profile(profile: &Path, link: &str, name: &str, arguments: &[&str]) -> Peer {
         let mut child = Command::new(env!("CARGO_BIN_EXE_antiphon"))
             .args(["peer", link, "--name", name, "--profile"])
-            .arg(profile.path())
+            .arg(profile)
             .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -50,7 +59,7 @@ impl Peer {
             }
         });
         let name = name.to_owned();
-        Peer { name, child, orders, lines, told: Vec::new(), passed: 0, _profile: profile }
+        Peer { name, child, orders, lines, told: Vec::new(), passed: 0, _profile: None }
     }
 
     /// Starts a peer and waits until the session has welcomed it.
@@ -58,6 +67,14 @@ impl Peer {
         let mut peer = Peer::start(link, name, arguments);
         peer.until("connected", |_| Some(()));
         peer
+    }
+
+    /// Kills it as `kill -9` does, and takes in what it had told.
+    #[allow(dead_code, reason = "each test binary uses its part")]
+    pub fn kill(&mut self) {
+        self.child.kill().expect("the peer runs");
+        self.child.wait().expect("the peer ends");
+        while self.hear(Instant::now() + DEADLINE) {}
     }
 
     /// Gives a command.

@@ -177,7 +177,7 @@ impl Participant {
 
     /// Session time as host time; alone, they are the same.
     fn host_time(&self, at: SessionNanos) -> Option<HostNanos> {
-        match self.studio.is_alone() {
+        match self.studio.is_alone() || self.session.has_own_clock() {
             true => Some(HostNanos(at.0)),
             false => self.session.envelope.map().map(|map| map.host(at)),
         }
@@ -185,7 +185,7 @@ impl Participant {
 
     /// Host time as session time.
     fn session_time(&self, at: HostNanos) -> Option<SessionNanos> {
-        match self.studio.is_alone() {
+        match self.studio.is_alone() || self.session.has_own_clock() {
             true => Some(SessionNanos(at.0)),
             false => self.session.envelope.map().map(|map| map.session(at)),
         }

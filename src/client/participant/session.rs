@@ -3,16 +3,13 @@
 use std::collections::BTreeMap;
 
 use super::Participant;
-use crate::client::ops_pace::OpsPace;
-use crate::client::socket::SocketEvent;
+use crate::client::hub::line::{FromHub, Greeting, LineEvent, SPEECH_VERSION};
 use crate::client::studio::Studio;
 use crate::client::{AudioMatch, Connection, Event, Link, Peer};
-use crate::rt::ENGINE_VERSION;
-use crate::session::{Catchup, ClientId, Commit, Cseq, Op, Seq, StampedOp, State};
+use crate::session::{Catchup, ClientId, Commit, Cseq, State};
 use crate::time::{Clock, Envelope, HostNanos, Probe, Tempo, Verdict};
 use crate::wire::{
-    BarFingerprint, Down, ErrorCode, Gesture, Hello, Participant as Person, PresenceState, Snapshot, Up,
-    VERSION, Welcome,
+    BarFingerprint, Down, Gesture, Participant as Person, PresenceState, Snapshot, Up, Welcome,
 };
 
 const MS: i64 = 1_000_000;
@@ -42,12 +39,28 @@ pub struct SessionSide {
     sent: BTreeMap<Cseq, HostNanos>,
     /// When everything unanswered is to leave again.
     resend_at: Option<HostNanos>,
-    pace: OpsPace,
-    /// The state here is of no use: the next welcome must be whole.
-    whole: bool,
+    /// Whether the hub has welcomed this instance on the present line.
+    attached: bool,
+    /// Whether it ever has.
+    known: bool,
+    /// Whether the present line has reached it.
+    reached: bool,
+    /// What the hub counts as unsaved.
+    unsaved: u64,
 }
 
 impl SessionSide {
+    /// Whether session time is this machine's own: no server's clock is known.
+    pub fn has_own_clock(&self) -> bool {
+        self.known && self.epoch == 0
+    }
+
+    /// Ops that the session has not confirmed, of all of this machine's instances; `pending` of
+    /// them are in the replica here.
+    pub fn unsaved(&self, pending: usize) -> usize {
+        pending.max(self.unsaved as usize)
+    }
+
     fn resend_soon(&mut self, now: HostNanos) {
         self.resend_at.get_or_insert(HostNanos(now.0 + AGAIN));
     }
@@ -61,6 +74,7 @@ impl Participant {
         if let Err(error) = self.profile.remember(&link) {
             tracing::warn!(%error, "the invite is not kept");
         }
+        let faults = self.profile.faults();
         let joined = self.network.link();
         if joined.is_some_and(|joined| (&joined.server, &joined.session) == (&link.server, &link.session)) {
             self.unplug();
@@ -72,8 +86,9 @@ impl Participant {
         self.shown.session = Some(link.to_string());
         self.shown.notice = None;
         self.connection(Connection::Connecting);
-        let hello = self.hello(&link);
-        self.network.join(link, &hello);
+        faults.into_iter().for_each(|fault| self.said(FromHub::SetAside(fault)));
+        let greeting = self.greeting(&link);
+        self.network.join(link, greeting);
     }
 
     /// Leaves the session; the song stays.
@@ -105,21 +120,22 @@ impl Participant {
         self.tell_engine(changes);
         self.session.sent.clear();
         self.session.told = None;
+        self.session.attached = false;
     }
 
-    fn hello(&self, link: &Link) -> Hello {
-        Hello {
-            version: VERSION,
-            engine_version: ENGINE_VERSION,
-            client_key: self.profile.key(),
-            secret: link.secret.clone(),
+    fn greeting(&self, link: &Link) -> Greeting {
+        let state = State::with_song(self.studio.song().clone(), self.studio.tempo_map().clone());
+        Greeting {
+            version: SPEECH_VERSION,
+            instance: self.instance,
+            link: link.to_url(),
             name: self.name.clone(),
-            last_seq: if self.session.whole { Seq(0) } else { self.studio.seq() },
+            state: state.encode(),
         }
     }
 
-    fn hello_again(&self) -> Option<Hello> {
-        self.network.link().map(|link| self.hello(link))
+    fn greeting_again(&self) -> Option<Greeting> {
+        self.network.link().map(|link| self.greeting(link))
     }
 
     fn connection(&mut self, connection: Connection) {
@@ -129,32 +145,84 @@ impl Participant {
         self.shown.stale();
     }
 
-    /// A word of a session socket.
-    pub fn socket(&mut self, number: u64, event: SocketEvent) {
+    /// A word of the line to the machine's hub.
+    pub fn line(&mut self, number: u64, event: LineEvent) {
         if !self.network.is_current(number) {
             return;
         }
         match event {
-            SocketEvent::Frame(frame) => self.frame(*frame),
-            SocketEvent::Lost(reason) => self.lost(reason),
-            SocketEvent::Refused(message) => self.refused(message),
+            LineEvent::Said(speech) => self.said(*speech),
+            LineEvent::Attached { holder } => {
+                if holder && self.session.known {
+                    let now = self.stir();
+                    self.events.tell(Event::TookOver, now);
+                }
+                self.session.reached = true;
+            }
+            LineEvent::Lost(reason) => self.detached(reason),
         }
+        self.shown.stale();
     }
 
-    fn lost(&mut self, reason: String) {
-        if matches!(self.shown.connection, Connection::Refused(_)) {
-            return;
-        }
+    /// The hub is gone, for a moment: what is unanswered goes to the next one.
+    fn detached(&mut self, reason: String) {
         let now = self.clock.now();
         self.unplug();
-        let retry_ms = self.network.lost(now);
-        self.connection(Connection::Offline { retry_ms, reason });
+        self.network.lost(now);
+        // Where a hub was reached, the next one is a few ms away: nobody needs to know.
+        if !std::mem::take(&mut self.session.reached) {
+            self.complain(reason.clone());
+            self.connection(Connection::Offline { retry_ms: 500, reason });
+        }
     }
 
-    fn refused(&mut self, message: String) {
-        self.network.refused();
-        self.complain(message.clone());
-        self.connection(Connection::Refused(message));
+    /// What the hub says beyond what a server says.
+    fn said(&mut self, speech: FromHub) {
+        let now = self.clock.now();
+        match speech {
+            FromHub::Down(down) => self.frame(*down),
+            FromHub::Neighbour { cseq, ops } => {
+                let changes = self.studio.neighbour(cseq, ops);
+                self.tell_engine(changes);
+            }
+            FromHub::Settled(cseq) => {
+                let changes = self.studio.settled(cseq);
+                self.tell_engine(changes);
+            }
+            FromHub::Acked { cseq, seq } => self.events.tell(Event::Acked { cseq, seq }, now),
+            FromHub::Kept(ticket) => self.events.tell(Event::Kept { ticket }, now),
+            FromHub::TakenBack { cseq, reason } => self.taken_back(cseq, reason),
+            FromHub::Probe(stamps) => self.probe(stamps.into()),
+            FromHub::Connection(connection) => self.server_is(connection),
+            FromHub::Unsaved(unsaved) => self.session.unsaved = unsaved,
+            FromHub::Merged(report) => {
+                self.shown.notice = Some(format!("Back in the session: {}.", report.line));
+                self.events.tell(Event::Merged(report), now);
+            }
+            FromHub::SetAside(message) => {
+                self.shown.notice = Some(message.clone());
+                self.events.tell(Event::SetAside(message), now);
+            }
+            FromHub::Notice(message) => self.complain(message),
+            FromHub::Refused(message) => self.server_is(Connection::Refused(message)),
+        }
+    }
+
+    /// How it stands between the hub and the server.
+    fn server_is(&mut self, connection: Connection) {
+        if connection == self.shown.connection {
+            return;
+        }
+        if let Connection::Refused(message) = &connection {
+            self.complain(message.clone());
+        }
+        self.connection(connection);
+    }
+
+    fn taken_back(&mut self, cseq: Cseq, reason: String) {
+        let now = self.clock.now();
+        self.shown.notice = Some(reason.clone());
+        self.events.tell(Event::Refused { cseq, reason }, now);
     }
 
     fn frame(&mut self, frame: Down) {
@@ -169,8 +237,7 @@ impl Participant {
                 }
                 let changes = self.studio.nack(cseq);
                 self.tell_engine(changes);
-                self.events.tell(Event::Refused { cseq, reason: reason.to_string() }, now);
-                self.shown.notice = Some(reason.to_string());
+                self.taken_back(cseq, reason.to_string());
             }
             Down::Gestures { author, moves } => self.gestures(author, &moves, now),
             Down::Participants(people) => {
@@ -187,16 +254,7 @@ impl Participant {
                 let from = self.name_of(author);
                 self.events.tell(Event::Chat { from, text }, now);
             }
-            Down::Error { code, message, fatal } => match code {
-                ErrorCode::Version | ErrorCode::UnknownSession | ErrorCode::Unauthorized if fatal => {
-                    self.refused(message);
-                }
-                ErrorCode::RateLimit | ErrorCode::Unavailable => {
-                    self.session.resend_soon(now);
-                    self.complain(message);
-                }
-                _ => self.complain(message),
-            },
+            Down::Error { message, .. } => self.complain(message),
             Down::Goaway { .. } => self.shown.notice = Some("the server is restarting".into()),
             // Joined by the socket, and answered on the clock's own.
             Down::Part(_) | Down::Pong { .. } | Down::People(_) | Down::Line(_) => {}
@@ -213,52 +271,31 @@ impl Participant {
             },
             Snapshot::Parts { .. } => return self.unusable(&"an unfinished welcome"),
         };
-        let ours = self.studio.song().clone();
-        let first = self.studio.seq() == Seq(0);
         let welcomed = match self.studio.welcome(welcome.client, welcome.role, welcome.acked, catchup) {
             Ok(welcomed) => welcomed,
             Err(error) => return self.unusable(&error),
         };
         let now = self.clock.now();
-        self.session.whole = false;
+        (self.session.attached, self.session.known) = (true, true);
+        self.network.welcomed();
         if self.session.epoch != welcome.clock_epoch {
             self.session.epoch = welcome.clock_epoch;
             self.session.envelope.clear();
             self.shown.clock = Default::default();
             self.network.burst();
         }
-        for (cseq, seq) in welcomed.acked {
-            self.events.tell(Event::Acked { cseq, seq }, now);
-        }
-        for cseq in welcomed.refused {
-            let reason = "refused while the connection was lost".to_owned();
-            self.events.tell(Event::Refused { cseq, reason }, now);
+        // Answered while no line stood: as what, the hub has told whoever listened.
+        for cseq in welcomed.settled {
+            self.events.tell(Event::Acked { cseq, seq: self.studio.seq() }, now);
         }
         self.tell_engine(welcomed.changes);
-        if let Some(hello) = self.hello_again() {
-            self.network.welcomed(&hello);
-        }
-        self.connection(Connection::Online);
         self.events.tell(Event::Applied(self.studio.seq()), now);
-        if first && self.studio.seq() == Seq(0) {
-            self.bring(&ours);
-        }
     }
 
-    /// Whoever comes first into an empty session brings the groove.
-    fn bring(&mut self, song: &crate::pattern::Song) {
-        let edits = song.edits_since(self.studio.song());
-        if !edits.is_empty() {
-            let stamped = |edit| StampedOp { op: Op::Edit(edit), at: None };
-            self.ops(edits.into_iter().map(stamped).collect());
-        }
-    }
-
-    /// What the server sent does not fit what is here: start over from a whole state.
+    /// What the hub said does not fit what is here: a new line brings the whole state.
     fn unusable(&mut self, reason: &dyn std::fmt::Display) {
         tracing::warn!(%reason, "the session's state does not fit; asking for all of it");
-        self.session.whole = true;
-        self.lost(reason.to_string());
+        self.detached(reason.to_string());
     }
 
     fn take_commits(&mut self, commits: &[Commit]) {
@@ -323,26 +360,25 @@ impl Participant {
         }
     }
 
-    /// Tells the server what it does not know yet, and tries again where the connection is lost.
+    /// Tells the hub what it does not know yet, and looks for it where the line is lost.
     pub(super) fn speak(&mut self, now: HostNanos) {
         if self.network.is_due(now)
-            && let Some(hello) = self.hello_again()
+            && let Some(greeting) = self.greeting_again()
         {
-            self.connection(Connection::Connecting);
-            self.network.retry(&hello);
+            self.network.retry(greeting);
         }
-        if self.shown.connection != Connection::Online {
+        if !self.session.attached {
             self.session.bars.clear();
             return;
         }
         let people = 1 + self.shown.peers.iter().filter(|peer| peer.online).count();
         let moves = self.hands.frame(now, people);
         if !moves.is_empty() {
-            self.network.send(&Up::Gesture(moves));
+            self.network.send(Up::Gesture(moves));
         }
         self.send_ops(now);
         if !self.session.bars.is_empty() {
-            self.network.send(&Up::Fingerprints(std::mem::take(&mut self.session.bars)));
+            self.network.send(Up::Fingerprints(std::mem::take(&mut self.session.bars)));
         }
         self.tell_presence(now);
     }
@@ -353,12 +389,11 @@ impl Participant {
         if overdue || self.session.resend_at.take_if(|at| now >= *at).is_some() {
             self.studio.resend();
         }
-        while self.network.has_room() && self.session.pace.allows(now) {
+        while self.network.has_room() {
             let Some(frame) = self.studio.next_to_send() else { return };
-            self.session.pace.take();
             let up = Up::Ops { cseq: frame.cseq, base: frame.base, ops: frame.ops.clone() };
             self.session.sent.insert(frame.cseq, now);
-            self.network.send(&up);
+            self.network.send(up);
         }
     }
 
@@ -381,17 +416,16 @@ impl Participant {
             }
         };
         if due {
-            self.network.send(&Up::Presence(state));
+            self.network.send(Up::Presence(state));
             self.session.told = Some((state, now));
         }
     }
 
-    /// Asks the server for what it does at once or not at all.
-    pub(super) fn ask(&mut self, frame: &Up) {
-        match self.shown.connection {
-            Connection::Online => self.network.send(frame),
-            _ => self
-                .complain("there is no connection to the session; edits wait for it, this does not".into()),
+    /// Asks for what is done at once or not at all.
+    pub(super) fn ask(&mut self, frame: Up) {
+        match self.session.attached {
+            true => self.network.send(frame),
+            false => self.complain("the session is not open yet; try again in a moment".into()),
         }
     }
 
@@ -399,7 +433,7 @@ impl Participant {
     pub(super) fn chat(&mut self, line: String) {
         let line: String = line.trim().chars().take(CHAT).collect();
         if !line.is_empty() {
-            self.ask(&Up::Chat(line));
+            self.ask(Up::Chat(line));
         }
     }
 }

@@ -94,7 +94,7 @@ impl Participant {
             role: self.studio.role(),
             connection: shown.connection.clone(),
             session: shown.session.clone(),
-            unsaved: self.studio.unsaved(),
+            unsaved: self.session.unsaved(self.studio.unsaved()),
             peers: shown.peers.clone(),
             clock: shown.clock,
             notice: shown.notice.clone(),

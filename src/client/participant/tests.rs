@@ -117,7 +117,7 @@ fn joining_the_same_session_again_keeps_what_is_unsaved() {
 }
 
 #[test]
-fn a_transport_that_cannot_be_reached_says_so() {
+fn a_transport_whose_session_is_not_open_yet_says_so() {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     let _inside = runtime.enter();
     let mut rig = Rig::new();

@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::client::When;
+use crate::client::{Link, LinkError, When};
 use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
 use crate::pattern::{Edit, EditError, MAX_STEPS, Song, StepField};
 use crate::time::{Beats, Tempo, TempoError};
@@ -20,6 +20,10 @@ pub enum Order {
     Play(Beats),
     /// `stop`.
     Stop,
+    /// `join LINK`.
+    Join(Link),
+    /// `leave`: the song stays.
+    Leave,
     /// `load FILE`.
     Load(String),
     /// `state`: the song in notation.
@@ -41,7 +45,7 @@ pub enum Order {
 pub enum OrderError {
     /// No such command.
     #[error(
-        "'{0}' is no command; there are: set, step, velocity, tempo, play, stop, load, state, hash, \
+        "'{0}' is no command; there are: set, step, velocity, tempo, play, stop, join, leave, load, state, hash, \
          fingerprint, peers, clock, chat, quit"
     )]
     Unknown(String),
@@ -68,6 +72,9 @@ pub enum OrderError {
     /// Out of bounds.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// No link.
+    #[error(transparent)]
+    Link(#[from] LinkError),
     /// Out of bounds.
     #[error(transparent)]
     Tempo(#[from] TempoError),
@@ -107,6 +114,9 @@ impl Order {
             },
             ("play", _) => Err(OrderError::Form("play [bar N]")),
             ("stop", []) => Ok(Order::Stop),
+            ("join", [link]) => Ok(Order::Join(link.parse()?)),
+            ("join", _) => Err(OrderError::Form("join LINK")),
+            ("leave", []) => Ok(Order::Leave),
             ("load", [_, ..]) => Ok(Order::Load(rest.to_owned())),
             ("load", []) => Err(OrderError::Form("load FILE")),
             ("state", []) => Ok(Order::State),

@@ -1,0 +1,215 @@
+//! One participant a machine: the hub that all instances of a profile share.
+//!
+//! Whoever holds the lock of the profile's folder runs the hub, on a thread of its own; every
+//! instance, its own too, speaks to it over a local socket ([`place`]). The hub has a [`room`] for
+//! each session that an instance is in: one connection, one outbox, one journal. To an instance it is
+//! what a server is: it takes [`crate::wire::Up`] and tells [`crate::wire::Down`], and a little more
+//! ([`speech`]). When the holder dies, the lock is free: a survivor takes it, opens the journals and
+//! goes on where they end.
+//!
+//! Thread: the hub's own (tokio, one worker). Invariant: one process at a time opens a profile's
+//! journals.
+
+pub mod line;
+mod place;
+mod room;
+mod speech;
+
+use std::collections::BTreeMap;
+use std::fs::{File, OpenOptions};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Weak};
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use anyhow::Context;
+use parking_lot::Mutex;
+use tokio::sync::{mpsc, watch};
+use tokio::time::timeout;
+
+use self::place::{Listener, Stream};
+use self::room::{Message, Room};
+use self::speech::{FromHub, Greeting, SPEECH_VERSION, ToHub, hear, say};
+use super::journal::Flusher;
+use super::profile::Profile;
+
+/// How long a hub that ends waits for its rooms to say goodbye.
+const END: Duration = Duration::from_millis(600);
+/// How long a fresh connection may take to say who it is.
+const GREETING: Duration = Duration::from_secs(5);
+/// What may wait for one instance; one that does not keep up is let go, and comes back to be told
+/// everything.
+const OUTBOUND: usize = 8192;
+/// Messages that wait for a room.
+const INBOX: usize = 1024;
+
+/// The hub of one profile, while this process holds it. Dropping the last one ends it.
+pub struct Hub {
+    stop: watch::Sender<bool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+/// The hubs of this process: instances of one process share one.
+static HUBS: Mutex<BTreeMap<PathBuf, Weak<Hub>>> = Mutex::new(BTreeMap::new());
+
+/// The hub that this process runs for a profile.
+pub fn running(folder: &Path) -> Option<Arc<Hub>> {
+    HUBS.lock().get(folder).and_then(Weak::upgrade)
+}
+
+/// Takes the profile's lock and runs its hub; `None` where another holds it.
+///
+/// # Errors
+/// The folder cannot be written, or there is no socket to be had.
+pub fn take(folder: &Path) -> anyhow::Result<Option<Arc<Hub>>> {
+    let mut hubs = HUBS.lock();
+    if let Some(hub) = hubs.get(folder).and_then(Weak::upgrade) {
+        return Ok(Some(hub));
+    }
+    let Some(lock) = lock(folder)? else { return Ok(None) };
+    let listener = Listener::bind(folder)?;
+    let profile = Profile::open(folder)?;
+    let key = profile.key()?;
+    let (stop, stopped) = watch::channel(false);
+    let (flusher, folder_of_rooms) = (Flusher::start()?, folder.join("sessions"));
+    std::fs::create_dir_all(&folder_of_rooms)
+        .with_context(|| format!("{} cannot be made", folder_of_rooms.display()))?;
+    let faults = Mutex::new(profile.faults());
+    let shared =
+        Arc::new(Shared { folder: folder_of_rooms, key, flusher, rooms: Mutex::default(), faults, stopped });
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let thread = std::thread::Builder::new().name("antiphon-hub".into()).spawn(move || {
+        // The lock lasts as long as the hub.
+        let _lock = lock;
+        runtime.block_on(run(shared, listener));
+        runtime.shutdown_background();
+    })?;
+    let hub = Arc::new(Hub { stop, thread: Some(thread) });
+    hubs.retain(|_, hub| hub.strong_count() > 0);
+    hubs.insert(folder.to_owned(), Arc::downgrade(&hub));
+    Ok(Some(hub))
+}
+
+fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
+    let path = folder.join("client.lock");
+    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
+    let lock = lock.with_context(|| format!("{} cannot be opened", path.display()))?;
+    match lock.try_lock() {
+        Ok(()) => Ok(Some(lock)),
+        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
+        Err(std::fs::TryLockError::Error(error)) => {
+            Err(error).with_context(|| format!("{} cannot be locked", path.display()))
+        }
+    }
+}
+
+impl Drop for Hub {
+    fn drop(&mut self) {
+        let _ = self.stop.send(true);
+        if let Some(thread) = self.thread.take()
+            && thread.join().is_err()
+        {
+            tracing::error!("the hub's thread had panicked");
+        }
+    }
+}
+
+/// What connections and rooms of one hub share.
+struct Shared {
+    /// Where the journals are.
+    folder: PathBuf,
+    key: [u8; 16],
+    flusher: Arc<Flusher>,
+    rooms: Mutex<BTreeMap<String, mpsc::Sender<Message>>>,
+    /// Files set aside that no instance knows of yet.
+    faults: Mutex<Vec<String>>,
+    stopped: watch::Receiver<bool>,
+}
+
+async fn run(shared: Arc<Shared>, mut listener: Listener) {
+    let mut stopped = shared.stopped.clone();
+    loop {
+        tokio::select! {
+            stream = listener.accept() => match stream {
+                Ok(stream) => drop(tokio::spawn(serve(shared.clone(), stream))),
+                Err(error) => {
+                    tracing::warn!(%error, "an instance could not be let in");
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            },
+            _ = stopped.changed() => break,
+        }
+    }
+    drop(listener);
+    let rooms: Vec<_> = std::mem::take(&mut *shared.rooms.lock()).into_values().collect();
+    let ended = async {
+        for room in &rooms {
+            let _ = room.send(Message::Stop).await;
+        }
+        for room in rooms {
+            room.closed().await;
+        }
+    };
+    let _ = timeout(END, ended).await;
+}
+
+impl Shared {
+    /// The room of a session; one that has ended is opened anew.
+    fn room(self: &Arc<Shared>, greeting: &Greeting) -> Result<mpsc::Sender<Message>, String> {
+        let link: super::Link = greeting.link.parse().map_err(|e: super::LinkError| e.to_string())?;
+        let mut rooms = self.rooms.lock();
+        rooms.retain(|_, room| !room.is_closed());
+        if let Some(room) = rooms.get(&link.to_string()) {
+            return Ok(room.clone());
+        }
+        let (sender, inbox) = mpsc::channel(INBOX);
+        let name = link.to_string();
+        let mut room = Room::open(link, greeting, self.key, &self.folder, self.flusher.clone(), inbox);
+        room.report(std::mem::take(&mut *self.faults.lock()));
+        rooms.insert(name, sender.clone());
+        tokio::spawn(room.run());
+        Ok(sender)
+    }
+}
+
+/// Serves one instance to its end.
+async fn serve(shared: Arc<Shared>, stream: Stream) {
+    let Stream { mut reader, mut writer } = stream;
+    let greeting = match timeout(GREETING, hear::<ToHub>(&mut reader)).await {
+        Ok(Ok(ToHub::Greeting(greeting))) if greeting.version == SPEECH_VERSION => greeting,
+        Ok(Ok(ToHub::Greeting(_))) => {
+            let why = "another version of Antiphon is running on this machine; restart it".to_owned();
+            return drop(say(&mut writer, &FromHub::Refused(why)).await);
+        }
+        _ => return,
+    };
+    let room = match shared.room(&greeting) {
+        Ok(room) => room,
+        Err(why) => return drop(say(&mut writer, &FromHub::Refused(why)).await),
+    };
+    let (outbound, mut told) = mpsc::channel(OUTBOUND);
+    let instance = greeting.instance;
+    let seat = rand::random();
+    if room.send(Message::Enter { seat, greeting, outbound }).await.is_err() {
+        // The room has just ended: the instance comes again, to a new one.
+        return;
+    }
+    let write = async {
+        while let Some(speech) = told.recv().await {
+            if say(&mut writer, &speech).await.is_err() {
+                return;
+            }
+        }
+    };
+    let read = async {
+        while let Ok(speech) = hear::<ToHub>(&mut reader).await {
+            let goes = matches!(speech, ToHub::Up(crate::wire::Up::Leave));
+            if goes || room.send(Message::Said { seat, speech }).await.is_err() {
+                return;
+            }
+        }
+    };
+    tokio::select! { () = write => {}, () = read => {} }
+    tracing::debug!(instance, "an instance left");
+    let _ = room.send(Message::Leave { seat }).await;
+}

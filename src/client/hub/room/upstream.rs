@@ -1,0 +1,235 @@
+//! The room's one connection to the session's server.
+
+use super::{PROBES, Room};
+use crate::client::Connection;
+use crate::client::hub::speech::FromHub;
+use crate::client::journal::Record;
+use crate::client::socket::SocketEvent;
+use crate::rt::ENGINE_VERSION;
+use crate::session::{Catchup, Commit, Cseq, Refusal, State};
+use crate::time::{Clock, HostNanos, Probe, Verdict};
+use crate::wire::{Down, ErrorCode, Hello, Snapshot, Up, VERSION, Welcome};
+
+const MS: i64 = 1_000_000;
+/// Without an answer for this long, unanswered frames are sent again under the same number.
+const ANSWER: i64 = 5_000 * MS;
+/// What the server could not take now is sent again after this long: once for all that wait.
+const AGAIN: i64 = 300 * MS;
+
+impl Room {
+    pub(super) fn hello(&self) -> Hello {
+        Hello {
+            version: VERSION,
+            engine_version: ENGINE_VERSION,
+            client_key: self.key,
+            secret: self.link.secret.clone(),
+            name: self.name.clone(),
+            last_seq: self.last_seq(),
+        }
+    }
+
+    /// A word of the session's socket.
+    pub(super) fn socket(&mut self, number: u64, event: SocketEvent) {
+        if !self.network.is_current(number) {
+            return;
+        }
+        match event {
+            SocketEvent::Frame(frame) => self.down(*frame),
+            SocketEvent::Lost(reason) => self.lost(reason),
+            SocketEvent::Refused(message) => self.refused(message),
+        }
+    }
+
+    fn lost(&mut self, reason: String) {
+        if matches!(self.connection, Connection::Refused(_)) {
+            return;
+        }
+        self.unplug();
+        let retry_ms = self.network.lost(self.clock.now());
+        self.connect(Connection::Offline { retry_ms, reason });
+        self.fork();
+    }
+
+    fn refused(&mut self, message: String) {
+        self.unplug();
+        self.network.refused();
+        self.connect(Connection::Refused(message));
+        self.fork();
+    }
+
+    /// Nothing is under way any more.
+    fn unplug(&mut self) {
+        self.replica.disconnect();
+        self.sent.clear();
+        self.people.clear();
+    }
+
+    /// Tries again where the connection is lost, and sends what waits.
+    pub(super) fn speak(&mut self, now: HostNanos) {
+        if self.network.is_due(now) {
+            let hello = self.hello();
+            self.network.retry(&hello);
+            self.connect(Connection::Connecting);
+        }
+        if self.connection != Connection::Online {
+            return;
+        }
+        let overdue = self.waiting.front().and_then(|oldest| self.sent.get(&oldest.cseq));
+        let overdue = overdue.is_some_and(|sent| now - *sent > ANSWER);
+        if overdue || self.resend_at.take_if(|at| now >= *at).is_some() {
+            self.replica.resend_from_start();
+        }
+        while self.network.has_room() && self.pace.allows(now) {
+            let Some(frame) = self.replica.next_to_send() else { return };
+            let up = Up::Ops { cseq: frame.cseq, base: frame.base, ops: frame.ops.clone() };
+            let cseq = frame.cseq;
+            self.pace.take();
+            self.sent.insert(cseq, now);
+            for meta in self.waiting.iter_mut().filter(|meta| meta.cseq == cseq) {
+                meta.sent = true;
+            }
+            self.network.send(&up);
+        }
+    }
+
+    fn down(&mut self, frame: Down) {
+        match frame {
+            Down::Welcome(welcome) => return self.welcome(welcome),
+            Down::Commits(commits) => {
+                for commit in commits {
+                    if !self.take_commit(&commit) {
+                        return;
+                    }
+                }
+                return;
+            }
+            Down::Nack { cseq, reason } => return self.nacked(cseq, reason),
+            Down::Error { code, message, fatal: true } if is_final(code) => return self.refused(message),
+            Down::Error { code: ErrorCode::RateLimit | ErrorCode::Unavailable, .. } => self.resend_soon(),
+            Down::Participants(ref people) => self.people.clone_from(people),
+            Down::Presence { client, state } => {
+                let people = self.people.iter_mut();
+                people.filter(|person| person.client == client).for_each(|person| person.state = state);
+            }
+            Down::Part(_) | Down::Pong { .. } => return,
+            _ => {}
+        }
+        self.tell_all(&FromHub::Down(Box::new(frame)));
+    }
+
+    fn resend_soon(&mut self) {
+        let now = self.clock.now();
+        self.resend_at.get_or_insert(HostNanos(now.0 + AGAIN));
+    }
+
+    fn welcome(&mut self, welcome: Welcome) {
+        let catchup = match welcome.state {
+            // What is shown before the first welcome is no state of the session's: its commits
+            // count from the empty one.
+            Snapshot::Delta(commits) if !self.known || self.whole => match replayed(&commits) {
+                Ok(state) => Catchup::Full(Box::new(state)),
+                Err(error) => return self.unusable(&error),
+            },
+            Snapshot::Delta(commits) => Catchup::Delta(commits),
+            Snapshot::Full { bytes, .. } => match State::decode(&bytes) {
+                Ok(state) => Catchup::Full(Box::new(state)),
+                Err(error) => return self.unusable(&error),
+            },
+            Snapshot::Parts { .. } => return self.unusable(&"an unfinished welcome"),
+        };
+        self.role = welcome.role;
+        if let Err(error) = self.come_home(welcome.client, welcome.acked, catchup) {
+            return self.unusable(&error);
+        }
+        (self.known, self.whole) = (true, false);
+        if self.epoch != welcome.clock_epoch {
+            self.epoch = welcome.clock_epoch;
+            self.envelope.clear();
+            self.probes.clear();
+            self.network.burst();
+        }
+        self.rewrite();
+        let hello = self.hello();
+        self.network.welcomed(&hello);
+        self.connection = Connection::Online;
+        self.welcome_all();
+    }
+
+    /// What the server sent does not fit what is here: start over from a whole state.
+    fn unusable(&mut self, reason: &dyn std::fmt::Display) {
+        tracing::warn!(%reason, "the session's state does not fit; asking for all of it");
+        self.whole = true;
+        self.lost(reason.to_string());
+    }
+
+    /// Takes a commit; says whether it could be.
+    fn take_commit(&mut self, commit: &Commit) -> bool {
+        if commit.seq <= self.replica.seq() {
+            return true;
+        }
+        if let Err(error) = self.replica.commit(commit) {
+            self.unusable(&error);
+            return false;
+        }
+        self.keep_commit(commit);
+        let mine = if commit.author == self.me() { self.take_meta(commit.cseq) } else { None };
+        let Some(meta) = mine else {
+            self.tell_commit(commit, 0, Cseq(0));
+            return true;
+        };
+        self.sent.remove(&commit.cseq);
+        self.keep_record(Record::Answered(commit.cseq));
+        let ticket = if meta.kept { Cseq(0) } else { meta.ticket };
+        self.tell_commit(commit, meta.instance, ticket);
+        self.tell_all(&FromHub::Settled(commit.cseq));
+        self.tell_instance(meta.instance, FromHub::Acked { cseq: commit.cseq, seq: commit.seq });
+        true
+    }
+
+    fn nacked(&mut self, cseq: Cseq, reason: Refusal) {
+        self.sent.remove(&cseq);
+        if !reason.is_final() {
+            return self.resend_soon();
+        }
+        self.replica.nack(cseq);
+        let Some(meta) = self.take_meta(cseq) else { return };
+        self.keep_record(Record::Answered(cseq));
+        self.tell_all(&FromHub::Settled(cseq));
+        if meta.instance == 0 {
+            return self.notice(reason.to_string());
+        }
+        if !meta.kept {
+            self.tell_instance(meta.instance, super::nack(meta.ticket, reason.clone()));
+        }
+        self.tell_instance(meta.instance, FromHub::TakenBack { cseq, reason: reason.to_string() });
+    }
+
+    /// A clock probe came back: every instance is told, for they share this machine's clock.
+    pub(super) fn probe(&mut self, probe: Probe) {
+        if self.envelope.add(probe) == Verdict::Stepped {
+            self.network.burst();
+        }
+        if self.probes.len() == PROBES {
+            self.probes.pop_front();
+        }
+        self.probes.push_back(probe);
+        self.tell_all(&FromHub::Probe(probe.into()));
+    }
+}
+
+/// The state that a session's commits make from the beginning.
+fn replayed(commits: &[Commit]) -> Result<State, crate::session::ApplyError> {
+    let mut state = State::new();
+    for commit in commits {
+        state.apply(commit)?;
+    }
+    Ok(state)
+}
+
+/// Whether coming again would meet the same answer.
+fn is_final(code: ErrorCode) -> bool {
+    matches!(
+        code,
+        ErrorCode::Version | ErrorCode::UnknownSession | ErrorCode::Unauthorized | ErrorCode::Kicked
+    )
+}
