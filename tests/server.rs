@@ -7,6 +7,8 @@ mod bad_input;
 mod durability;
 #[path = "server/http.rs"]
 mod http;
+#[path = "server/lines.rs"]
+mod lines;
 #[path = "server/peer.rs"]
 mod peer;
 #[path = "server/playing.rs"]

@@ -15,7 +15,7 @@ use super::invites::{Place, role_word};
 use super::limits::{CONNECTIONS_PER_ADDRESS, Patience, Rates};
 use super::store::Store;
 use super::{Certificate, Listening, ServeConfig};
-use crate::session::{Role, Seq, State};
+use crate::session::{Role, Seq, SessionFile};
 
 /// Where the server's address is left for `session` to name in its link.
 const ADDRESS_FILE: &str = "address";
@@ -71,6 +71,32 @@ enum Command {
         #[arg(long)]
         session: String,
         /// What the code allows.
+        #[arg(long, value_enum, default_value = "editor")]
+        role: RoleName,
+    },
+    /// Write a whole session to one file: state, log, who did what and when, branches, versions.
+    Export {
+        /// The folder of the store; a running server may use it at the same time.
+        #[arg(long, env = "ANTIPHON_DATA")]
+        data: PathBuf,
+        /// The session's id.
+        #[arg(long)]
+        session: String,
+        /// The file to write.
+        file: PathBuf,
+    },
+    /// Make a session of a file that `export` or a peer wrote, and print an invite link to it.
+    Import {
+        /// The folder of the store; a running server may use it at the same time.
+        #[arg(long, env = "ANTIPHON_DATA")]
+        data: PathBuf,
+        /// The file to read.
+        file: PathBuf,
+        /// The server's address, as those invited reach it; without it, the address at which the
+        /// server of this store last listened.
+        #[arg(long, env = "ANTIPHON_PUBLIC_URL")]
+        url: Option<String>,
+        /// What the link allows.
         #[arg(long, value_enum, default_value = "editor")]
         role: RoleName,
     },
@@ -269,6 +295,15 @@ async fn run(command: Command) -> anyhow::Result<()> {
             let code = store.create_code(&session, role.into(), life).await?;
             say(&format!("{}/c/{}", last_place(&data, None).server, code.expose()))
         }
+        Command::Export { data, session, file } => export(&existing(&data).await?, &session, &file).await,
+        Command::Import { data, file, url, role } => {
+            let bytes = std::fs::read(&file).with_context(|| format!("reading {}", file.display()))?;
+            let content = SessionFile::decode(&bytes).with_context(|| file.display().to_string())?;
+            let store = open(&data).await?;
+            let session = store.import(&content).await?;
+            let invite = store.create_invite(&session, role.into(), None, None).await?;
+            say(&invite.link(&last_place(&data, url)))
+        }
         Command::Dump { data, session } => dump(&existing(&data).await?, &session).await,
     }
 }
@@ -339,12 +374,24 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     own.map_or(address, |own| SocketAddr::new(own.ip(), address.port()))
 }
 
+async fn export(store: &Store, session: &str, file: &Path) -> anyhow::Result<()> {
+    let content = store.export(session).await?;
+    let content = content.with_context(|| format!("there is no session '{session}' in this store"))?;
+    // Beside it first: an export that fails leaves no half of a file behind.
+    let beside = file.with_extension("part");
+    std::fs::write(&beside, content.encode())
+        .and_then(|()| std::fs::rename(&beside, file))
+        .with_context(|| format!("writing {}", file.display()))?;
+    let commits = content.main.log.len() + content.branches.iter().map(|(_, log)| log.len()).sum::<usize>();
+    say(&json!({ "session": session, "commits": commits, "branches": content.branches.len() }).to_string())
+}
+
 /// Replays the whole log from the beginning, so that what is printed owes nothing to a snapshot.
 async fn dump(store: &Store, session: &str) -> anyhow::Result<()> {
     if store.session_name(session).await?.is_none() {
         anyhow::bail!("there is no session '{session}' in this store");
     }
-    let mut state = State::new();
+    let mut state = store.origin(session).await?;
     loop {
         let commits = store.commits_after(session, state.seq(), 1000).await?;
         if commits.is_empty() {

@@ -7,6 +7,7 @@ mod commit;
 mod ephemeral;
 mod fingerprints;
 mod handle;
+mod lines;
 mod member;
 mod outbound;
 mod people;
@@ -30,11 +31,12 @@ use super::metrics;
 use super::outgoing::{encoded, error_frame};
 use super::store::{Store, StoreError};
 use super::traffic::TrafficMeter;
-use crate::session::{ClientId, Commit, Locks, Seq, Sequencer};
+use crate::session::{BranchId, ClientId, Commit, Locks, Seq, Sequencer};
 use crate::wire::{Down, ErrorCode, News, Up, commit_interval, gesture_interval};
 use commit::{Request, Submitted};
 use fingerprints::Comparison;
 use handle::Message;
+use lines::Line;
 use member::Member;
 
 /// A room without anybody in it closes after this long.
@@ -77,6 +79,8 @@ pub struct Room {
     waiting_since: BTreeMap<Seq, Instant>,
     promote_after: Option<Instant>,
     comparison: Comparison,
+    /// Branches that somebody follows.
+    lines: BTreeMap<BranchId, Line>,
     /// Clock sockets of participants that have no seat yet.
     early_clocks: Vec<(ClientId, Weak<TrafficMeter>)>,
     next_socket: u64,
@@ -114,6 +118,7 @@ impl Room {
             waiting_since: BTreeMap::new(),
             promote_after: None,
             comparison: Comparison::default(),
+            lines: BTreeMap::new(),
             early_clocks: Vec::new(),
             next_socket: 1,
             empty_since: Some(Instant::now()),
@@ -209,12 +214,13 @@ impl Room {
             }
             Up::Start { tick } => return Some(Request::Start(tick)),
             Up::Stop => return Some(Request::Stop),
+            Up::Line(ask) => return Some(Request::Line(ask)),
             Up::Gesture(moves) => self.take_gesture(seat, moves),
             Up::Presence(state) => self.take_presence(seat, state),
             Up::Fingerprints(bars) => self.take_fingerprints(seat, bars),
             Up::Chat(text) => self.take_chat(seat, &text),
             // The socket answers these itself.
-            Up::Hello(_) | Up::Probe { .. } | Up::Leave | Up::People(_) | Up::Line(_) => {}
+            Up::Hello(_) | Up::Probe { .. } | Up::Leave | Up::People(_) => {}
         }
         None
     }
@@ -222,6 +228,7 @@ impl Room {
     /// Does what the time has come for.
     async fn tick(&mut self) {
         self.promote_due().await;
+        self.tend_lines().await;
         self.note_absence(Instant::now());
         self.flush(Instant::now());
         self.snapshot_if_due().await;
@@ -247,7 +254,7 @@ impl Room {
         let presence = presence.then(|| self.presence_pace.not_before(now, presence_interval(people)));
         let empty = self.empty_since.map(|since| since + EMPTY);
         let far = now + EMPTY;
-        [self.pace.due(), presence, self.promotion_due(now), empty, self.absence_due()]
+        [self.pace.due(), presence, self.promotion_due(now), self.lines_due(now), empty, self.absence_due()]
             .into_iter()
             .flatten()
             .fold(far, Instant::min)

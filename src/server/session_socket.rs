@@ -20,6 +20,8 @@ use crate::wire::{Ask, Down, ErrorCode, Hello, Hidden, MAX_FRAME, News, Up, deco
 /// How long a closing socket waits for the other side to read what it was told.
 const LINGER: Duration = Duration::from_secs(2);
 
+/// Looks at branches and the past a second: each may read thousands of commits.
+const LOOKUPS: u32 = 10;
 /// Frames a second that cannot be read and are answered one by one.
 const GARBAGE: u32 = 20;
 const LAPSED: &str = "your token has expired; come again with the invite";
@@ -239,6 +241,7 @@ struct Limits {
     durable: TokenBucket,
     ephemeral: TokenBucket,
     chat: TokenBucket,
+    lookups: TokenBucket,
     garbage: TokenBucket,
 }
 
@@ -250,6 +253,7 @@ impl Limits {
             durable: bucket(rates.durable),
             ephemeral: bucket(rates.ephemeral),
             chat: bucket(rates.chat),
+            lookups: bucket(LOOKUPS),
             garbage: bucket(GARBAGE),
         }
     }
@@ -267,6 +271,8 @@ impl Limits {
             Up::Ops { .. } | Up::Start { .. } | Up::Stop | Up::People(_) => {
                 (&mut self.durable, self.rates.durable, "edits and requests")
             }
+            Up::Line(ask) if ask.is_durable() => (&mut self.durable, self.rates.durable, "edits of branches"),
+            Up::Line(_) => (&mut self.lookups, LOOKUPS, "looks at branches and the past"),
             Up::Chat(_) => (&mut self.chat, self.rates.chat, "lines of chat"),
             _ => (&mut self.ephemeral, self.rates.ephemeral, "gestures, presence and fingerprints"),
         };

@@ -27,6 +27,8 @@ pub const RECENT_ANSWERS: usize = 64;
 pub struct Sequencer {
     state: State,
     clients: BTreeMap<ClientId, ClientRecord>,
+    /// A branch keeps no records: those of the session's own line count.
+    is_branch: bool,
 }
 
 /// What a sequencer remembers of a client, so that a retry gets the stored answer.
@@ -79,12 +81,17 @@ impl ClientRecord {
 impl Sequencer {
     /// A sequencer for a state in which no client has yet sent anything.
     pub fn new(state: State) -> Sequencer {
-        Sequencer { state, clients: BTreeMap::new() }
+        Sequencer::restore(state, [])
     }
 
     /// A sequencer as it was stored.
     pub fn restore(state: State, clients: impl IntoIterator<Item = (ClientId, ClientRecord)>) -> Sequencer {
-        Sequencer { state, clients: clients.into_iter().collect() }
+        Sequencer { state, clients: clients.into_iter().collect(), is_branch: false }
+    }
+
+    /// The sequencer of a branch, as it was stored; new, it has the state that it forked from.
+    pub fn branch(state: State, clients: impl IntoIterator<Item = (ClientId, ClientRecord)>) -> Sequencer {
+        Sequencer { is_branch: true, ..Sequencer::restore(state, clients) }
     }
 
     /// The state after the last commit.
@@ -211,6 +218,12 @@ impl Sequencer {
                     let map = self.map_with(*tempo, position, stamped.at);
                     stamped.op = Op::TempoMap(map.map_err(|e| invalid(index, e.to_string()))?);
                     stamped.at = None;
+                }
+                Op::Record(_) if self.is_branch => {
+                    return Err(invalid(
+                        index,
+                        "branches and versions are kept by the session itself".into(),
+                    ));
                 }
                 Op::Record(record) => {
                     let decided = self.state.records().decide(record.clone(), author, role, self.state.seq());

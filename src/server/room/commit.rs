@@ -10,23 +10,30 @@ use crate::server::metrics;
 use crate::server::outgoing::encoded;
 use crate::session::{ClientId, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp};
 use crate::time::Beats;
-use crate::wire::{Down, ErrorCode};
+use crate::wire::{Down, ErrorCode, LineAsk};
 
 /// Commits between two snapshots.
 const SNAPSHOT_EVERY: u64 = 1000;
 
 /// Something to be decided and stored.
 pub(super) enum Request {
-    Ops { cseq: Cseq, base: Seq, ops: Vec<StampedOp> },
+    Ops {
+        cseq: Cseq,
+        base: Seq,
+        ops: Vec<StampedOp>,
+    },
     Start(Beats),
     Stop,
+    /// About branches or the past.
+    Line(LineAsk),
 }
 
 impl Request {
     pub fn ops(&self) -> usize {
         match self {
             Request::Ops { ops, .. } => ops.len().max(1),
-            Request::Start(_) | Request::Stop => 1,
+            Request::Line(LineAsk::Ops { ops, .. }) => ops.len().max(1),
+            Request::Start(_) | Request::Stop | Request::Line(_) => 1,
         }
     }
 }
@@ -54,8 +61,13 @@ impl Room {
         let mut replies = Vec::new();
         let mut changed = BTreeSet::new();
         let mut asked = Vec::with_capacity(batch.len());
+        let mut line_asks = Vec::new();
         for Submitted { seat, request, arrived } in batch {
             let Some(role) = self.member(seat).map(|member| member.role) else { continue };
+            if let Request::Line(ask) = request {
+                line_asks.push((seat, ask));
+                continue;
+            }
             asked.push((seat.client, arrived));
             match request {
                 Request::Ops { cseq, base, ops } => {
@@ -79,6 +91,7 @@ impl Room {
                 }
                 Request::Start(tick) => commits.push(self.start(tick)),
                 Request::Stop => commits.extend(self.stop()),
+                Request::Line(_) => {}
             }
         }
         if !self.store_and_queue(commits, &changed).await {
@@ -86,13 +99,15 @@ impl Room {
                 let message = "the server could not store your edits; send them again in a moment";
                 self.complain(client, ErrorCode::Unavailable, message);
             }
-            return;
+            // A branch is stored by itself.
+            return self.line_asks(line_asks).await;
         }
         let now = Instant::now();
         asked.iter().for_each(|(_, arrived)| metrics::acked(now - *arrived));
         for (client, reply) in replies {
             self.reply(client, reply).await;
         }
+        self.line_asks(line_asks).await;
     }
 
     /// Writes commits and the authors' records; on success they are queued for everybody. On

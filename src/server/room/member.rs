@@ -147,6 +147,8 @@ impl Room {
     }
 
     fn seat(&mut self, seat: Seat, entry: Entry, returns: bool) {
+        // A new socket follows no branch yet.
+        self.leave_lines(seat.client);
         let Entry { admission, hello, outbound, meter } = entry;
         let before = self.members.remove(&seat.client);
         if returns && let Some(before) = &before {
@@ -201,6 +203,7 @@ impl Room {
         member.away = false;
         self.locks.release_all(seat.client);
         metrics::participants(-1);
+        self.leave_lines(seat.client);
         tracing::info!(session = self.session, client = seat.client.0, "left");
         if self.people() == 0 {
             self.empty_since = Some(Instant::now());

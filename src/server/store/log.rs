@@ -71,22 +71,22 @@ pub(super) fn gapless<'a>(
         .collect()
 }
 
-/// The first of `snapshots` (newest first) that is whole, or the empty session.
+/// The first of `snapshots` (newest first) that is whole.
 pub(super) fn newest_whole<'a>(
     session: &str,
     snapshots: impl Iterator<Item = (Seq, i64, &'a [u8])>,
-) -> (Seq, State) {
+) -> Option<(Seq, State)> {
     for (seq, sum, bytes) in snapshots {
         let fault = match State::decode(bytes) {
             _ if checksum(bytes) != sum => "its checksum does not match".to_owned(),
-            Ok(state) if state.seq() == seq => return (seq, state),
+            Ok(state) if state.seq() == seq => return Some((seq, state)),
             Ok(state) => format!("it stands at commit {}", state.seq().0),
             Err(error) => error.to_string(),
         };
         metrics::snapshot_corrupt();
         tracing::error!(session, seq = seq.0, fault, "a snapshot is corrupt; an older layer serves");
     }
-    (Seq(0), State::new())
+    None
 }
 
 pub(super) fn replay(state: &mut State, commits: &[Commit]) -> Result<(), LogError> {

@@ -1,6 +1,8 @@
 //! The store on embedded SQLite: WAL with `synchronous=FULL`, one connection that writes.
 
+mod lines;
 mod people;
+mod transfer;
 
 pub use people::{Admission, AdmitError};
 
@@ -22,7 +24,8 @@ use crate::session::{ClientId, ClientRecord, Commit, Cseq, Seq};
 
 /// The store's file in the data folder.
 const FILE: &str = "antiphon.db";
-/// Snapshots kept a session: the newest and two to fall back on.
+/// Snapshots kept a session: the newest, two to fall back on, and of the older ones the first of
+/// each ten thousand commits, from which the past is rebuilt.
 const SNAPSHOTS_KEPT: i64 = 3;
 
 /// Sessions, logs, snapshots, participants and invites in one file.
@@ -147,8 +150,12 @@ impl Store {
         let mut writer = self.writer.lock().await;
         let mut change = writer.begin_with("BEGIN IMMEDIATE").await?;
         if let Some(first) = commits.first() {
-            let head = sqlx::query("SELECT COALESCE(MAX(seq), 0) FROM commits WHERE session = ?");
-            let head: i64 = head.bind(session).fetch_one(&mut *change).await?.get(0);
+            let head = sqlx::query("SELECT MAX(seq) FROM commits WHERE session = ?");
+            let head: Option<i64> = head.bind(session).fetch_one(&mut *change).await?.get(0);
+            let head = match head {
+                Some(head) => head,
+                None => self.origin(session).await?.seq().0 as i64,
+            };
             if head + 1 != first.seq.0 as i64 {
                 return Err(StoreError::Head { head: head as u64, first: first.seq.0 });
             }
@@ -241,7 +248,8 @@ impl Store {
         .await?;
         sqlx::query(
             "DELETE FROM snapshots WHERE session = ?1 AND seq NOT IN \
-             (SELECT seq FROM snapshots WHERE session = ?1 ORDER BY seq DESC LIMIT ?2)",
+             (SELECT seq FROM snapshots WHERE session = ?1 ORDER BY seq DESC LIMIT ?2) AND seq NOT IN \
+             (SELECT MIN(seq) FROM snapshots WHERE session = ?1 GROUP BY seq / 10000)",
         )
         .bind(session)
         .bind(SNAPSHOTS_KEPT)
@@ -264,7 +272,13 @@ impl Store {
                 .await?;
         let snapshots =
             snapshots.iter().map(|row| (Seq(row.get::<i64, _>(0) as u64), row.get(1), row.get(2)));
-        let (mut seq, mut state) = log::newest_whole(session, snapshots);
+        let (mut seq, mut state) = match log::newest_whole(session, snapshots) {
+            Some(whole) => whole,
+            None => {
+                let origin = self.origin(session).await?;
+                (origin.seq(), origin)
+            }
+        };
         loop {
             let commits = self.commits_after(session, seq, 1000).await?;
             let Some(last) = commits.last() else { break };
