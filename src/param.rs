@@ -64,14 +64,18 @@ impl Owner {
     }
 }
 
-/// One parameter of one owner: its index in the parameter bank and on the wire.
+/// One parameter of one owner: its index in the parameter bank and on the wire. Parameters lie one
+/// after the other, each with all its owners, so that a new one moves no other's place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Slot(u16);
 
 impl Slot {
+    /// No slot: what a number that names none is read as. Not valid.
+    pub const NONE: Slot = Slot(u16::MAX);
+
     /// The slot of an owner's parameter.
     pub fn new(owner: Owner, param: Param) -> Slot {
-        Slot((owner.row() * PARAM_COUNT + param as usize) as u16)
+        Slot((param as usize * OWNER_COUNT + owner.row()) as u16)
     }
 
     /// The slot at a bank index; `None` past the last.
@@ -96,7 +100,7 @@ impl Slot {
 
     /// Whose it is.
     pub fn owner(self) -> Owner {
-        match TrackIndex::new(self.index() / PARAM_COUNT) {
+        match TrackIndex::new(self.index() % OWNER_COUNT) {
             Some(track) => Owner::Track(track),
             None => Owner::Master,
         }
@@ -104,7 +108,7 @@ impl Slot {
 
     /// Which of its owner's parameters.
     pub fn param(self) -> Param {
-        Param::ALL[self.index() % PARAM_COUNT]
+        Param::ALL[self.index() / OWNER_COUNT]
     }
 
     /// Its row of the table.

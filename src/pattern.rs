@@ -1,20 +1,41 @@
-//! The song as plain data: tracks, steps, parameter values, and the edits that change them.
+//! The song as plain data: tracks, patterns, parameter values, arrangement, musical context, and the
+//! edits that change them.
 //!
-//! Thread: any; everything but [`text`] is fixed-size and allocation-free, so that the engine
-//! holds a [`Song`] itself and applies the same [`Edit`]s as every replica. Invariant: two songs
-//! with the same edits in the same order are equal, bit for bit.
+//! Thread: any; everything but [`text`] and [`Grid`] is fixed-size and allocation-free once made, so
+//! that the engine holds a [`Song`] itself and applies the same [`Edit`]s as every replica.
+//! Invariant: two songs with the same edits in the same order are equal, bit for bit.
 
+mod arrangement;
 mod chance;
+mod context;
+mod difference;
+mod digest;
 mod edit;
+mod grid;
 mod kit;
 mod name;
+mod schema;
 mod song;
 pub mod text;
 mod track;
 
+pub use arrangement::{
+    Clip, ClipField, ClipRegister, ClipSource, MAX_BARS, MAX_CLIPS, MAX_SCENES, MAX_SECTIONS, Scene,
+    SceneField, SceneRegister, Section, SectionField, SectionRegister,
+};
 pub use chance::{chance, hash};
-pub use edit::{Edit, EditError, Register, StepField, StepRegister, TrackField, TrackRegister};
+pub use context::{
+    Chord, ChordChange, ChordKind, Context, ContextField, ContextRegister, MAX_CHORD_BEAT, MAX_CHORDS,
+    MAX_METRES, Metre, MetreChange, Scale,
+};
+pub use edit::{Edit, EditError, Register};
+pub use grid::{Grid, GridEdit};
 pub use kit::{Voice, VoiceChoice, default_voice, voice_named};
 pub use name::{Name, NameError};
+pub use schema::{Bounds, Class, Priority, Spec, Strategy};
 pub use song::Song;
-pub use track::{MAX_STEPS, Overflow, Pitch, Step, Track};
+pub use track::{
+    Condition, LANES, Locks, MAX_GATE, MAX_PATTERNS, MAX_STEPS, Order, Overflow, Pattern, PatternField,
+    PatternIndex, PatternRegister, Pitch, Rate, Step, StepField, StepRegister, Track, TrackField, TrackId,
+    TrackRegister, Trig,
+};

@@ -6,36 +6,41 @@
 //! digests.
 
 mod branch;
+mod chat;
 mod file;
 mod history;
 mod locks;
 mod op;
 mod past;
-mod register;
 mod replica;
 mod sequencer;
 mod snapshot;
 mod state;
+mod stored;
 mod three_way;
+mod tracks;
+mod v1;
 
 pub use branch::{
     Branch, BranchId, MAX_BRANCHES, MAX_TITLE, MAX_VERSIONS, Record, RecordError, Records, Version,
     check_title,
 };
+pub use chat::{Chat, ChatLine, MAX_CHAT, MAX_TEXT, Text, TextError};
 pub use file::{FILE_VERSION, FileError, Line, MAX_FILE, SessionFile};
 pub use history::{
     Detail, HistoryEntry, MAX_ENTRIES, PAGE_COMMITS, Page, RUN_MS, Row, SIGNIFICANT, What, page,
 };
 pub use locks::{LOCK_NANOS, Locks, MAX_LOCKS, Part};
-pub use op::{ClientId, Commit, Cseq, MAX_OPS, Op, Refusal, Role, Seq, StampedOp, Timeline};
+pub use op::{ClientId, Commit, Cseq, MAX_OPS, NewTrack, Op, Refusal, Role, Seq, StampedOp, Timeline};
 pub use past::Past;
-pub use register::REGISTER_COUNT;
 pub use replica::{Catchup, Frame, Replica, Welcomed};
 pub use sequencer::{Answer, ClientRecord, Outcome, RECENT_ANSWERS, Sequencer};
 pub use snapshot::{MAX_SNAPSHOT, SNAPSHOT_VERSION, SnapshotError};
 pub use state::{
-    ApplyError, Change, MAX_TEMPO_SEGMENTS, MAX_TICK, MAX_WAITING, OpError, Stamp, State, Waiting,
+    ApplyError, Change, MAX_EXPANDED, MAX_TEMPO_SEGMENTS, MAX_TICK, MAX_WAITING, OpError, Stamp, State,
+    Waiting,
 };
+pub use stored::{COMMIT_VERSION, read_edits};
 pub use three_way::{
     LARGE_DIVERGENCE, Merge, MergeSummary, Merged, Outcome as MergeOutcome, Rules as MergeRules, Shares,
     Strategy, Value as MergeValue, default_strategy, importance, mean, three_way,

@@ -1,5 +1,7 @@
 //! The rows. One a parameter; order is the wire's.
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
+
 use super::{Merge, ParamSpec, Taper, Unit};
 
 struct Hearing {
@@ -53,6 +55,20 @@ impl Param {
     /// The parameter with a stable id.
     pub fn by_id(id: &str) -> Option<Param> {
         Param::ALL.into_iter().find(|param| param.spec().id == id)
+    }
+}
+
+impl Serialize for Param {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_u8(*self as u8)
+    }
+}
+
+impl<'de> Deserialize<'de> for Param {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Param, D::Error> {
+        let index = u8::deserialize(deserializer)?;
+        let param = Param::ALL.get(usize::from(index)).copied();
+        param.ok_or_else(|| de::Error::custom(format_args!("there is no parameter {index}")))
     }
 }
 

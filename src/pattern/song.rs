@@ -1,18 +1,34 @@
 //! The whole musical state the engine plays.
 
-use super::{Edit, StepField, Track, TrackField};
+use super::{
+    ChordChange, Clip, Context, Edit, LANES, MAX_CHORDS, MAX_CLIPS, MAX_METRES, MAX_PATTERNS, MAX_SCENES,
+    MAX_SECTIONS, MAX_STEPS, MetreChange, Pattern, PatternIndex, Register, Scene, Section, Track,
+};
 use crate::param::{MAX_TRACKS, Owner, Param, SLOT_COUNT, Slot, TrackIndex};
 
-/// Tracks, steps and parameter values: about 40 KB, no heap, held by engine and replicas alike.
-/// Tempo lies in [`crate::time::TempoMap`].
+/// Tracks, patterns, parameter values, arrangement and musical context: some 500 KB, nearly all of
+/// it the tracks, in one block of their own. Held by engine and replicas alike; only making, cloning
+/// and dropping a song touches the heap. Tempo lies in [`crate::time::TempoMap`].
 #[derive(Clone, Debug, PartialEq)]
 pub struct Song {
     /// Seeds all chance.
     pub seed: u32,
     /// The tracks.
-    pub tracks: [Track; MAX_TRACKS],
+    pub tracks: Box<[Track; MAX_TRACKS]>,
     /// Every parameter's value, by [`Slot::index`].
     pub params: [f32; SLOT_COUNT],
+    /// The scenes.
+    pub scenes: [Scene; MAX_SCENES],
+    /// The arrangement, in no order.
+    pub clips: [Clip; MAX_CLIPS],
+    /// The sections, in no order.
+    pub sections: [Section; MAX_SECTIONS],
+    /// The changes of metre, in no order; 4/4 holds before the first.
+    pub metres: [Option<MetreChange>; MAX_METRES],
+    /// The changes of chord, in no order.
+    pub chords: [Option<ChordChange>; MAX_CHORDS],
+    /// Key, scale, style, mood, complexity.
+    pub context: Context,
 }
 
 impl Song {
@@ -22,7 +38,22 @@ impl Song {
         for slot in Slot::all() {
             params[slot.index()] = slot.spec().default;
         }
-        Song { seed: 0, tracks: [Track::UNUSED; MAX_TRACKS], params }
+        // On the heap from the start: a thread of a host may have little stack.
+        let tracks: Vec<Track> = (0..MAX_TRACKS).map(Track::unused).collect();
+        let Ok(tracks) = <Box<[Track; MAX_TRACKS]>>::try_from(tracks.into_boxed_slice()) else {
+            unreachable!("as many were made")
+        };
+        Song {
+            seed: 0,
+            tracks,
+            params,
+            scenes: [Scene::UNUSED; MAX_SCENES],
+            clips: [Clip::UNUSED; MAX_CLIPS],
+            sections: [Section::UNUSED; MAX_SECTIONS],
+            metres: [None; MAX_METRES],
+            chords: [None; MAX_CHORDS],
+            context: Context::UNSAID,
+        }
     }
 
     /// A parameter's value.
@@ -35,14 +66,32 @@ impl Song {
         &self.tracks[track.get()]
     }
 
-    /// The tracks in use.
+    /// A pattern of a track.
+    pub fn pattern(&self, track: TrackIndex, pattern: PatternIndex) -> &Pattern {
+        &self.track(track).patterns[pattern.get()]
+    }
+
+    /// The tracks in use, by place.
     pub fn alive(&self) -> impl Iterator<Item = (TrackIndex, &Track)> {
-        TrackIndex::all().zip(&self.tracks).filter(|(_, track)| track.alive)
+        TrackIndex::all().zip(self.tracks.iter()).filter(|(_, track)| track.alive)
+    }
+
+    /// The tracks in use, as they are shown.
+    pub fn in_order(&self) -> Vec<TrackIndex> {
+        let mut tracks: Vec<_> = self.alive().map(|(at, track)| (track.order, at)).collect();
+        tracks.sort_unstable();
+        tracks.into_iter().map(|(_, at)| at).collect()
     }
 
     /// The track with a name.
     pub fn track_named(&self, name: &str) -> Option<TrackIndex> {
         self.alive().find(|(_, track)| track.name.as_str().eq_ignore_ascii_case(name)).map(|(at, _)| at)
+    }
+
+    /// Where the track with an id is stored, in use or removed; [`super::TrackId::NONE`] is none.
+    pub fn track_with_id(&self, id: super::TrackId) -> Option<TrackIndex> {
+        let known = |track: &Track| track.id == id && id != super::TrackId::NONE;
+        TrackIndex::all().find(|at| known(self.track(*at)))
     }
 
     /// Writes one edit that has passed [`Edit::check`].
@@ -52,66 +101,113 @@ impl Song {
         match *edit {
             Edit::Seed(seed) => self.seed = seed,
             Edit::Param { slot, value } => self.params[slot.index()] = value,
-            Edit::Step { track, step, field } => {
-                let steps = &mut self.tracks[track.get()].steps;
-                field.write(&mut steps[usize::from(step).min(super::MAX_STEPS - 1)]);
+            Edit::Step { track, pattern, step, field } => {
+                field.write(&mut self.pattern_mut(track, pattern).steps[cell(step)]);
             }
-            Edit::Track { track, field } => {
-                let track = &mut self.tracks[track.get()];
-                match field {
-                    TrackField::Alive(alive) => track.alive = alive,
-                    TrackField::Name(name) => track.name = name,
-                    TrackField::Sample(sample) => track.sample = sample,
-                    TrackField::Pitch(pitch) => track.pitch = pitch,
-                    TrackField::Length(length) => track.length = length,
-                    TrackField::Overflow(overflow) => track.overflow = overflow,
-                    TrackField::GrooveSteps(steps) => track.groove_steps = steps,
-                    TrackField::GrooveTemplate(name) => track.groove_template = name,
-                }
+            Edit::Track { track, field } => field.write(&mut self.tracks[track.get()]),
+            Edit::Pattern { track, pattern, field } => field.write(self.pattern_mut(track, pattern)),
+            Edit::Lock { track, pattern, step, lane, value } => {
+                self.pattern_mut(track, pattern).locks[cell(step)].set(lane, value);
             }
+            Edit::Lane { track, lane, param } => {
+                self.tracks[track.get()].lanes[below(lane, LANES)] = param;
+            }
+            Edit::Scene { scene, field } => field.write(&mut self.scenes[below(scene, MAX_SCENES)]),
+            Edit::SceneTrack { scene, track, pattern } => {
+                self.scenes[below(scene, MAX_SCENES)].patterns[track.get()] = pattern;
+            }
+            Edit::Clip { clip, field } => field.write(&mut self.clips[below(clip, MAX_CLIPS)]),
+            Edit::Section { section, field } => {
+                field.write(&mut self.sections[below(section, MAX_SECTIONS)]);
+            }
+            Edit::Metre { place, change } => self.metres[below(place, MAX_METRES)] = change,
+            Edit::Chord { place, change } => self.chords[below(place, MAX_CHORDS)] = change,
+            Edit::Context(field) => field.write(&mut self.context),
         }
     }
 
-    /// The edits that make `self` out of `before`, in the order of their registers.
-    pub fn edits_since(&self, before: &Song) -> Vec<Edit> {
-        let mut edits = Vec::new();
-        if self.seed != before.seed {
-            edits.push(Edit::Seed(self.seed));
-        }
-        for (track, (new, old)) in TrackIndex::all().zip(self.tracks.iter().zip(&before.tracks)) {
-            let fields = TrackField::all(new).into_iter().zip(TrackField::all(old));
-            edits.extend(fields.filter(|(n, o)| n != o).map(|(field, _)| Edit::Track { track, field }));
-            for (at, (cell, was)) in new.steps.iter().zip(&old.steps).enumerate() {
-                let fields = StepField::all(cell).into_iter().zip(StepField::all(was));
-                let changed = fields.filter(|(n, o)| n != o);
-                edits.extend(changed.map(|(field, _)| Edit::Step { track, step: at as u8, field }));
-            }
-        }
-        let params = Slot::all().filter(|s| self.params[s.index()] != before.params[s.index()]);
-        edits.extend(params.map(|slot| Edit::Param { slot, value: self.params[slot.index()] }));
-        edits
+    fn pattern_mut(&mut self, track: TrackIndex, pattern: PatternIndex) -> &mut Pattern {
+        &mut self.tracks[track.get()].patterns[pattern.get()]
     }
 
-    /// The edits that make this song out of [`Song::new`].
-    pub fn edits(&self) -> Vec<Edit> {
-        self.edits_since(&Song::new())
+    /// What a register holds, as the edit that would write it.
+    ///
+    /// Realtime-safe: yes.
+    pub fn read(&self, register: Register) -> Edit {
+        use super::{ClipField, ContextField, PatternField, SceneField, SectionField, StepField, TrackField};
+        match register {
+            Register::Seed => Edit::Seed(self.seed),
+            Register::Param(slot) => Edit::Param { slot, value: self.params[slot.index()] },
+            Register::Step(track, pattern, step, key) => {
+                let field = StepField::read(&self.pattern(track, pattern).steps[cell(step)], key);
+                Edit::Step { track, pattern, step, field }
+            }
+            Register::Track(track, key) => {
+                Edit::Track { track, field: TrackField::read(self.track(track), key) }
+            }
+            Register::Pattern(track, pattern, key) => {
+                let field = PatternField::read(self.pattern(track, pattern), key);
+                Edit::Pattern { track, pattern, field }
+            }
+            Register::Lock(track, pattern, step, lane) => {
+                let value = self.pattern(track, pattern).locks[cell(step)].get(lane);
+                Edit::Lock { track, pattern, step, lane, value }
+            }
+            Register::Lane(track, lane) => {
+                Edit::Lane { track, lane, param: self.track(track).lanes[below(lane, LANES)] }
+            }
+            Register::Scene(scene, key) => {
+                Edit::Scene { scene, field: SceneField::read(&self.scenes[below(scene, MAX_SCENES)], key) }
+            }
+            Register::SceneTrack(scene, track) => {
+                let pattern = self.scenes[below(scene, MAX_SCENES)].patterns[track.get()];
+                Edit::SceneTrack { scene, track, pattern }
+            }
+            Register::Clip(clip, key) => {
+                Edit::Clip { clip, field: ClipField::read(&self.clips[below(clip, MAX_CLIPS)], key) }
+            }
+            Register::Section(section, key) => {
+                let field = SectionField::read(&self.sections[below(section, MAX_SECTIONS)], key);
+                Edit::Section { section, field }
+            }
+            Register::Metre(place) => Edit::Metre { place, change: self.metres[below(place, MAX_METRES)] },
+            Register::Chord(place) => Edit::Chord { place, change: self.chords[below(place, MAX_CHORDS)] },
+            Register::Context(key) => Edit::Context(ContextField::read(&self.context, key)),
+        }
+    }
+
+    /// The metre that holds in a bar: that of the latest change up to it; of changes in one bar,
+    /// the last in the list.
+    pub fn metre_at(&self, bar: u32) -> super::Metre {
+        let up_to = self.metres.iter().flatten().filter(|change| change.bar <= bar);
+        up_to.max_by_key(|change| change.bar).map_or(super::Metre::COMMON, |change| change.metre)
     }
 
     /// A digest of everything the engine can hear; equal songs have equal digests on every machine.
     ///
-    /// Realtime-safe: yes (some tens of µs).
+    /// Realtime-safe: yes (some tens of µs; patterns nobody has touched are passed over).
     pub fn digest(&self) -> u64 {
         let mut hash = xxhash_rust::xxh3::Xxh3::new();
         hash.update(&self.seed.to_le_bytes());
         for (at, track) in self.tracks.iter().enumerate().filter(|(_, track)| track.alive) {
             hash.update(&[at as u8]);
-            track.digest_into(&mut hash);
+            super::digest::track(track, &mut hash);
         }
         for value in &self.params {
             hash.update(&value.to_bits().to_le_bytes());
         }
+        super::digest::arrangement(self, &mut hash);
         hash.digest()
     }
+}
+
+fn cell(step: u8) -> usize {
+    below(step, MAX_STEPS)
+}
+
+/// Saturates, so that a value decoded from a frame can never leave its list.
+fn below(place: u8, count: usize) -> usize {
+    usize::from(place).min(count - 1)
 }
 
 impl Default for Song {
@@ -120,26 +216,5 @@ impl Default for Song {
     }
 }
 
-impl Track {
-    fn digest_into(&self, hash: &mut xxhash_rust::xxh3::Xxh3) {
-        // Lengths keep the words apart; a cell has a fixed size.
-        for name in [self.name, self.sample, self.groove_template] {
-            hash.update(&[name.as_str().len() as u8]);
-            hash.update(name.as_str().as_bytes());
-        }
-        let (pitch_kind, pitch) = match self.pitch {
-            None => (0, 0),
-            Some(super::Pitch::Note(note)) => (1, u32::from(note)),
-            Some(super::Pitch::Hertz(hertz)) => (2, hertz.to_bits()),
-        };
-        hash.update(&[self.length, self.overflow as u8, pitch_kind]);
-        hash.update(&pitch.to_le_bytes());
-        hash.update(&self.groove_steps.to_le_bytes());
-        for cell in &self.steps {
-            let note = cell.note.map_or(255, |note| note.min(127));
-            hash.update(&[u8::from(cell.on), note, cell.ratchet, cell.micro as u8]);
-            hash.update(&cell.velocity.to_bits().to_le_bytes());
-            hash.update(&cell.probability.to_bits().to_le_bytes());
-        }
-    }
-}
+/// Patterns of a song.
+pub(super) const PATTERNS: usize = MAX_TRACKS * MAX_PATTERNS;

@@ -21,8 +21,9 @@ pub fn project() -> Project {
         let row = &mut song.tracks[track.get()];
         row.alive = true;
         row.name = Name::new(name).expect("a name");
-        row.length = cells.len() as u8;
-        for (step, cell) in row.steps.iter_mut().zip(cells.bytes()) {
+        let pattern = row.playing_mut();
+        pattern.length = cells.len() as u8;
+        for (step, cell) in pattern.steps.iter_mut().zip(cells.bytes()) {
             step.on = cell != b'.';
             step.velocity = match cell {
                 b'X' => 1.0,
@@ -38,8 +39,9 @@ pub fn project() -> Project {
     }
     let bass = &mut song.tracks[ROWS.len() - 1];
     bass.pitch = Some(Pitch::Note(36));
-    bass.steps[10].note = Some(43);
-    bass.steps[12].note = Some(39);
+    let steps = &mut bass.playing_mut().steps;
+    steps[10].note = Some(43);
+    steps[12].note = Some(39);
     let tempo = Tempo::from_bpm(124.0).expect("a playable tempo");
     Project { song, tempo_map: TempoMap::constant(tempo), session: None, choices: Choices::default() }
 }

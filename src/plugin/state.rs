@@ -1,8 +1,9 @@
 //! What the DAW's project holds: the whole musical state, the session's identity and this
 //! instance's own choices. Never a secret.
 //!
-//! Form: `antiphon1.` and base64 of postcard with a checksum (XXH3, 64 bits) behind it. Anything
-//! else, or a song that breaks a bound, is refused as a whole.
+//! Form: `antiphon2.` and base64 of postcard with a checksum (XXH3, 64 bits) behind it. The
+//! first version's `antiphon1.` is read, too. Anything else, or a song that breaks a bound, is
+//! refused as a whole.
 
 mod base64;
 
@@ -11,12 +12,14 @@ use thiserror::Error;
 
 use crate::client::Link;
 use crate::param::TrackIndex;
-use crate::pattern::{Edit, EditError, Song};
+use crate::pattern::{EditError, Song};
+use crate::session::{COMMIT_VERSION, read_edits};
 use crate::time::{TempoMap, TempoMapError};
 
 /// The field of the host's project state.
 pub const FIELD: &str = "antiphon";
-const PREFIX: &str = "antiphon1.";
+const PREFIX: &str = "antiphon2.";
+const FIRST_PREFIX: &str = "antiphon1.";
 /// No song comes near this many characters; a text beyond it is not read at all.
 const MAX_TEXT: usize = 8 << 20;
 
@@ -53,8 +56,10 @@ impl Default for Choices {
 /// Why a project's state was not taken over.
 #[derive(Debug, Error)]
 pub enum StateError {
-    /// Not this version's form.
-    #[error("it was not written by this version of Antiphon (it does not begin with '{PREFIX}')")]
+    /// No form that is known here.
+    #[error(
+        "it was not written by this version of Antiphon (it does not begin with '{PREFIX}') nor an older one"
+    )]
     Form,
     /// Not base64, cut off, or with other bytes than were written.
     #[error("its bytes are damaged (the checksum does not match)")]
@@ -72,7 +77,6 @@ pub enum StateError {
 
 #[derive(Serialize, Deserialize)]
 struct Saved {
-    edits: Vec<Edit>,
     tempo_map: TempoMap,
     session: Option<(String, String)>,
     choices: Choices,
@@ -81,12 +85,12 @@ struct Saved {
 /// A project as text.
 pub fn write(project: &Project) -> String {
     let saved = Saved {
-        edits: project.song.edits(),
         tempo_map: project.tempo_map.clone(),
         session: project.session.as_ref().map(|link| (link.server.clone(), link.session.clone())),
         choices: project.choices,
     };
-    let mut bytes = postcard::to_stdvec(&saved).expect("plain data is always written");
+    let bytes = postcard::to_stdvec(&project.song.edits()).expect("plain data is always written");
+    let mut bytes = postcard::to_extend(&saved, bytes).expect("plain data is always written");
     let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     format!("{PREFIX}{}", base64::encode(&bytes))
@@ -97,15 +101,21 @@ pub fn write(project: &Project) -> String {
 /// # Errors
 /// Says what is wrong with it.
 pub fn read(text: &str) -> Result<Project, StateError> {
-    let body = text.strip_prefix(PREFIX).filter(|body| body.len() <= MAX_TEXT).ok_or(StateError::Form)?;
+    let first = text.strip_prefix(FIRST_PREFIX).map(|body| (1, body));
+    let (version, body) =
+        text.strip_prefix(PREFIX).map(|body| (COMMIT_VERSION, body)).or(first).ok_or(StateError::Form)?;
+    if body.len() > MAX_TEXT {
+        return Err(StateError::Form);
+    }
     let bytes = base64::decode(body).ok_or(StateError::Damaged)?;
     let (content, checksum) = bytes.split_last_chunk::<8>().ok_or(StateError::Damaged)?;
     if xxhash_rust::xxh3::xxh3_64(content) != u64::from_le_bytes(*checksum) {
         return Err(StateError::Damaged);
     }
-    let saved: Saved = postcard::from_bytes(content)?;
+    let (edits, rest) = read_edits(version, content)?;
+    let saved: Saved = postcard::from_bytes(rest)?;
     let mut song = Song::new();
-    for edit in saved.edits {
+    for edit in edits {
         song.apply(&edit.check()?);
     }
     saved.tempo_map.check()?;

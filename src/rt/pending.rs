@@ -4,7 +4,7 @@
 //! arrival.
 
 use crate::param::TrackIndex;
-use crate::pattern::{Edit, Song, Step, StepField, TrackField};
+use crate::pattern::{Edit, PatternIndex, Song, Step, StepField};
 use crate::time::Beats;
 
 /// Edits the table holds; the next one lands at once and is reported.
@@ -65,11 +65,11 @@ impl Pending {
 
     /// Whether an entry writes to a cell that sounds early, now or once the table has landed.
     fn is_early(&self, song: &Song, entry: usize) -> bool {
-        let Edit::Step { track, step, .. } = self.entries[entry].edit else { return false };
-        let is = song.track(track).steps.get(usize::from(step)).is_some_and(|cell| cell.micro < 0);
+        let Edit::Step { track, pattern, step, .. } = self.entries[entry].edit else { return false };
+        let is = song.pattern(track, pattern).steps.get(usize::from(step)).is_some_and(|cell| cell.micro < 0);
         let becomes = |other: &Entry| match other.edit {
-            Edit::Step { track: t, step: s, field: StepField::Micro(micro) } => {
-                (t, s) == (track, step) && micro < 0
+            Edit::Step { track: t, pattern: p, step: s, field: StepField::Micro(micro) } => {
+                (t, p, s) == (track, pattern, step) && micro < 0
             }
             _ => false,
         };
@@ -77,11 +77,18 @@ impl Pending {
     }
 
     /// A cell as it will be at a tick: under the edits that are foreseen for it.
-    pub(super) fn cell(&self, track: TrackIndex, index: u8, mut cell: Step, tick: Beats) -> Step {
+    pub(super) fn cell(
+        &self,
+        track: TrackIndex,
+        pattern: PatternIndex,
+        index: u8,
+        mut cell: Step,
+        tick: Beats,
+    ) -> Step {
         for entry in self.entries[..self.length].iter().take_while(|entry| entry.at <= tick) {
-            if let Edit::Step { track: t, step, field } = entry.edit
+            if let Edit::Step { track: t, pattern: p, step, field } = entry.edit
                 && entry.foreseen
-                && (t, step) == (track, index)
+                && (t, p, step) == (track, pattern, index)
             {
                 field.write(&mut cell);
             }
@@ -109,23 +116,7 @@ impl Pending {
 
 /// Whether an edit would change the song.
 pub(super) fn changes(song: &Song, edit: &Edit) -> bool {
-    match *edit {
-        Edit::Seed(seed) => song.seed != seed,
-        Edit::Param { slot, value } => song.params[slot.index()].to_bits() != value.to_bits(),
-        Edit::Step { track, step, field } => {
-            let cell = &song.tracks[track.get()].steps[usize::from(step).min(crate::pattern::MAX_STEPS - 1)];
-            !same_cell(&StepField::all(cell), &field)
-        }
-        Edit::Track { track, field } => !same_track(&TrackField::all(&song.tracks[track.get()]), &field),
-    }
-}
-
-fn same_cell(now: &[StepField], field: &StepField) -> bool {
-    now.iter().any(|is| is == field)
-}
-
-fn same_track(now: &[TrackField], field: &TrackField) -> bool {
-    now.iter().any(|is| is == field)
+    song.read(edit.register()) != *edit
 }
 
 #[cfg(test)]
@@ -152,9 +143,8 @@ mod tests {
         let song = Song::new();
         assert!(!changes(&song, &Edit::Seed(0)));
         assert!(changes(&song, &Edit::Seed(1)));
-        for edit in TrackField::all(&song.tracks[0]) {
-            let track = crate::param::TrackIndex::new(0).expect("the first track");
-            assert!(!changes(&song, &Edit::Track { track, field: edit }));
+        for register in crate::pattern::Register::all() {
+            assert!(!changes(&song, &song.read(register)), "{register:?}");
         }
     }
 }

@@ -271,7 +271,7 @@ impl Renderer {
         match edit {
             Edit::Param { slot, .. } => self.mixer.note_change(slot.owner()),
             Edit::Track { track, .. } => self.mixer.note_change(Owner::Track(track)),
-            Edit::Seed(_) | Edit::Step { .. } => {}
+            _ => {}
         }
         true
     }

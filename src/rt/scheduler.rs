@@ -40,7 +40,7 @@ pub(super) struct Stroke {
 
 /// The steps after which resting patterns begin again: the longest pattern's length.
 pub(super) fn cycle(song: &Song) -> i64 {
-    song.alive().map(|(_, track)| i64::from(track.length)).max().unwrap_or(16).max(1)
+    song.alive().map(|(_, track)| i64::from(track.playing().length)).max().unwrap_or(16).max(1)
 }
 
 /// Gives out the strokes of a track in a span, step by step. `cycle` is [`cycle`]'s; a step that
@@ -53,7 +53,8 @@ pub(super) fn strokes(
     span: &Span,
     mut give: impl FnMut(Stroke),
 ) {
-    let pattern = song.track(track);
+    let held = song.track(track);
+    let pattern = held.playing();
     // A step's strokes sound from half a step before it to half a step after its end.
     let step = Beats::SIXTEENTH.0;
     let first = (span.from.0 - step - step / 2).div_euclid(step);
@@ -63,8 +64,8 @@ pub(super) fn strokes(
         if span.end.is_some_and(|end| nominal >= end) {
             return;
         }
-        let Some(cell) = cell_of(pattern, absolute, cycle) else { continue };
-        let state = pending.cell(track, cell, pattern.steps[usize::from(cell)], nominal);
+        let Some(cell) = cell_of(held, absolute, cycle) else { continue };
+        let state = pending.cell(track, held.pattern, cell, pattern.steps[usize::from(cell)], nominal);
         let sounds = || chance(song.seed, track, absolute, 0) < state.probability;
         if !state.on || !sounds() {
             continue;
@@ -84,9 +85,9 @@ pub(super) fn strokes(
     }
 }
 
-fn cell_of(pattern: &Track, absolute: i64, cycle: i64) -> Option<u8> {
-    let length = i64::from(pattern.length).clamp(1, crate::pattern::MAX_STEPS as i64);
-    let cell = match pattern.overflow {
+fn cell_of(track: &Track, absolute: i64, cycle: i64) -> Option<u8> {
+    let length = i64::from(track.playing().length).clamp(1, crate::pattern::MAX_STEPS as i64);
+    let cell = match track.overflow {
         Overflow::Loop => absolute.rem_euclid(length),
         Overflow::Rest => absolute.rem_euclid(cycle),
     };
@@ -123,8 +124,9 @@ mod tests {
     #[test]
     fn any_cut_of_a_span_gives_the_same_strokes() {
         let song = song(|track| {
-            track.length = 7;
-            for (at, step) in track.steps.iter_mut().enumerate() {
+            let pattern = track.playing_mut();
+            pattern.length = 7;
+            for (at, step) in pattern.steps.iter_mut().enumerate() {
                 step.on = at % 2 == 0;
                 step.ratchet = 1 + (at % 8) as u8;
                 step.micro = [0, -50, 50, 13, -7][at % 5];
@@ -145,7 +147,7 @@ mod tests {
     #[test]
     fn early_strokes_of_the_first_step_are_kept() {
         let song = song(|track| {
-            track.steps[0] = crate::pattern::Step { on: true, micro: -30, ..track.steps[0] };
+            track.playing_mut().steps[0] = Step { on: true, micro: -30, ..Step::REST };
         });
         let bar = Beats::quarters(4).0;
         assert_eq!(gather(&song, bar, bar + 100, 50, true).len(), 1);
@@ -155,8 +157,8 @@ mod tests {
     #[test]
     fn a_resting_pattern_waits_for_the_longest() {
         let mut song = song(|track| {
-            track.steps[0].on = true;
-            track.length = 4;
+            track.playing_mut().steps[0].on = true;
+            track.playing_mut().length = 4;
             track.overflow = Overflow::Rest;
         });
         song.tracks[1].alive = true;

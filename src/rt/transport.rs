@@ -143,8 +143,9 @@ mod tests {
     fn dense() -> Song {
         let mut song = Song::new();
         for (at, track) in song.tracks.iter_mut().enumerate() {
-            (track.alive, track.length) = (true, 15);
-            for (n, cell) in track.steps.iter_mut().enumerate() {
+            track.alive = true;
+            track.playing_mut().length = 15;
+            for (n, cell) in track.playing_mut().steps.iter_mut().enumerate() {
                 cell.on = true;
                 cell.ratchet = 1 + ((n + 3 * at) % 8) as u8;
                 cell.micro = ((n * 7 + at * 13) % 101) as i8 - 50;
@@ -218,7 +219,7 @@ mod tests {
             let (first, last) = (first.expect("notes") + 1, last.expect("notes") - 1);
             for absolute in first..last {
                 for (at, track) in song.tracks.iter().enumerate() {
-                    for stroke in 0..track.steps[absolute.rem_euclid(15) as usize].ratchet {
+                    for stroke in 0..track.playing().steps[absolute.rem_euclid(15) as usize].ratchet {
                         assert!(counts.contains_key(&(at, absolute, stroke)), "lost at {bpm} BPM");
                     }
                 }

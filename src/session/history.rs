@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{ClientId, Commit, Op, Record, Seq, Timeline, importance};
 use crate::param::{Slot, TrackIndex};
-use crate::pattern::{Edit, Register, Song};
+use crate::pattern::{Edit, Song};
 use crate::time::{Beats, Tempo};
 
 /// The longest pause within one entry, in ms.
@@ -172,6 +172,8 @@ fn entry(row: &Row) -> Option<HistoryEntry> {
             Op::Record(record) => (What::Record(record.clone()), 1.0),
             Op::Timeline(timeline) => (What::Transport(*timeline), 0.1),
             Op::Promote(upto) => (What::Promoted(*upto), 0.0),
+            Op::Grid(grid) => (What::Track(grid.track), 0.8),
+            Op::AddTrack(_) => (What::Song { writes: 1 }, 1.0),
             _ => continue,
         };
         found = Some(match found {
@@ -197,8 +199,7 @@ fn of_edit(edit: &Edit) -> What {
         (Edit::Step { track, step, .. }, _) => {
             What::Cells { track: *track, steps: 1 << u32::from(*step).min(63) }
         }
-        (_, Register::Track(track, ..)) => What::Track(track),
-        _ => What::Song { writes: 1 },
+        (_, register) => register.track().map_or(What::Song { writes: 1 }, What::Track),
     }
 }
 

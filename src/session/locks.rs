@@ -35,10 +35,9 @@ impl Part {
     /// The part that an edit touches; `None` for what belongs to nobody, as the seed.
     pub fn of(edit: &Edit) -> Option<Part> {
         match *edit {
-            Edit::Seed(_) => None,
-            Edit::Track { track, .. } => Some(Part::Track(track)),
-            Edit::Step { track, step, .. } => Some(Part::Cell(track, step)),
+            Edit::Step { track, step, .. } | Edit::Lock { track, step, .. } => Some(Part::Cell(track, step)),
             Edit::Param { slot, .. } => Some(Part::Param(slot)),
+            _ => edit.register().track().map(Part::Track),
         }
     }
 

@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::Record;
-use crate::pattern::Edit;
+use super::{Record, Text};
+use crate::param::TrackIndex;
+use crate::pattern::{Edit, GridEdit, Name, Order, TrackId};
 use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 
 /// The most ops a frame may hold.
@@ -48,6 +49,38 @@ pub enum Op {
     Promote(Beats),
     /// A change of the branches and named versions; at most one a frame.
     Record(Record),
+    /// An operation on a whole pattern, expanded on the pattern as it is at its commit, so that no
+    /// cell edit before it is lost.
+    Grid(GridEdit),
+    /// A new track; the state gives it a free place.
+    AddTrack(NewTrack),
+    /// Somebody said something; the sequencer alone writes it.
+    Said {
+        /// Who.
+        client: ClientId,
+        /// What.
+        text: Text,
+    },
+}
+
+/// A track that somebody asks for.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct NewTrack {
+    /// Who it will be, through removal and return; no track of the session has it yet.
+    pub id: TrackId,
+    /// What it is called.
+    pub name: Name,
+    /// Where it is shown.
+    pub order: Order,
+    /// Where it should be stored, if that place is free.
+    pub place: TrackIndex,
+}
+
+impl Op {
+    /// Whether what it writes depends on its place in the session: the state expands it.
+    pub fn is_expanded(&self) -> bool {
+        matches!(self, Op::Grid(_) | Op::AddTrack(_))
+    }
 }
 
 /// The session's own transport: tick `tick` sounds at session time `at`.

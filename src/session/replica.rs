@@ -1,13 +1,13 @@
 //! A peer's copy: confirmed state under the overlay of its own pending ops.
 
 mod neighbours;
+mod overlay;
 mod plan;
 
 use std::collections::{BTreeMap, VecDeque};
 
 use self::plan::Plan;
-use super::register::{read, read_all};
-use super::state::{Applied, check_tick};
+use super::state::{Applied, OpError, check_tick};
 use super::{
     ApplyError, Change, ClientId, Commit, Cseq, MAX_OPS, Op, Record, Refusal, Seq, StampedOp, State, Timeline,
 };
@@ -27,6 +27,8 @@ const MANY_WRITES: usize = 512;
 pub struct Replica {
     confirmed: State,
     view: Song,
+    /// Registers that ops of mine write which only their place in the session can expand.
+    expanded: Vec<Register>,
     /// What waits in the view, by register, in order of beat.
     waiting: BTreeMap<Register, Vec<(Beats, Edit)>>,
     gestures: BTreeMap<Slot, (ClientId, f32)>,
@@ -81,6 +83,7 @@ impl Replica {
         let mut replica = Replica {
             view: state.song().clone(),
             confirmed: state,
+            expanded: Vec::new(),
             waiting: BTreeMap::new(),
             gestures: BTreeMap::new(),
             client: None,
@@ -333,16 +336,16 @@ impl Replica {
     /// Takes the next commit into the confirmed state and notes the registers whose view may have
     /// changed. Returns what else an engine must be told.
     fn absorb(&mut self, commit: &Commit, touched: &mut Vec<Register>) -> Result<Vec<Change>, ApplyError> {
-        let Applied { mut changes, promoted } = self.confirmed.take(commit)?;
+        let Applied { mut changes, written, promoted } = self.confirmed.take(commit)?;
         touched.extend(registers(&commit.ops));
+        touched.extend(&written);
         if self.client == Some(commit.author)
             && let Some(frame) = self.take_frame(commit.cseq)
         {
             touched.extend(registers(&frame.ops));
         }
-        let arrived = commit.ops.iter().filter(|op| op.at.is_none()).filter_map(StampedOp::register);
         let landed = promoted.iter().map(|due| due.edit.register());
-        for slot in arrived.chain(landed).filter_map(slot_of) {
+        for slot in written.into_iter().chain(landed).filter_map(slot_of) {
             // Under my own hand nothing moves; another's gesture has found its end.
             if self.gestures.get(&slot).is_some_and(|(author, _)| Some(*author) != self.client) {
                 self.gestures.remove(&slot);
@@ -376,12 +379,15 @@ impl Replica {
 
     /// Brings registers of the view up to date; says what an engine must be told.
     fn refresh(&mut self, mut touched: Vec<Register>) -> Vec<Change> {
+        let mine = self.overlay();
+        touched.append(&mut self.expanded);
+        touched.extend(&mine.expanded);
         touched.sort_unstable();
         touched.dedup();
         let mut changes = Vec::new();
-        for (register, plan) in self.plans(&touched) {
+        for (register, plan) in self.plans(&touched, &mine.edits) {
             let before = Plan {
-                now: read(&self.view, register),
+                now: self.view.read(register),
                 waiting: self.waiting.remove(&register).unwrap_or_default(),
                 mine: false,
             };
@@ -391,6 +397,7 @@ impl Replica {
                 self.waiting.insert(register, plan.waiting);
             }
         }
+        self.expanded = mine.expanded;
         changes
     }
 
@@ -400,8 +407,7 @@ impl Replica {
         let mut touched: Vec<_> = self.confirmed.pending().map(|(_, edit)| edit.register()).collect();
         touched.extend(mine);
         touched.extend(self.waiting.keys());
-        let differ = read_all(&self.view).zip(read_all(self.confirmed.song())).filter(|(a, b)| a != b);
-        touched.extend(differ.map(|(edit, _)| edit.register()));
+        touched.extend(self.confirmed.song().edits_since(&self.view).iter().map(Edit::register));
         let changes = self.refresh(touched);
         if changes.len() <= MANY_WRITES {
             return changes;
@@ -411,17 +417,12 @@ impl Replica {
     }
 
     /// What registers (sorted, each once) should be in the view: confirmed, then mine, then gestures.
-    fn plans(&self, touched: &[Register]) -> Vec<(Register, Plan)> {
+    fn plans(&self, touched: &[Register], mine: &[(Edit, Option<Beats>)]) -> Vec<(Register, Plan)> {
         let fresh = |register| Plan { now: self.confirmed.read(register), waiting: Vec::new(), mine: false };
         let mut plans: Vec<_> = touched.iter().map(|register| (*register, fresh(*register))).collect();
         // One pass over all that is pending: after days away that is a lot.
         let confirmed = self.confirmed.pending().map(|(at, edit)| (*edit, Some(at)));
-        let pending = self.neighbours.iter().chain(&self.outbox);
-        let mine = pending.flat_map(|frame| &frame.ops).filter_map(|op| match op.op {
-            Op::Edit(edit) => Some((edit, op.at)),
-            _ => None,
-        });
-        for (edit, at) in confirmed.chain(mine) {
+        for (edit, at) in confirmed.chain(mine.iter().copied()) {
             if let Ok(place) = touched.binary_search(&edit.register()) {
                 plans[place].1.take(edit, at);
             }
@@ -462,10 +463,15 @@ fn slot_of(register: Register) -> Option<Slot> {
 /// Checks an op made here and puts it in canonical bits.
 fn check_own(op: &mut StampedOp) -> Result<(), String> {
     if let Some(at) = op.at {
+        if op.op.is_expanded() {
+            return Err(OpError::NotStampable.to_string());
+        }
         check_tick(at).map_err(|e| e.to_string())?;
     }
     match &mut op.op {
         Op::Edit(edit) => *edit = edit.check().map_err(|e| e.to_string())?,
+        Op::Grid(grid) => *grid = grid.check().map_err(|e| e.to_string())?,
+        Op::AddTrack(track) => track.check().map_err(|e| e.to_string())?,
         Op::RequestTempo(_) => {}
         Op::Record(record) if !matches!(record, Record::Head { .. }) => {}
         _ => return Err("only the session itself writes this".into()),

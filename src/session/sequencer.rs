@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::state::{MAX_TEMPO_SEGMENTS, MAX_TICK, OpError, State, check_tick};
-use super::{BranchId, ClientId, Commit, Cseq, MAX_OPS, Op, Record, Refusal, Role, Seq, StampedOp, Timeline};
+use super::{
+    BranchId, ClientId, Commit, Cseq, MAX_OPS, Op, Record, Refusal, Role, Seq, StampedOp, Text, Timeline,
+};
 use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 
 /// A bar of four quarters; other metres come with their own list.
@@ -171,6 +173,11 @@ impl Sequencer {
         (head > known).then(|| self.author(Op::Record(Record::Head { id, head })))
     }
 
+    /// Keeps what a participant said.
+    pub fn say(&mut self, client: ClientId, text: Text) -> Commit {
+        self.author(Op::Said { client, text })
+    }
+
     fn timeline(&mut self, timeline: Timeline) -> Commit {
         let tick = timeline.tick.clamp(Beats::ZERO, MAX_TICK);
         self.author(Op::Timeline(Timeline { tick, ..timeline }))
@@ -229,7 +236,9 @@ impl Sequencer {
                     let decided = self.state.records().decide(record.clone(), author, role, self.state.seq());
                     *record = decided.map_err(|e| invalid(index, e.to_string()))?;
                 }
-                Op::TempoMap(_) | Op::Timeline(_) | Op::Promote(_) => {
+                Op::Grid(grid) => *grid = grid.check().map_err(|e| invalid(index, e.to_string()))?,
+                Op::AddTrack(_) => {}
+                Op::TempoMap(_) | Op::Timeline(_) | Op::Promote(_) | Op::Said { .. } => {
                     return Err(invalid(index, "only the session itself writes this".into()));
                 }
             }

@@ -2,16 +2,16 @@
 //!
 //! `ANTS`, a version byte, a postcard body, xxh3-64 of all before it (little endian). The body holds
 //! the registers that somebody wrote or that differ from an untouched song; equal states have equal
-//! bytes.
+//! bytes. Older formats are read, too, and come forward ([`super::v1`]).
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
-use super::register::{REGISTER_COUNT, place, read_all};
+use super::chat::Chat;
 use super::state::{MAX_WAITING, OpError, Stamp, State, Waiting, check_edit, check_tempo_map, check_tick};
-use super::{ClientId, Records, Seq, Timeline};
-use crate::pattern::{Edit, Song};
+use super::{ChatLine, ClientId, Records, Seq, Timeline, v1};
+use crate::pattern::{Edit, Register, Song};
 use crate::time::{Beats, TempoMap};
 
 const MAGIC: [u8; 4] = *b"ANTS";
@@ -20,7 +20,7 @@ pub const SNAPSHOT_VERSION: u8 = 2;
 const HEAD: usize = MAGIC.len() + 1;
 const CHECKSUM: usize = 8;
 /// The most bytes an encoded state may have; the largest possible one stays well below.
-pub const MAX_SNAPSHOT: usize = 512 * 1024;
+pub const MAX_SNAPSHOT: usize = 4 * 1024 * 1024;
 
 /// Why bytes are no encoded state.
 #[derive(Clone, Debug, PartialEq, Error)]
@@ -32,7 +32,7 @@ pub enum SnapshotError {
     #[error("a snapshot of {0} bytes is too large: at most {MAX_SNAPSHOT}")]
     TooLarge(usize),
     /// Written by another version.
-    #[error("snapshot format {0} is not known here (this is format {SNAPSHOT_VERSION}); update Antiphon")]
+    #[error("snapshot format {0} is not known here (formats 1 to {SNAPSHOT_VERSION} are); update Antiphon")]
     Version(u8),
     /// The bytes have changed since they were written.
     #[error("the snapshot is damaged: its checksum does not match")]
@@ -53,27 +53,28 @@ pub enum SnapshotError {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Body {
-    seq: Seq,
-    timeline: Timeline,
-    tempo_map: TempoMap,
+pub(super) struct Body {
+    pub(super) seq: Seq,
+    pub(super) timeline: Timeline,
+    pub(super) tempo_map: TempoMap,
     /// Every commit that some register's last write belongs to: the step from the one before, and
     /// its author. One commit has one author, so registers need only name the commit's place here.
-    stamps: Vec<(u64, ClientId)>,
+    pub(super) stamps: Vec<(u64, ClientId)>,
     /// The place of its stamp plus one (0: none), and the register with its value, in the order of
-    /// the register table.
-    registers: Vec<(u16, Edit)>,
-    waiting: Vec<WaitingBody>,
-    records: Records,
+    /// the registers.
+    pub(super) registers: Vec<(u32, Edit)>,
+    pub(super) waiting: Vec<WaitingBody>,
+    pub(super) chat: Vec<ChatLine>,
+    pub(super) records: Records,
 }
 
 #[derive(Serialize, Deserialize)]
-struct WaitingBody {
-    at: Beats,
-    seq: Seq,
-    author: ClientId,
-    index: u32,
-    edit: Edit,
+pub(super) struct WaitingBody {
+    pub(super) at: Beats,
+    pub(super) seq: Seq,
+    pub(super) author: ClientId,
+    pub(super) index: u32,
+    pub(super) edit: Edit,
 }
 
 impl State {
@@ -110,14 +111,20 @@ impl State {
         if bytes.len() < HEAD + CHECKSUM || !bytes.starts_with(&MAGIC) {
             return Err(SnapshotError::NotASnapshot(bytes.len()));
         }
-        if bytes[HEAD - 1] != SNAPSHOT_VERSION {
-            return Err(SnapshotError::Version(bytes[HEAD - 1]));
+        let version = bytes[HEAD - 1];
+        if !(1..=SNAPSHOT_VERSION).contains(&version) {
+            return Err(SnapshotError::Version(version));
         }
         let (body, sum) = bytes.split_at(bytes.len() - CHECKSUM);
         if xxh3_64(body).to_le_bytes() != sum {
             return Err(SnapshotError::Checksum);
         }
-        let (body, rest) = postcard::take_from_bytes::<Body>(&body[HEAD..]).map_err(SnapshotError::Body)?;
+        let body = &body[HEAD..];
+        let (body, rest) = match version {
+            1 => postcard::take_from_bytes::<v1::Body>(body).map(|(old, rest)| (old.into(), rest)),
+            _ => postcard::take_from_bytes::<Body>(body),
+        }
+        .map_err(SnapshotError::Body)?;
         if !rest.is_empty() {
             return Err(SnapshotError::Body(postcard::Error::DeserializeBadEncoding));
         }
@@ -127,30 +134,28 @@ impl State {
 
 impl Body {
     fn of(state: &State) -> Body {
-        let mut commits: Vec<Stamp> = state.stamps.iter().copied().filter(|s| s.seq > Seq(0)).collect();
+        let mut commits: Vec<Stamp> = state.stamps.values().copied().collect();
         commits.sort_unstable_by_key(|stamp| stamp.seq);
         commits.dedup();
-        let place_of = |stamp: Stamp| match stamp.seq {
-            Seq(0) => 0,
-            seq => commits.partition_point(|other| other.seq < seq) as u16 + 1,
+        let place_of = |register: &Register| match state.stamps.get(register) {
+            None => 0,
+            Some(stamp) => commits.partition_point(|other| other.seq < stamp.seq) as u32 + 1,
         };
-        let untouched = Song::new();
-        let registers = read_all(&state.song)
-            .zip(read_all(&untouched))
-            .zip(&state.stamps)
-            .filter(|((held, first), stamp)| stamp.seq > Seq(0) || held != first)
-            .map(|((held, _), stamp)| (place_of(*stamp), held))
-            .collect();
+        let mut registers: Vec<Register> = state.song.edits().iter().map(Edit::register).collect();
+        registers.extend(state.stamps.keys());
+        registers.sort_unstable();
+        registers.dedup();
+        let held = |register: &Register| (place_of(register), state.song.read(*register));
         let before = std::iter::once(0).chain(commits.iter().map(|stamp| stamp.seq.0));
         let stamps = commits.iter().zip(before).map(|(s, before)| (s.seq.0 - before, s.author)).collect();
-        let waiting = state.waiting.iter().map(WaitingBody::of).collect();
         Body {
             seq: state.seq,
             timeline: state.timeline,
             tempo_map: state.tempo_map.clone(),
             stamps,
-            registers,
-            waiting,
+            registers: registers.iter().map(held).collect(),
+            waiting: state.waiting.iter().map(WaitingBody::of).collect(),
+            chat: state.chat.lines().cloned().collect(),
             records: state.records.clone(),
         }
     }
@@ -158,25 +163,31 @@ impl Body {
     fn into_state(self) -> Result<State, SnapshotError> {
         check_tempo_map(&self.tempo_map).map_err(|e| wrong("tempo map", 0, e))?;
         check_tick(self.timeline.tick).map_err(|e| wrong("transport", 0, e))?;
+        if self.stamps.len() > self.registers.len() {
+            return Err(wrong("stamp", self.stamps.len(), "there are more than registers"));
+        }
         let commits = read_stamps(&self.stamps, self.seq)?;
         let mut state = State::with_song(Song::new(), self.tempo_map);
         state.seq = self.seq;
         state.timeline = self.timeline;
-        let mut next = 0;
+        let mut last = None;
         for (index, (commit, edit)) in self.registers.into_iter().enumerate() {
             check_edit(&edit).map_err(|e| wrong("register", index, e))?;
-            let place = place(edit.register());
-            if place < next {
+            let register = edit.register();
+            if last >= Some(register) {
                 return Err(wrong("register", index, "it is out of order"));
             }
-            next = place + 1;
+            last = Some(register);
             state.song.apply(&edit);
             if commit > 0 {
-                let stamp = commits.get(usize::from(commit) - 1);
-                state.stamps[place] = *stamp.ok_or_else(|| wrong("register", index, "it has no commit"))?;
+                let stamp = commits.get(commit as usize - 1);
+                let stamp = *stamp.ok_or_else(|| wrong("register", index, "it has no commit"))?;
+                state.stamps.insert(register, stamp);
             }
         }
         state.waiting = read_waiting(self.waiting, self.seq)?;
+        state.chat = Chat::restore(self.chat, self.seq)
+            .map_err(|(index, reason)| wrong("line of chat", index, reason))?;
         self.records.check_all(self.seq).map_err(|(index, reason)| wrong("record", index, reason))?;
         state.records = self.records;
         Ok(state)
@@ -195,9 +206,6 @@ fn wrong(part: &'static str, index: usize, reason: impl ToString) -> SnapshotErr
 }
 
 fn read_stamps(gaps: &[(u64, ClientId)], last: Seq) -> Result<Vec<Stamp>, SnapshotError> {
-    if gaps.len() > REGISTER_COUNT {
-        return Err(wrong("stamp", gaps.len(), "there are more than registers"));
-    }
     let mut seq = 0u64;
     let stamp = |(index, &(gap, author)): (usize, &(u64, ClientId))| {
         seq = seq.checked_add(gap).filter(|seq| gap > 0 && *seq <= last.0).ok_or_else(|| {

@@ -1,16 +1,21 @@
 //! The shared state as commits make it.
 
+use std::collections::BTreeMap;
+
 use thiserror::Error;
 
-use super::register::{REGISTER_COUNT, place, read};
+use super::chat::Chat;
+use super::tracks::NewTracks;
 use super::{ClientId, Commit, Op, RecordError, Records, Seq, StampedOp, Timeline};
-use crate::pattern::{Edit, EditError, Register, Song};
+use crate::pattern::{Bounds, Edit, EditError, GridEdit, Register, Song};
 use crate::time::{Beats, TempoError, TempoMap, TempoMapError};
 
 /// The most edits that may wait for their beat.
 pub const MAX_WAITING: usize = 1024;
 /// The most segments a session's tempo map may have, so that a commit of one fits a frame.
 pub const MAX_TEMPO_SEGMENTS: usize = 1024;
+/// The most ops of a commit that each write many registers.
+pub const MAX_EXPANDED: usize = 16;
 /// The furthest song position a session knows.
 pub const MAX_TICK: Beats = Beats::FURTHEST;
 
@@ -114,6 +119,20 @@ pub enum OpError {
     /// Too many edits wait.
     #[error("more than {MAX_WAITING} edits wait for their beat")]
     WaitingFull,
+    /// More operations that each rewrite a pattern or a track than a commit may hold.
+    #[error("a frame holds at most {MAX_EXPANDED} operations on whole patterns and tracks")]
+    TooManyExpanded,
+    /// No place for another track.
+    #[error("all sixteen tracks are in use; remove one first")]
+    TracksFull,
+    /// A track that came before.
+    #[error("there is a track {client}.{counter} already; give the new one an id of its own")]
+    TrackExists {
+        /// The client's number.
+        client: u32,
+        /// Its count.
+        counter: u32,
+    },
 }
 
 /// The session as of one commit: song, who wrote what last, what waits for its beat, tempo map and
@@ -122,18 +141,22 @@ pub enum OpError {
 pub struct State {
     pub(super) seq: Seq,
     pub(super) song: Box<Song>,
-    /// By [`place`].
-    pub(super) stamps: Vec<Stamp>,
+    /// Of the registers that somebody has written.
+    pub(super) stamps: BTreeMap<Register, Stamp>,
     /// In order of (at, seq, index).
     pub(super) waiting: Vec<Waiting>,
     pub(super) tempo_map: TempoMap,
     pub(super) timeline: Timeline,
     pub(super) records: Records,
+    pub(super) chat: Chat,
 }
 
 /// What applying a commit did, for a replica.
+#[derive(Default)]
 pub(super) struct Applied {
     pub(super) changes: Vec<Change>,
+    /// Registers written on arrival, some perhaps more than once.
+    pub(super) written: Vec<Register>,
     /// Edits whose beat has come, in their order.
     pub(super) promoted: Vec<Waiting>,
 }
@@ -149,11 +172,12 @@ impl State {
         State {
             seq: Seq(0),
             song: Box::new(song),
-            stamps: vec![Stamp::default(); REGISTER_COUNT],
+            stamps: BTreeMap::new(),
             waiting: Vec::new(),
             tempo_map,
             timeline: Timeline::default(),
             records: Records::default(),
+            chat: Chat::default(),
         }
     }
 
@@ -184,12 +208,17 @@ impl State {
 
     /// The last write of a register.
     pub fn stamp(&self, register: Register) -> Stamp {
-        self.stamps[place(register)]
+        self.stamps.get(&register).copied().unwrap_or_default()
     }
 
     /// What a register holds, as the edit that would write it.
     pub fn read(&self, register: Register) -> Edit {
-        read(&self.song, register)
+        self.song.read(register)
+    }
+
+    /// What was said last.
+    pub fn chat(&self) -> &Chat {
+        &self.chat
     }
 
     /// Edits that wait for their beat, in the order in which they will take effect.
@@ -219,7 +248,7 @@ impl State {
         self.check(&commit.ops).map_err(|(index, reason)| ApplyError::Invalid { seq: got, index, reason })?;
         self.seq = commit.seq;
         let stamp = Stamp { seq: commit.seq, author: commit.author };
-        let mut applied = Applied { changes: Vec::with_capacity(commit.ops.len()), promoted: Vec::new() };
+        let mut applied = Applied::default();
         for (index, op) in commit.ops.iter().enumerate() {
             self.take_op(op, stamp, index as u32, &mut applied);
         }
@@ -230,15 +259,27 @@ impl State {
     pub(super) fn check(&self, ops: &[StampedOp]) -> Result<(), (u32, OpError)> {
         let mut waiting = self.waiting.len();
         let mut recorded = false;
+        let mut new_tracks = NewTracks::in_state(self);
+        let mut expanded = 0;
         for (index, StampedOp { op, at }) in ops.iter().enumerate() {
             waiting += usize::from(at.is_some());
-            check_op(op, *at).map_err(|reason| (index as u32, reason))?;
-            if let Op::Record(record) = op {
-                // One a frame, so that each is checked against what it changes.
-                if std::mem::replace(&mut recorded, true) {
-                    return Err((index as u32, OpError::Records));
+            let wrong = |reason| (index as u32, reason);
+            check_op(op, *at).map_err(wrong)?;
+            match op {
+                Op::Grid(_) => expanded += 1,
+                Op::AddTrack(track) => {
+                    expanded += 1;
+                    new_tracks.take(self, track.id).map_err(wrong)?;
                 }
-                self.records.check(record, self.seq).map_err(|reason| (index as u32, reason.into()))?;
+                // One a frame, so that each is checked against what it changes.
+                Op::Record(_) if std::mem::replace(&mut recorded, true) => {
+                    return Err(wrong(OpError::Records));
+                }
+                Op::Record(record) => self.records.check(record, self.seq).map_err(|e| wrong(e.into()))?,
+                _ => {}
+            }
+            if expanded > MAX_EXPANDED {
+                return Err((index as u32, OpError::TooManyExpanded));
             }
             // Counted without what this very commit may cancel: a rule both sides can follow.
             if waiting > MAX_WAITING {
@@ -250,12 +291,9 @@ impl State {
 
     fn take_op(&mut self, op: &StampedOp, stamp: Stamp, index: u32, applied: &mut Applied) {
         match (&op.op, op.at) {
-            (Op::Edit(edit), None) => {
-                let register = edit.register();
-                self.waiting.retain(|waiting| waiting.edit.register() != register);
-                self.write(edit, stamp);
-                applied.changes.push(Change::Edit { edit: *edit, at: None });
-            }
+            (Op::Edit(edit), None) => self.write_all(std::slice::from_ref(edit), stamp, applied),
+            (op @ (Op::Grid(_) | Op::AddTrack(_)), _) => self.write_all(&self.expand(op), stamp, applied),
+            (Op::Said { client, text }, _) => self.chat.say(stamp.seq, *client, text.clone()),
             (Op::Edit(edit), Some(at)) => {
                 // Commits come in order, so it goes behind its equals.
                 let place = self.waiting.partition_point(|waiting| waiting.at <= at);
@@ -282,9 +320,29 @@ impl State {
         }
     }
 
+    /// What an op comes to on this state that only its place in the session can expand.
+    pub(super) fn expand(&self, op: &Op) -> Vec<Edit> {
+        match op {
+            Op::Grid(grid) => grid.expand(&self.song),
+            Op::AddTrack(track) => self.edits_of_new_track(track),
+            _ => Vec::new(),
+        }
+    }
+
+    /// Writes edits on arrival: what waits for their registers is over.
+    fn write_all(&mut self, edits: &[Edit], stamp: Stamp, applied: &mut Applied) {
+        for edit in edits {
+            let register = edit.register();
+            self.waiting.retain(|waiting| waiting.edit.register() != register);
+            self.write(edit, stamp);
+            applied.changes.push(Change::Edit { edit: *edit, at: None });
+            applied.written.push(register);
+        }
+    }
+
     fn write(&mut self, edit: &Edit, stamp: Stamp) {
         self.song.apply(edit);
-        self.stamps[place(edit.register())] = stamp;
+        self.stamps.insert(edit.register(), stamp);
     }
 }
 
@@ -308,27 +366,40 @@ fn check_op(op: &Op, at: Option<Beats>) -> Result<(), OpError> {
         // Where nothing waits any more, a promotion may lie anywhere.
         Op::Promote(_) => Ok(()),
         Op::RequestTempo(_) => Err(OpError::Request),
-        // Checked against what there is.
-        Op::Record(_) => Ok(()),
+        Op::Grid(grid) => check_same(*grid, grid.check()?),
+        Op::AddTrack(track) => Ok(track.check()?),
+        // Records are checked against what there is; texts were when they were read.
+        Op::Record(_) | Op::Said { .. } => Ok(()),
     }
 }
 
 /// Committed edits are in canonical bits already: −0 would make equal states unequal.
 pub(super) fn check_edit(edit: &Edit) -> Result<(), EditError> {
     let canonical = edit.check()?;
-    let same = match (canonical, *edit) {
-        (Edit::Param { value: a, .. }, Edit::Param { value: b, .. }) => a.to_bits() == b.to_bits(),
-        (Edit::Step { field: a, .. }, Edit::Step { field: b, .. }) => bits(a) == bits(b),
-        _ => true,
-    };
-    if same { Ok(()) } else { Err(EditError::Field { field: "the value", range: "canonical zero" }) }
+    if same_bits(&canonical, edit) {
+        Ok(())
+    } else {
+        Err(EditError::Field {
+            field: edit.register().name(),
+            range: Bounds::Own("canonical bits: 0 for −0"),
+        })
+    }
 }
 
-fn bits(field: crate::pattern::StepField) -> u32 {
-    use crate::pattern::StepField;
-    match field {
-        StepField::Velocity(value) | StepField::Probability(value) => value.to_bits(),
-        _ => 0,
+/// Equal values may differ in their zeros; their bytes do not.
+fn same_bits<T: serde::Serialize>(a: &T, b: &T) -> bool {
+    let (mut held, mut other) = ([0; 96], [0; 96]);
+    match (postcard::to_slice(a, &mut held), postcard::to_slice(b, &mut other)) {
+        (Ok(a), Ok(b)) => a == b,
+        _ => false,
+    }
+}
+
+fn check_same(grid: GridEdit, canonical: GridEdit) -> Result<(), OpError> {
+    if same_bits(&grid, &canonical) {
+        Ok(())
+    } else {
+        Err(EditError::Field { field: "velocity", range: Bounds::Own("canonical bits: 0 for −0") }.into())
     }
 }
 

@@ -9,10 +9,9 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::register::read;
 use super::{BranchId, ClientId, Commit, Op, State};
-use crate::param::{Merge as ParamMerge, Owner, TrackIndex};
-use crate::pattern::{Edit, Register, StepField, TrackField, TrackRegister};
+pub use crate::pattern::Strategy;
+use crate::pattern::{ContextField, Edit, Register, StepField, TrackField, TrackRegister};
 use crate::time::{Beats, Tempo};
 
 /// From this [`MergeSummary::divergence`] on, keeping the two apart is offered.
@@ -21,17 +20,6 @@ pub const LARGE_DIVERGENCE: f32 = 0.3;
 const FEW: usize = 8;
 /// Tempi closer than this, as a ratio, become their logarithmic mean.
 const NEAR_TEMPO: f64 = 1.02;
-
-/// What becomes of a register that both sides changed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Strategy {
-    /// The later commit: the side that comes back.
-    LastWrite,
-    /// The weighted mean, in a knob's travel, where there is one; else the later commit.
-    Merge,
-    /// What is there stays, and a person chooses between the candidates.
-    Manual,
-}
 
 /// How to merge.
 pub struct Rules<'a> {
@@ -50,19 +38,12 @@ impl Default for Rules<'_> {
 
 /// The strategy of a register's class: continuous ones merge, for all others the last write wins.
 pub fn default_strategy(register: Register) -> Strategy {
-    match register {
-        Register::Param(slot) if slot.spec().merge == ParamMerge::Mean => Strategy::Merge,
-        _ => Strategy::LastWrite,
-    }
+    register.strategy()
 }
 
 /// How much a register matters, 0 to 1.
 pub fn importance(register: Register) -> f32 {
-    match register {
-        Register::Param(slot) => slot.spec().importance,
-        Register::Track(_, TrackRegister::Alive) => 1.0,
-        _ => 0.5,
-    }
+    register.importance()
 }
 
 /// Who wrote what since two states were one.
@@ -226,7 +207,7 @@ pub fn three_way(base: &State, theirs: &State, mine: &State, rules: &Rules) -> M
     let mut merge = Merge::default();
     let mut weight = Weights::default();
     for register in registers {
-        let began = read(base.song(), register);
+        let began = base.song().read(register);
         // A mean of several may be what they began with; they changed it all the same.
         let settled = (rules.shares)(register) > 1;
         let other = others.get(&register).copied().or(settled.then_some(began));
@@ -305,7 +286,8 @@ pub fn mean(theirs: Edit, shares: u32, mine: Edit) -> Option<Edit> {
 fn travel(edit: Edit) -> Option<f64> {
     match edit {
         Edit::Param { slot, value } => Some(f64::from(slot.spec().travel_of(value))),
-        Edit::Step { field: StepField::Velocity(v) | StepField::Probability(v), .. } => Some(f64::from(v)),
+        Edit::Step { field: StepField::Velocity(v) | StepField::Probability(v), .. }
+        | Edit::Context(ContextField::Complexity(v)) => Some(f64::from(v)),
         _ => None,
     }
 }
@@ -314,7 +296,8 @@ fn travel(edit: Edit) -> Option<f64> {
 fn at_travel(mut edit: Edit, travel: f64) -> Edit {
     match &mut edit {
         Edit::Param { slot, value } => *value = slot.spec().value_at(travel as f32),
-        Edit::Step { field: StepField::Velocity(v) | StepField::Probability(v), .. } => *v = travel as f32,
+        Edit::Step { field: StepField::Velocity(v) | StepField::Probability(v), .. }
+        | Edit::Context(ContextField::Complexity(v)) => *v = travel as f32,
         _ => {}
     }
     edit
@@ -334,11 +317,11 @@ fn distance(a: Value, b: Value) -> f32 {
 /// A track that one side removed while the other worked on it.
 fn mark_removed(entries: &mut [Merged], others: &BTreeMap<Register, Edit>, own: &BTreeMap<Register, Edit>) {
     let worked = |side: &BTreeMap<Register, Edit>, track| {
-        side.keys().any(|register| track_of(*register) == Some(track) && !is_alive(*register))
+        side.keys().any(|register| register.track() == Some(track) && !is_alive(*register))
     };
     for entry in entries {
         let Some(register) = entry.register().filter(|register| is_alive(*register)) else { continue };
-        let Some(track) = track_of(register) else { continue };
+        let Some(track) = register.track() else { continue };
         let removed =
             |value| matches!(value, Value::Edit(Edit::Track { field: TrackField::Alive(false), .. }));
         let lost = match entry.outcome {
@@ -354,17 +337,6 @@ fn mark_removed(entries: &mut [Merged], others: &BTreeMap<Register, Edit>, own: 
 
 fn is_alive(register: Register) -> bool {
     matches!(register, Register::Track(_, TrackRegister::Alive))
-}
-
-fn track_of(register: Register) -> Option<TrackIndex> {
-    match register {
-        Register::Track(track, ..) | Register::Step(track, ..) => Some(track),
-        Register::Param(slot) => match slot.owner() {
-            Owner::Track(track) => Some(track),
-            Owner::Master => None,
-        },
-        _ => None,
-    }
 }
 
 /// The tempo: one side's change stays; of two, half and double time are folded first; near ones meet

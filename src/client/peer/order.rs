@@ -156,7 +156,8 @@ fn cell(name: &str, step: &str, field: StepField, when: &[&str], song: &Song) ->
     let track = track(name, song)?;
     let place = step.parse::<usize>().ok().filter(|at| *at < MAX_STEPS);
     let place = place.ok_or_else(|| OrderError::Step(step.to_owned()))?;
-    let edit = Edit::Step { track, step: place as u8, field };
+    let pattern = song.track(track).pattern;
+    let edit = Edit::Step { track, pattern, step: place as u8, field };
     Ok(Order::Edit(edit.check()?, when))
 }
 
@@ -185,7 +186,12 @@ mod tests {
         let song = text::read("seq kick: X...\nseq bass: x...\n").expect("a song").song;
         let read = |line: &str| Order::read(line, &song);
         let kick = song.track_named("kick").expect("a kick");
-        let on = Edit::Step { track: kick, step: 3, field: StepField::On(true) };
+        let on = Edit::Step {
+            track: kick,
+            pattern: crate::pattern::PatternIndex::FIRST,
+            step: 3,
+            field: StepField::On(true),
+        };
         assert_eq!(read("step kick 3 on"), Ok(Order::Edit(on, When::Now)));
         assert_eq!(read(" step KICK 3 on next "), Ok(Order::Edit(on, When::NextBar)));
         let kind = Slot::new(Owner::Master, Param::FilterType);

@@ -8,7 +8,7 @@ use super::document::{Document, Said};
 use super::keys;
 use super::statement::{Scope, Statement};
 use crate::param::{MAX_TRACKS, Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, Name, Song, voice_named};
+use crate::pattern::{Edit, Name, PatternIndex, Song, voice_named};
 use crate::time::Tempo;
 
 /// What a document stands for; problems that need the whole text are added to `found`.
@@ -130,12 +130,14 @@ impl Assembly<'_> {
         let record = &mut self.song.tracks[track.get()];
         match statement {
             Statement::Seq { cells, .. } => {
-                record.length = cells.len() as u8;
-                record.steps[..cells.len()].copy_from_slice(cells);
+                let pattern = &mut record.patterns[PatternIndex::FIRST.get()];
+                pattern.length = cells.len() as u8;
+                pattern.steps[..cells.len()].copy_from_slice(cells);
             }
             Statement::Step { step, fields, .. } => {
                 for field in fields {
-                    self.song.apply(&Edit::Step { track, step: *step, field: *field });
+                    let pattern = PatternIndex::FIRST;
+                    self.song.apply(&Edit::Step { track, pattern, step: *step, field: *field });
                 }
             }
             Statement::Note { pitch, .. } => record.pitch = Some(*pitch),

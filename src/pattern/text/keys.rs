@@ -1,7 +1,7 @@
 //! The notation's words and how they map to the parameter table.
 
 use crate::param::{Param, Taper, Unit};
-use crate::pattern::Overflow;
+use crate::pattern::{Condition, Overflow, Trig};
 
 /// Statements that are more than a parameter.
 pub(super) const SPECIAL: [&str; 8] = ["TEMPO", "SEED", "track", "seq", "step", "note", "overflow", "lfo"];
@@ -96,6 +96,61 @@ pub(super) fn say(param: Param, value: f32) -> String {
         Unit::Switch => on_off(value >= 0.5).to_owned(),
         _ => value.to_string(),
     }
+}
+
+/// The conditions that are words.
+const TRIGS: [(&str, Trig); 5] = [
+    ("always", Trig::Always),
+    ("first", Trig::First),
+    ("previous", Trig::Previous),
+    ("neighbour", Trig::Neighbour),
+    ("fill", Trig::Fill),
+];
+
+/// The inverse of a condition.
+const NOT: &str = "not-";
+
+/// A condition in words: "2:4", "not-first".
+pub(super) fn said_condition(condition: Condition) -> String {
+    let when = match condition.when {
+        Trig::Nth { nth, of } => format!("{nth}:{of}"),
+        word => TRIGS.iter().find(|(_, trig)| *trig == word).map_or("always", |(said, _)| said).to_owned(),
+    };
+    if condition.not { format!("{NOT}{when}") } else { when }
+}
+
+/// Reads a condition.
+pub(super) fn condition_of(word: &str) -> Option<Condition> {
+    let (not, rest) = word.strip_prefix(NOT).map_or((false, word), |rest| (true, rest));
+    let when = match rest.split_once(':') {
+        Some((nth, of)) => Trig::Nth { nth: nth.parse().ok()?, of: of.parse().ok()? },
+        None => TRIGS.iter().find(|(said, _)| *said == rest)?.1,
+    };
+    let sound = match when {
+        Trig::Nth { nth, of } => (1..=64).contains(&of) && (1..=of).contains(&nth),
+        Trig::Always => !not,
+        _ => true,
+    };
+    sound.then_some(Condition { when, not })
+}
+
+/// Further notes in words: "64,67", "none".
+pub(super) fn said_notes(notes: [Option<u8>; 3]) -> String {
+    let last = notes.iter().rposition(Option::is_some).map_or(0, |at| at + 1);
+    let said = |note: &Option<u8>| note.map_or("none".to_owned(), |note| note.to_string());
+    if last == 0 { "none".to_owned() } else { notes[..last].iter().map(said).collect::<Vec<_>>().join(",") }
+}
+
+/// Reads up to three further notes.
+pub(super) fn notes_of(word: &str) -> Option<[Option<u8>; 3]> {
+    let mut notes = [None; 3];
+    for (at, said) in word.split(',').enumerate() {
+        let note = notes.get_mut(at)?;
+        if said != "none" {
+            *note = Some(said.parse().ok().filter(|note| *note < 128)?);
+        }
+    }
+    Some(notes)
 }
 
 /// A switch in words.

@@ -6,7 +6,7 @@ use super::scan::{Line, Pair, Word, pairs};
 use super::statement::{Scope, Statement};
 use crate::param::{MAX_TRACKS, Param, TrackIndex};
 use crate::pattern::text::Severity;
-use crate::pattern::{MAX_STEPS, Name, Pitch, Step, StepField};
+use crate::pattern::{MAX_GATE, MAX_STEPS, Name, Pitch, Step, StepField};
 use crate::time::Tempo;
 
 /// Reads a line without its comment; its problems go to the line's list.
@@ -263,8 +263,9 @@ fn step(at: Word<'_>, tail: Word<'_>, line: &mut Line<'_, '_>) -> Option<Stateme
         line.expected("a step from 0 to 63, as in kick.3", number);
         return None;
     };
-    const KEYS: [&str; 6] = ["on", "velocity", "note", "probability", "ratchet", "micro"];
-    let mut fields: [Option<StepField>; 6] = [None; 6];
+    const KEYS: [&str; 10] =
+        ["on", "velocity", "note", "probability", "ratchet", "micro", "tie", "gate", "when", "also"];
+    let mut fields: [Option<StepField>; 10] = [None; 10];
     let (mut sound, mut seen) = (true, 0);
     for pair in pairs(tail) {
         let Some((index, word)) = known_pair(&KEYS, &mut seen, pair, line) else {
@@ -307,10 +308,21 @@ fn step_field(index: usize, word: &str) -> Result<StepField, &'static str> {
             let ratchet = word.parse().ok().filter(|n| (1..=8).contains(n));
             ratchet.map(StepField::Ratchet).ok_or("a whole number from 1 to 8")
         }
-        _ => {
+        5 => {
             let micro = word.parse().ok().filter(|n| (-50..=50).contains(n));
             micro.map(StepField::Micro).ok_or("a whole number from -50 to 50")
         }
+        6 => keys::value_of(Param::Mute, word).map(|on| StepField::Tie(on >= 0.5)).ok_or("on or off"),
+        7 => {
+            let gate = word.parse().ok().filter(|n| (1..=MAX_GATE).contains(n));
+            gate.map(StepField::Gate).ok_or("a whole number from 1 to 6400")
+        }
+        8 => {
+            let said =
+                "a round such as 1:4, always, first, previous, neighbour, fill, or not- and one of these";
+            keys::condition_of(word).map(StepField::Condition).ok_or(said)
+        }
+        _ => keys::notes_of(word).map(StepField::Also).ok_or("up to three MIDI notes such as 64,67, or none"),
     }
 }
 

@@ -205,6 +205,10 @@ fn said_field(field: &StepField) -> String {
         StepField::Probability(probability) => format!("probability={probability}"),
         StepField::Ratchet(ratchet) => format!("ratchet={ratchet}"),
         StepField::Micro(micro) => format!("micro={micro}"),
+        StepField::Tie(tie) => format!("tie={}", keys::on_off(*tie)),
+        StepField::Gate(gate) => format!("gate={gate}"),
+        StepField::Condition(condition) => format!("when={}", keys::said_condition(*condition)),
+        StepField::Also(notes) => format!("also={}", keys::said_notes(*notes)),
     }
 }
 

@@ -92,7 +92,8 @@ fn track_statements(song: &Song, at: TrackIndex, name: Name) -> Vec<Statement> {
 }
 
 fn seq(track: &Track, name: Name) -> Statement {
-    let cells: Vec<Step> = track.steps[..usize::from(track.length).clamp(1, MAX_STEPS)].to_vec();
+    let pattern = &track.patterns[0];
+    let cells: Vec<Step> = pattern.steps[..usize::from(pattern.length).clamp(1, MAX_STEPS)].to_vec();
     let letter = |cell: &Step| if cell.on { letter_of(cell.velocity).0 } else { '.' };
     Statement::Seq { track: name, text: cells.iter().map(letter).collect(), cells }
 }
@@ -105,8 +106,9 @@ fn letter_of(velocity: f32) -> (char, f32) {
 
 /// What a cell's letter does not say.
 fn step_statement(track: &Track, name: Name, at: usize) -> Option<Statement> {
-    let cell = &track.steps[at];
-    let by_letter = match cell.on && at < usize::from(track.length) {
+    let pattern = &track.patterns[0];
+    let cell = &pattern.steps[at];
+    let by_letter = match cell.on && at < usize::from(pattern.length) {
         true => Step { on: true, velocity: letter_of(cell.velocity).1, ..Step::REST },
         false => Step::REST,
     };

@@ -9,7 +9,7 @@ use super::transport::PAGE;
 use super::{Hands, Paint, Scene, header, strip};
 use crate::client::{Command, When};
 use crate::param::{Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, MAX_STEPS, Name, Song, Step, StepField, Track};
+use crate::pattern::{Edit, MAX_STEPS, Name, Pattern, Song, Step, StepField, Track};
 use crate::time::Beats;
 
 /// A row's least and greatest height; between them the rows share the window.
@@ -115,7 +115,7 @@ fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &m
     let response =
         ui.interact(cells.area, ui.scope_id().with(("cells", track.get())), Sense::click_and_drag());
     let song = &scene.view.song;
-    let pattern = song.track(track);
+    let pattern = song.track(track).playing();
     let muted = song.param(Owner::Track(track), Param::Mute) >= 0.5;
     for column in 0..PAGE {
         let step = hands.page * PAGE + column;
@@ -148,12 +148,12 @@ fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &m
 }
 
 /// The step a track is at: short patterns go round on their own.
-fn playing_step(scene: &Scene<'_>, pattern: &Track) -> Option<u8> {
+fn playing_step(scene: &Scene<'_>, pattern: &Pattern) -> Option<u8> {
     let at = scene.position?.0.div_euclid(Beats::SIXTEENTH.0);
     Some(at.rem_euclid(i64::from(pattern.length.max(1))) as u8)
 }
 
-fn describe(pattern: &Track, step: u8) -> String {
+fn describe(pattern: &Pattern, step: u8) -> String {
     if step >= pattern.length {
         return format!("Step {}: past the pattern's end ({} steps)", step + 1, pattern.length);
     }
@@ -229,7 +229,7 @@ fn pointer(
     scene: &Scene<'_>,
     hands: &mut Hands,
 ) {
-    let pattern = scene.view.song.track(track);
+    let pattern = scene.view.song.track(track).playing();
     let under = |hands: &Hands| {
         let at = ui.input(|input| input.pointer.interact_pos())?;
         let inside = cells.area.y_range().contains(at.y);
@@ -264,20 +264,23 @@ fn pointer(
 }
 
 fn change_velocity(scene: &Scene<'_>, track: TrackIndex, step: u8, by: f32) {
-    let cell = &scene.view.song.track(track).steps[usize::from(step)];
+    let held = scene.view.song.track(track);
+    let cell = &held.playing().steps[usize::from(step)];
     let velocity = (cell.velocity + by).clamp(0.05, 1.0);
     if by != 0.0 && cell.on && velocity != cell.velocity {
-        scene.edit(Edit::Step { track, step, field: StepField::Velocity(velocity) });
+        let field = StepField::Velocity(velocity);
+        scene.edit(Edit::Step { track, pattern: held.pattern, step, field });
     }
 }
 
 fn set_on(scene: &Scene<'_>, track: TrackIndex, step: u8, on: bool) {
-    scene.edit(Edit::Step { track, step, field: StepField::On(on) });
+    let pattern = scene.view.song.track(track).pattern;
+    scene.edit(Edit::Step { track, pattern, step, field: StepField::On(on) });
 }
 
 /// Turns a cell on or off.
 pub fn toggle(scene: &Scene<'_>, track: TrackIndex, step: u8) {
-    let on = scene.view.song.track(track).steps[usize::from(step).min(MAX_STEPS - 1)].on;
+    let on = scene.view.song.track(track).playing().steps[usize::from(step).min(MAX_STEPS - 1)].on;
     set_on(scene, track, step, !on);
 }
 
@@ -312,7 +315,7 @@ fn add_track(ui: &mut Ui, scene: &Scene<'_>) {
 /// The edits that make a fresh track of one that is not in use, whatever it held before.
 fn new_track(song: &Song, track: TrackIndex, name: Name) -> Vec<Edit> {
     let mut after = song.clone();
-    after.tracks[track.get()] = Track { alive: true, name, ..Track::UNUSED };
+    after.tracks[track.get()] = Track { alive: true, name, ..Track::unused(track.get()) };
     for param in Param::ALL {
         after.params[Slot::new(Owner::Track(track), param).index()] = param.spec().default;
     }

@@ -43,8 +43,10 @@ pub fn take(ui: &mut Ui, frame: &mut Frame, scene: &Scene<'_>, hands: &mut Hands
             hands.cursor_shown = true;
             // 1 is a ninth, 9 and 0 are full.
             let velocity = if digit == 0 { 1.0 } else { digit as f32 / 9.0 };
-            scene.edit(Edit::Step { track, step, field: StepField::Velocity(velocity) });
-            if !scene.view.song.track(track).steps[usize::from(step)].on {
+            let held = scene.view.song.track(track);
+            let (pattern, field) = (held.pattern, StepField::Velocity(velocity));
+            scene.edit(Edit::Step { track, pattern, step, field });
+            if !held.playing().steps[usize::from(step)].on {
                 grid::toggle(scene, track, step);
             }
         }
@@ -82,7 +84,7 @@ impl Hands {
         let row = tracks.iter().position(|track| *track == self.cursor.0).unwrap_or(0) as i16;
         let row = (row + rows).clamp(0, tracks.len() as i16 - 1);
         let track = tracks[row as usize];
-        let last = i16::from(scene.view.song.track(track).length.max(1)) - 1;
+        let last = i16::from(scene.view.song.track(track).playing().length.max(1)) - 1;
         let step = (i16::from(self.cursor.1) + steps).clamp(0, last);
         self.cursor = (track, step as u8);
         self.page = step as u8 / PAGE;

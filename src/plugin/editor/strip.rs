@@ -7,7 +7,7 @@ use super::widgets;
 use super::{Hands, Scene};
 use crate::client::Command;
 use crate::param::{Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, MAX_STEPS, TrackField, Voice, voice_named};
+use crate::pattern::{Edit, MAX_STEPS, PatternField, TrackField, Voice, voice_named};
 
 /// How wide the strip is.
 pub const WIDTH: f32 = 292.0;
@@ -81,14 +81,16 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, muted: bo
 
 /// What a right click on a track's name offers.
 fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>) {
-    let mut length = scene.view.song.track(track).length;
+    let held = scene.view.song.track(track);
+    let mut length = held.playing().length;
     let range = 1..=MAX_STEPS as u8;
     let steps = ui.horizontal(|ui| {
         ui.label("Length");
         ui.add(DragValue::new(&mut length).range(range).suffix(" steps"))
     });
     if steps.inner.on_hover_text("The pattern's length, 1 to 64: drag, or click and type").changed() {
-        scene.edit(Edit::Track { track, field: TrackField::Length(length) });
+        let field = PatternField::Length(length);
+        scene.edit(Edit::Pattern { track, pattern: held.pattern, field });
     }
     if ui.button("Remove this track").on_hover_text("For everybody in the session").clicked() {
         scene.edit(Edit::Track { track, field: TrackField::Alive(false) });

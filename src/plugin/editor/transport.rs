@@ -128,7 +128,7 @@ fn tempo(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
 
 /// The pages of 16 steps, as many as the longest pattern has.
 fn pages(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
-    let longest = scene.view.song.alive().map(|(_, track)| track.length).max().unwrap_or(PAGE);
+    let longest = scene.view.song.alive().map(|(_, track)| track.playing().length).max().unwrap_or(PAGE);
     let count = longest.max(1).div_ceil(PAGE).clamp(1, (MAX_STEPS / usize::from(PAGE)) as u8);
     hands.page = hands.page.min(count - 1);
     ui.label(RichText::new("steps").font(theme::font(12.0)).color(QUIET));

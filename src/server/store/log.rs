@@ -6,7 +6,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::server::metrics;
 use crate::session::{ApplyError, ClientId, ClientRecord, Commit, Seq, State};
 
-/// The format of stored commits and records: the first byte of each.
+/// The format of stored records: the first byte of each. Commits carry their own.
 const VERSION: u8 = 1;
 
 /// A session as the store has it.
@@ -41,7 +41,7 @@ pub enum LogError {
 }
 
 pub(super) fn commit_bytes(commit: &Commit) -> Vec<u8> {
-    versioned(commit)
+    commit.encode()
 }
 
 pub(super) fn record_bytes(record: &ClientRecord) -> Vec<u8> {
@@ -64,8 +64,8 @@ pub(super) fn gapless<'a>(
             if seq.0 != expected {
                 return Err(LogError::Gap { expected, got: seq.0 });
             }
-            parsed(bytes)
-                .filter(|commit: &Commit| commit.seq == seq)
+            Commit::decode(bytes)
+                .filter(|commit| commit.seq == seq)
                 .ok_or_else(|| LogError::Corrupt { what: format!("commit {}", seq.0) })
         })
         .collect()
