@@ -6,7 +6,7 @@ mod world;
 
 use antiphon::pattern::{Edit, Register};
 use antiphon::session::{
-    ClientId, Cseq, Op, Outcome, Refusal, Role, Seq, Sequencer, SnapshotError, StampedOp, State,
+    ClientId, Cseq, MAX_SNAPSHOT, Op, Outcome, Refusal, Role, Seq, Sequencer, SnapshotError, StampedOp, State,
 };
 use antiphon::time::{Beats, SessionNanos, Tempo};
 use proptest::prelude::*;
@@ -86,7 +86,7 @@ fn a_snapshot_says_what_is_wrong_with_it() {
     let mut damaged = whole.clone();
     damaged[20] ^= 1;
     assert_eq!(error(&damaged), SnapshotError::Checksum);
-    assert!(matches!(error(&vec![0; 1 << 20]), SnapshotError::TooLarge(_)));
+    assert!(matches!(error(&vec![0; MAX_SNAPSHOT + 1]), SnapshotError::TooLarge(_)));
 }
 
 #[test]

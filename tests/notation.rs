@@ -5,7 +5,9 @@ use std::path::PathBuf;
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
 use antiphon::pattern::text::{self, Severity};
-use antiphon::pattern::{Edit, Name, Overflow, Pitch, Song, StepField, TrackField};
+use antiphon::pattern::{
+    Edit, Name, Overflow, PatternField, PatternIndex, Pitch, Song, StepField, TrackField,
+};
 use antiphon::time::Tempo;
 use proptest::prelude::*;
 
@@ -46,7 +48,8 @@ fn the_base_form_reads() {
     let names: Vec<_> = song.alive().map(|(_, track)| track.name.to_string()).collect();
     assert_eq!(names, ["kick", "hat", "bass", "lead"]);
     let kick = song.track(TrackIndex::new(0).expect("track 0"));
-    assert_eq!((kick.length, kick.steps[0].velocity, kick.steps[4].velocity), (16, 1.0, 0.7));
+    let pattern = kick.playing();
+    assert_eq!((pattern.length, pattern.steps[0].velocity, pattern.steps[4].velocity), (16, 1.0, 0.7));
     assert_eq!(song.tracks[2].pitch, Some(Pitch::Note(36)));
     assert_eq!(song.tracks[3].pitch, Some(Pitch::Hertz(55.5)));
     assert_eq!(song.tracks[2].groove_steps, 0b100_1001);
@@ -130,7 +133,7 @@ fn what_the_notation_cannot_say_is_said_in_a_comment() {
         song.tracks[at].alive = true;
         song.tracks[at].name = Name::new(name).expect("a name");
     }
-    song.tracks[9].length = 3;
+    song.tracks[9].playing_mut().length = 3;
     assert_eq!(text::unsaid(&song).len(), 3);
     let written = text::write(&song, Tempo::DEFAULT);
     assert_eq!(written.matches("# not said here").count(), 3);
@@ -154,7 +157,6 @@ fn edits() -> impl Strategy<Value = Edit> {
     let field = prop_oneof![
         name.clone().prop_map(TrackField::Sample),
         proptest::option::of(pitch).prop_map(TrackField::Pitch),
-        (1u8..=64).prop_map(TrackField::Length),
         prop_oneof![Just(Overflow::Loop), Just(Overflow::Rest)].prop_map(TrackField::Overflow),
         any::<u64>().prop_map(TrackField::GrooveSteps),
         name.prop_map(TrackField::GrooveTemplate),
@@ -165,7 +167,17 @@ fn edits() -> impl Strategy<Value = Edit> {
             let slot = Slot::from_index(index).expect("a slot");
             Edit::Param { slot, value: slot.spec().value_at(travel) }
         }),
-        (track.clone(), 0u8..64, cell).prop_map(|(track, step, field)| Edit::Step { track, step, field }),
+        (track.clone(), 0u8..64, cell).prop_map(|(track, step, field)| Edit::Step {
+            track,
+            pattern: PatternIndex::FIRST,
+            step,
+            field
+        }),
+        (track.clone(), 1u8..=64).prop_map(|(track, length)| Edit::Pattern {
+            track,
+            pattern: PatternIndex::FIRST,
+            field: PatternField::Length(length),
+        }),
         (track, field).prop_map(|(track, field)| Edit::Track { track, field }),
     ]
 }
@@ -182,7 +194,7 @@ fn songs() -> impl Strategy<Value = Song> {
             let owner = match edit {
                 Edit::Seed(_) => None,
                 Edit::Param { slot, .. } => Some(slot.owner()),
-                Edit::Step { track, .. } | Edit::Track { track, .. } => Some(Owner::Track(track)),
+                _ => edit.register().track().map(Owner::Track),
             };
             if !matches!(owner, Some(Owner::Track(track)) if !song.track(track).alive) {
                 song.apply(&edit);

@@ -6,7 +6,7 @@
 mod rig;
 
 use antiphon::param::{Owner, Param, Slot};
-use antiphon::pattern::{Edit, Name, Song, StepField, TrackField};
+use antiphon::pattern::{Edit, Name, PatternIndex, Song, StepField, TrackField};
 use antiphon::rt::ports::{FromEngine, HostTransport, LiveNote, ParamMove, SessionPorts, ToEngine, ports};
 use antiphon::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer};
 use antiphon::time::{Beats, HostNanos, Tempo, TempoMap};
@@ -71,8 +71,18 @@ fn messages() -> Vec<ToEngine> {
         now(Edit::Param { slot: cutoff, value: 333.0 }),
         ToEngine::Edit { edit: Edit::Param { slot: cutoff, value: 4000.0 }, at: Some(Beats::quarters(1)) },
         ToEngine::Edit { edit: Edit::Param { slot: cutoff, value: 40.0 }, at: Some(Beats(-5)) },
-        now(Edit::Step { track: track(0), step: 3, field: StepField::On(true) }),
-        now(Edit::Step { track: track(0), step: 3, field: StepField::Ratchet(8) }),
+        now(Edit::Step {
+            track: track(0),
+            pattern: PatternIndex::FIRST,
+            step: 3,
+            field: StepField::On(true),
+        }),
+        now(Edit::Step {
+            track: track(0),
+            pattern: PatternIndex::FIRST,
+            step: 3,
+            field: StepField::Ratchet(8),
+        }),
         now(Edit::Track { track: track(9), field: TrackField::Alive(true) }),
         now(Edit::Track { track: track(9), field: TrackField::Name(Name::new("pad").expect("a name")) }),
         now(Edit::Track { track: track(9), field: TrackField::Sample(Name::new("snare").expect("a name")) }),

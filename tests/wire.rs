@@ -3,13 +3,17 @@
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::fmt::Write as _;
+use std::sync::LazyLock;
 
 use antiphon::param::{MAX_TRACKS, Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, Name, Overflow, Pitch, Song, StepField, Track, TrackField, text};
+use antiphon::pattern::{
+    Condition, Edit, Grid, GridEdit, Name, Order, Overflow, PatternIndex, Pitch, Register, Song, StepField,
+    Track, TrackField, TrackId, Trig, text,
+};
 use antiphon::rt::ports::BarFingerprint;
 use antiphon::session::{
-    BranchId, ClientId, Commit, Cseq, Detail, HistoryEntry, MAX_OPS, MAX_SNAPSHOT, Op, Page, Part, Record,
-    Refusal, Role, Seq, Sequencer, StampedOp, State, Timeline, What,
+    BranchId, ClientId, Commit, Cseq, Detail, HistoryEntry, MAX_CHAT, MAX_OPS, MAX_SNAPSHOT, NewTrack, Op,
+    Page, Part, Record, Refusal, Role, Seq, Sequencer, StampedOp, State, Text, Timeline, What,
 };
 use antiphon::time::{Beats, SamplePos, SessionNanos, Tempo, TempoMap};
 use antiphon::wire::{
@@ -18,6 +22,9 @@ use antiphon::wire::{
     encode_down, encode_up, frames,
 };
 use proptest::prelude::*;
+
+#[path = "support/registers.rs"]
+mod registers;
 
 /// Counts what the measuring thread holds.
 struct Counting;
@@ -87,9 +94,16 @@ fn presence() -> PresenceState {
     }
 }
 
+static OPS: LazyLock<Vec<StampedOp>> = LazyLock::new(every_op);
+
 /// One of every op and edit.
 fn ops() -> Vec<StampedOp> {
-    let step = |field| Edit::Step { track: track(1), step: 5, field };
+    OPS.clone()
+}
+
+fn every_op() -> Vec<StampedOp> {
+    let pattern = PatternIndex::new(7).expect("a pattern");
+    let step = |field| Edit::Step { track: track(1), pattern, step: 5, field };
     let whole = |field| Edit::Track { track: track(15), field };
     let edits = [
         Edit::Seed(7),
@@ -100,12 +114,18 @@ fn ops() -> Vec<StampedOp> {
         step(StepField::Probability(0.5)),
         step(StepField::Ratchet(3)),
         step(StepField::Micro(-20)),
+        step(StepField::Tie(true)),
+        step(StepField::Gate(150)),
+        step(StepField::Condition(Condition { when: Trig::Nth { nth: 1, of: 4 }, not: true })),
+        step(StepField::Also([Some(64), Some(67), None])),
         whole(TrackField::Alive(true)),
         whole(TrackField::Name(name("lead"))),
         whole(TrackField::Sample(name("closed"))),
         whole(TrackField::Pitch(Some(Pitch::Hertz(55.5)))),
         whole(TrackField::Pitch(Some(Pitch::Note(36)))),
-        whole(TrackField::Length(12)),
+        whole(TrackField::Id(TrackId { client: 3, counter: 1 })),
+        whole(TrackField::Order(Order::of_place(3))),
+        whole(TrackField::Pattern(pattern)),
         whole(TrackField::Overflow(Overflow::Rest)),
         whole(TrackField::GrooveSteps(Track::ODD_STEPS)),
         whole(TrackField::GrooveTemplate(name("mpc-60"))),
@@ -118,6 +138,30 @@ fn ops() -> Vec<StampedOp> {
     let timeline = Timeline { playing: true, tick: Beats::quarters(4), at: SessionNanos(2_500_000_000) };
     ops.push(on_arrival(Op::Timeline(timeline)));
     ops.push(on_arrival(Op::Promote(Beats::quarters(16))));
+    let song = Song::new();
+    let mut names: std::collections::BTreeSet<_> = edits.iter().map(|edit| edit.register().name()).collect();
+    for register in Register::all().filter(|register| names.insert(register.name())) {
+        if !matches!(register, Register::Param(_)) {
+            ops.push(on_arrival(Op::Edit(registers::write(&song, register, 7_001))));
+        }
+    }
+    let (first, other) = (PatternIndex::FIRST, track(9));
+    let grids = [
+        Grid::Rotate(-3),
+        Grid::Insert { at: 4, count: 2 },
+        Grid::Remove { at: 4, count: 2 },
+        Grid::Clear { from: 0, count: 64 },
+        Grid::Copy { track: other, pattern: first, from: 0, count: 16, to: 16 },
+        Grid::Replace { track: other, pattern: first },
+        Grid::Merge { track: other, pattern: first },
+        Grid::Fill { every: 2, from: 1, velocity: 0.5 },
+        Grid::Euclid { pulses: 5, rotation: 2, velocity: 1.0 },
+    ];
+    ops.extend(grids.map(|grid| on_arrival(Op::Grid(GridEdit { track: track(1), pattern, grid }))));
+    let id = TrackId { client: 2, counter: 5 };
+    let new = NewTrack { id, name: name("tom"), order: Order::of_place(4), place: track(4) };
+    ops.push(on_arrival(Op::AddTrack(new)));
+    ops.push(on_arrival(Op::Said { client: ClientId(3), text: Text::new("höre").expect("a line") }));
     ops
 }
 
@@ -303,7 +347,7 @@ fn every_frame_keeps_its_bytes() {
     for (at, down) in downs().iter().enumerate() {
         writeln!(now, "down {at} {}", hex(&encode_down(down).expect("it fits"))).expect("a string grows");
     }
-    let snapshot = State::with_song(song_of_everything(), TempoMap::constant(tempo(124.5))).encode();
+    let snapshot = State::with_song(song_of_each(), TempoMap::constant(tempo(124.5))).encode();
     writeln!(now, "snapshot {}", hex(&snapshot)).expect("a string grows");
     let file =
         format!("{}/tests/golden/wire/v{VERSION}.hex", std::env::var("CARGO_MANIFEST_DIR").expect("a root"));
@@ -348,7 +392,8 @@ fn common_frames_are_small() {
         ops: vec![StampedOp { op: Op::Edit(edit), at }],
     };
     let param = Edit::Param { slot: slot(), value: 812.5 };
-    let step = Edit::Step { track: track(3), step: 17, field: StepField::On(true) };
+    let step =
+        Edit::Step { track: track(3), pattern: PatternIndex::FIRST, step: 17, field: StepField::On(true) };
     let bar = Some(Beats::quarters(4 * 200));
     let commits = |edit| {
         let ops = vec![on_arrival(Op::Edit(edit))];
@@ -372,36 +417,29 @@ fn common_frames_are_small() {
     }
 }
 
-/// Every register differs from an untouched song's.
-fn song_of_everything() -> Song {
+/// One register of each name differs from an untouched song's.
+fn song_of_each() -> Song {
     let mut song = Song::new();
-    song.seed = u32::MAX;
-    for (at, track) in song.tracks.iter_mut().enumerate() {
-        let word = name(&format!("a-very-long-track-name{at}"));
-        track.alive = true;
-        (track.name, track.sample, track.groove_template) = (word, word, word);
-        track.pitch = Some(Pitch::Hertz(12_345.678));
-        track.length = 64;
-        track.overflow = Overflow::Rest;
-        track.groove_steps = u64::MAX - at as u64;
-        for (n, step) in track.steps.iter_mut().enumerate() {
-            step.on = true;
-            step.velocity = 0.111 + n as f32 * 0.001;
-            step.note = Some(127);
-            step.probability = 0.333;
-            step.ratchet = 8;
-            step.micro = -50;
-        }
-    }
-    for slot in Slot::all() {
-        let spec = slot.spec();
-        let value = spec.value_at(0.37);
-        song.params[slot.index()] = if value == spec.default { spec.max } else { value };
+    let mut names = std::collections::BTreeSet::new();
+    for register in Register::all().filter(|register| names.insert(register.name())) {
+        let edit = registers::write(&song, register, 7_001);
+        assert_eq!(edit.check(), Ok(edit));
+        song.apply(&edit);
     }
     song
 }
 
-/// Every register written by a commit of its own, a full table of waiting edits, a full tempo map.
+/// Nearly every register differs from an untouched song's.
+fn song_of_everything() -> Song {
+    let mut song = Song::new();
+    for (n, register) in (7_001..).zip(Register::all()) {
+        let edit = registers::write(&song, register, n);
+        song.apply(&edit);
+    }
+    song
+}
+
+/// Every register written by one of tens of thousands of commits, a full chat, a full table of waiting edits, a full tempo map.
 fn largest_session() -> State {
     let mut sequencer = Sequencer::new(State::new());
     let mut cseqs = [0; 16];
@@ -412,8 +450,12 @@ fn largest_session() -> State {
         sequencer.submit(id, Role::Editor, Cseq(cseqs[author]), seq, ops, at).expect("accepted");
     };
     let edits = song_of_everything().edits();
-    for (n, edit) in edits.iter().enumerate() {
-        submit(&mut sequencer, n % 16, vec![on_arrival(Op::Edit(*edit))], None);
+    for (n, edits) in edits.chunks(4).enumerate() {
+        let ops = edits.iter().map(|edit| on_arrival(Op::Edit(*edit))).collect();
+        submit(&mut sequencer, n % 16, ops, None);
+    }
+    for _ in 0..MAX_CHAT {
+        sequencer.say(ClientId(1), Text::new("é".repeat(500)).expect("a line"));
     }
     for bar in 0..1023 {
         let ask = on_arrival(Op::RequestTempo(tempo(40.0 + f64::from(bar) / 10.0)));
@@ -571,7 +613,48 @@ proptest! {
                 let _ = Sequencer::new(State::new()).submit(ClientId(1), Role::Editor, cseq, base, ops, None);
             }
         });
-        // A state itself holds some 200 KB.
-        prop_assert!(held <= 400_000 + 64 * bytes.len(), "{held} bytes held for {}", bytes.len());
+        // A state itself holds some 500 KB.
+        prop_assert!(held <= 1_500_000 + 64 * bytes.len(), "{held} bytes held for {}", bytes.len());
     }
+}
+
+/// What the first version wrote, still read and brought forward.
+#[test]
+fn the_first_version_is_still_read() {
+    let golden = include_str!("golden/wire/v1.hex");
+    let bytes = |head: &str| -> Vec<u8> {
+        let line = golden.lines().find_map(|line| line.strip_prefix(head)).expect("a line of the file");
+        let hex = line.trim();
+        (0..hex.len() / 2).map(|at| u8::from_str_radix(&hex[2 * at..2 * at + 2], 16).expect("hex")).collect()
+    };
+    let state = State::decode(&bytes("snapshot ")).expect("a snapshot of the first version");
+    let song = state.song();
+    assert_eq!((song.seed, song.alive().count()), (u32::MAX, 16));
+    for (at, track) in song.tracks.iter().enumerate() {
+        assert_eq!(track.name, name(&format!("a-very-long-track-name{at}")));
+        let pattern = track.playing();
+        assert_eq!((pattern.length, track.overflow), (64, Overflow::Rest));
+        let last = pattern.steps[63];
+        assert_eq!((last.velocity, last.note, last.ratchet, last.micro), (0.174, Some(127), 8, -50));
+        assert_eq!((last.gate, last.tie), (100, false));
+    }
+    for slot in Slot::all() {
+        let value = slot.spec().value_at(0.37);
+        let value = if value == slot.spec().default { slot.spec().max } else { value };
+        assert_eq!(song.params[slot.index()], value, "{}", slot.spec().id);
+    }
+    assert_eq!(State::decode(&state.encode()).expect("a state").digest(), state.digest());
+    // A log's row is a version byte and the commit; a frame of one commit is the type byte, a count
+    // and the commit.
+    let mut row = bytes("down 3 ");
+    assert_eq!(row[..2], [1, 1]);
+    row.remove(0);
+    let commit = Commit::decode(&row).expect("a commit of the first version");
+    assert_eq!((commit.seq, commit.author, commit.cseq), (Seq(300), ClientId(2), Cseq(41)));
+    let edits: Vec<_> = commit.ops.iter().filter_map(StampedOp::register).map(Register::name).collect();
+    assert_eq!(edits.len(), 17);
+    assert!(edits.contains(&"filter.freq") && edits.contains(&"pattern.length"));
+    assert!(matches!(commit.ops[0].op, Op::Edit(Edit::Seed(7))));
+    assert_eq!(Commit::decode(&commit.encode()), Some(commit));
+    assert_eq!(Commit::decode(&[9, 1, 2]), None);
 }

@@ -5,7 +5,7 @@
 use std::hint::black_box;
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, Song, StepField};
+use antiphon::pattern::{Edit, PatternIndex, Song, StepField};
 use antiphon::session::{ClientId, Commit, Cseq, Op, Seq, StampedOp, State};
 use antiphon::wire::{Up, decode_up, encode_up};
 
@@ -64,5 +64,12 @@ fn one() -> Vec<Edit> {
 fn many() -> Vec<Edit> {
     let tracks = TrackIndex::all().take(4);
     let cells = tracks.flat_map(|track| (0..64).map(move |step| (track, step)));
-    cells.map(|(track, step)| Edit::Step { track, step, field: StepField::On(step % 3 == 0) }).collect()
+    cells
+        .map(|(track, step)| Edit::Step {
+            track,
+            pattern: PatternIndex::FIRST,
+            step,
+            field: StepField::On(step % 3 == 0),
+        })
+        .collect()
 }

@@ -1,7 +1,7 @@
 //! History: the compressed view, states of the past, and the session file.
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, Song, StepField};
+use antiphon::pattern::{Edit, PatternIndex, Song, StepField};
 use antiphon::session::{
     BranchId, ClientId, Commit, Cseq, Detail, FileError, Line, Op, Outcome, Past, Record, Role, Row, Seq,
     Sequencer, SessionFile, StampedOp, State, What, page,
@@ -21,7 +21,7 @@ fn level(value: f32) -> Edit {
 }
 
 fn cell(n: usize, step: u8) -> Edit {
-    Edit::Step { track: track(n), step, field: StepField::On(true) }
+    Edit::Step { track: track(n), pattern: PatternIndex::FIRST, step, field: StepField::On(true) }
 }
 
 fn row(seq: u64, author: ClientId, at_ms: i64, edits: &[Edit]) -> Row {

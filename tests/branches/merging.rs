@@ -1,7 +1,7 @@
 //! The three-way merge.
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, Name, Register, Song, StepField, TrackField};
+use antiphon::pattern::{Edit, Name, PatternIndex, Register, Song, StepField, TrackField};
 use antiphon::session::{
     ClientId, Commit, Cseq, Merge, MergeOutcome, MergeRules, MergeValue, Op, Seq, Shares, StampedOp, State,
     Strategy as Rule, three_way,
@@ -31,8 +31,13 @@ fn edit((register, value): (u8, u8)) -> Edit {
         1 => param(Param::Level, Owner::Track(track)),
         2 => param(Param::Pan, Owner::Master),
         3 => param(Param::GrooveType, Owner::Master),
-        4..=7 => Edit::Step { track, step: register, field: StepField::On(value % 2 == 0) },
-        8 => Edit::Step { track, step: 3, field: StepField::Velocity(unit) },
+        4..=7 => Edit::Step {
+            track,
+            pattern: PatternIndex::FIRST,
+            step: register,
+            field: StepField::On(value % 2 == 0),
+        },
+        8 => Edit::Step { track, pattern: PatternIndex::FIRST, step: 3, field: StepField::Velocity(unit) },
         9 => Edit::Seed(u32::from(value)),
         10 => Edit::Track { track, field: TrackField::Alive(value % 3 > 0) },
         _ => Edit::Track {
@@ -205,7 +210,10 @@ fn a_track_that_one_removes_while_the_other_works_on_it_is_a_conflict_either_way
         assert_eq!(merge.summary.count(MergeOutcome::Removed), 1);
         let result = merged(&theirs, &merge);
         assert!(!result.song().track(track()).alive, "it stays removed until somebody chooses");
-        assert!(!result.song().track(track()).steps[5].on || base.song().track(track()).steps[5].on);
+        assert!(
+            !result.song().track(track()).playing().steps[5].on
+                || base.song().track(track()).playing().steps[5].on
+        );
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, Name, Register, Song, StepField, TrackField};
+use antiphon::pattern::{Edit, Name, PatternField, PatternIndex, Register, Song, StepField, TrackField};
 use antiphon::session::{
     Catchup, Change, ClientId, ClientRecord, Commit, Op, Outcome, Refusal, Replica, Role, Seq, Sequencer,
     StampedOp, State,
@@ -108,17 +108,17 @@ fn param(n: u8, value: u8) -> Edit {
 }
 
 pub fn write(register: u8, value: u8) -> Edit {
-    let track = track();
+    let (track, pattern) = (track(), PatternIndex::FIRST);
     match register {
         0..=2 => param(register, value),
-        3 => Edit::Step { track, step: 3, field: StepField::On(value < 6) },
-        4 => Edit::Step { track, step: 3, field: StepField::Velocity(f32::from(value) / 12.0) },
-        5 => Edit::Step { track, step: 63, field: StepField::Note(Some(value)) },
+        3 => Edit::Step { track, pattern, step: 3, field: StepField::On(value < 6) },
+        4 => Edit::Step { track, pattern, step: 3, field: StepField::Velocity(f32::from(value) / 12.0) },
+        5 => Edit::Step { track, pattern, step: 63, field: StepField::Note(Some(value)) },
         6 => Edit::Track {
             track,
             field: TrackField::Name(Name::new(["a", "b", ""][usize::from(value) % 3]).expect("a name")),
         },
-        _ => Edit::Track { track, field: TrackField::Length(value % 64 + 1) },
+        _ => Edit::Pattern { track, pattern, field: PatternField::Length(value % 64 + 1) },
     }
 }
 

@@ -1,7 +1,7 @@
 //! Edits: where they land, and what they do to the keys.
 
 use antiphon::param::{Owner, Param, Slot};
-use antiphon::pattern::{Edit, Song, StepField, TrackField};
+use antiphon::pattern::{Edit, PatternIndex, Song, StepField, TrackField};
 use antiphon::rt::Drive;
 use antiphon::rt::ports::{BarFingerprint, FromEngine, LiveNote, ParamMove, ToEngine};
 use antiphon::time::{Beats, Tempo, TempoMap};
@@ -15,7 +15,7 @@ fn map() -> TempoMap {
 }
 
 fn step(track_at: usize, step: u8, on: bool) -> Edit {
-    Edit::Step { track: track(track_at), step, field: StepField::On(on) }
+    Edit::Step { track: track(track_at), pattern: PatternIndex::FIRST, step, field: StepField::On(on) }
 }
 
 fn cutoff(value: f32) -> Edit {
@@ -69,7 +69,8 @@ fn an_early_step_is_played_as_its_place_will_be() {
         let snare = rig.onsets.iter().filter(|o| o.track == 1 && o.tick == at(4.0).0);
         snare.map(|o| o.frame).collect::<Vec<_>>()
     };
-    let micro = |micro| Edit::Step { track: track(1), step: 0, field: StepField::Micro(micro) };
+    let pattern = PatternIndex::FIRST;
+    let micro = |micro| Edit::Step { track: track(1), pattern, step: 0, field: StepField::Micro(micro) };
     let early = map().sample_at(at(4.0 - 0.25 * 0.4)).0;
     let added = [step(1, 0, true), micro(-40)];
     let (one, other) = (play(64, 1.0, &added), play(700, 2.5, &added));

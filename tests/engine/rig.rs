@@ -146,8 +146,9 @@ pub fn add(song: &mut Song, index: usize, name: &str, pattern: &str) {
     let track = &mut song.tracks[index];
     track.alive = true;
     track.name = Name::new(name).expect("a name");
-    track.length = pattern.len() as u8;
-    for (cell, mark) in track.steps.iter_mut().zip(pattern.chars()) {
+    let held = track.playing_mut();
+    held.length = pattern.len() as u8;
+    for (cell, mark) in held.steps.iter_mut().zip(pattern.chars()) {
         cell.on = mark != '.';
         cell.velocity = match mark {
             'X' => 1.0,
@@ -171,11 +172,11 @@ pub fn groove() -> Song {
     add(&mut song, 3, "open", "..............x.");
     add(&mut song, 4, "bass", "x..x..x.x.o");
     song.tracks[4].pitch = Some(Pitch::Note(36));
-    song.tracks[4].steps[3].note = Some(43);
-    song.tracks[2].steps[5].probability = 0.5;
-    song.tracks[2].steps[2].ratchet = 3;
-    song.tracks[1].steps[4].micro = -20;
-    song.tracks[0].steps[8].micro = 30;
+    song.tracks[4].playing_mut().steps[3].note = Some(43);
+    song.tracks[2].playing_mut().steps[5].probability = 0.5;
+    song.tracks[2].playing_mut().steps[2].ratchet = 3;
+    song.tracks[1].playing_mut().steps[4].micro = -20;
+    song.tracks[0].playing_mut().steps[8].micro = 30;
     set(&mut song, Owner::Track(track(4)), Param::FilterFreq, 900.0);
     set(&mut song, Owner::Track(track(4)), Param::DistortMix, 0.3);
     set(&mut song, Owner::Track(track(1)), Param::DelayMix, 0.25);

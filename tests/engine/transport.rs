@@ -23,7 +23,7 @@ fn dense() -> Song {
     for at in 0..16 {
         add(&mut song, at, "hat", "ooooooooooooooo");
         song.tracks[at].overflow = Overflow::Loop;
-        for (n, cell) in song.tracks[at].steps.iter_mut().enumerate() {
+        for (n, cell) in song.tracks[at].playing_mut().steps.iter_mut().enumerate() {
             cell.ratchet = 1 + ((n + at) % 8) as u8;
             cell.micro = ((n * 7 + at * 13) % 101) as i8 - 50;
         }
@@ -68,7 +68,7 @@ fn rounded_positions_neither_miss_nor_double_a_note() {
         let mut expected = 0;
         for absolute in span.start / step..span.end / step {
             for track in 0..16 {
-                let cell = &song.tracks[track].steps[absolute.rem_euclid(15) as usize];
+                let cell = &song.tracks[track].playing().steps[absolute.rem_euclid(15) as usize];
                 for stroke in 0..i64::from(cell.ratchet) {
                     let tick = absolute * step + step * stroke / i64::from(cell.ratchet);
                     assert!(counts.contains_key(&(track, tick)), "{name}: track {track} lost {tick}");
@@ -150,7 +150,7 @@ fn a_stop_ends_the_notes_and_lets_the_tails_ring() {
     let mut song = Song::new();
     add(&mut song, 0, "kick", "X...............");
     add(&mut song, 1, "bass", "................");
-    song.tracks[1].steps[1].on = true;
+    song.tracks[1].playing_mut().steps[1].on = true;
     let mut rig = Rig::new(48_000.0, &song, &map(120.0));
     let host = Host::from_start(48_000.0, 120.0);
     // Up to the very frame of the bass's note: it must not sound.

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use antiphon::param::TrackIndex;
-use antiphon::pattern::{Edit, StepField};
+use antiphon::pattern::{Edit, PatternIndex, StepField};
 use antiphon::session::{Commit, Cseq, Op, Seq, StampedOp};
 use antiphon::wire::{Down, ErrorCode, Hello, Up, VERSION, Welcome, decode_down, encode_up};
 use futures_util::{SinkExt, StreamExt};
@@ -165,6 +165,7 @@ pub async fn refused(server: &Server, session: &str, hello: Hello) -> (ErrorCode
 pub fn step(n: u64) -> StampedOp {
     let track = TrackIndex::new(n as usize % 16).expect("a track");
     let velocity = (n % 100) as f32 / 100.0;
-    let edit = Edit::Step { track, step: (n / 16 % 64) as u8, field: StepField::Velocity(velocity) };
+    let (step, field) = ((n / 16 % 64) as u8, StepField::Velocity(velocity));
+    let edit = Edit::Step { track, pattern: PatternIndex::FIRST, step, field };
     StampedOp { op: Op::Edit(edit), at: None }
 }

@@ -87,6 +87,7 @@ async fn a_bad_edit_is_refused_whole_and_the_next_one_lands() {
     let mut a = Peer::join(&server, &invite, 1).await;
     let beyond = Edit::Step {
         track: antiphon::param::TrackIndex::new(0).expect("a track"),
+        pattern: antiphon::pattern::PatternIndex::FIRST,
         step: 200,
         field: antiphon::pattern::StepField::On(true),
     };

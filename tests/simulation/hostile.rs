@@ -1,7 +1,7 @@
 //! Somebody who was let in and means harm, or whose program is broken.
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, StepField};
+use antiphon::pattern::{Edit, PatternIndex, StepField};
 use antiphon::session::{Cseq, Op, Seq, StampedOp, Timeline};
 use antiphon::time::{Beats, SessionNanos, TempoMap};
 use antiphon::wire::{self, Down, Gesture, Hello, Up};
@@ -102,7 +102,8 @@ fn level() -> Slot {
 /// An op that nobody may make.
 fn forbidden(chance: &mut Chance) -> StampedOp {
     let track = TrackIndex::new(0).expect("a track");
-    let step = |step, field| on_arrival(Op::Edit(Edit::Step { track, step, field }));
+    let step =
+        |step, field| on_arrival(Op::Edit(Edit::Step { track, pattern: PatternIndex::FIRST, step, field }));
     match chance.below(8) {
         0 => on_arrival(Op::TempoMap(TempoMap::default())),
         1 => {

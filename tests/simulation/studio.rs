@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, Name, StepField, TrackField};
+use antiphon::pattern::{Edit, Name, PatternIndex, StepField, TrackField};
 use antiphon::session::{
     Catchup, ClientId, Commit, Cseq, Frame, Op, Refusal, Replica, Role, Seq, StampedOp, State,
 };
@@ -305,14 +305,15 @@ fn tag_place(who: usize) -> (TrackIndex, u8) {
 
 fn tag(who: usize, tag: u64) -> Edit {
     let (track, step) = tag_place(who);
-    Edit::Step { track, step, field: StepField::Velocity(tag as f32 / TAGS) }
+    let pattern = PatternIndex::FIRST;
+    Edit::Step { track, pattern, step, field: StepField::Velocity(tag as f32 / TAGS) }
 }
 
 /// The tag that an op carries for a studio.
 pub fn tag_of(who: usize, op: &Op) -> Option<u64> {
     let place = tag_place(who);
     match op {
-        Op::Edit(Edit::Step { track, step, field: StepField::Velocity(value) })
+        Op::Edit(Edit::Step { track, step, field: StepField::Velocity(value), .. })
             if (*track, *step) == place =>
         {
             Some((value * TAGS) as u64)
@@ -341,8 +342,18 @@ pub fn write(chance: &mut Chance) -> StampedOp {
             let slot = slot(chance);
             Edit::Param { slot, value: slot.spec().value_at(chance.unit() as f32) }
         }
-        4..=6 => Edit::Step { track, step, field: StepField::On(chance.happens(0.5)) },
-        7 => Edit::Step { track, step, field: StepField::Note(Some(chance.below(128) as u8)) },
+        4..=6 => Edit::Step {
+            track,
+            pattern: PatternIndex::FIRST,
+            step,
+            field: StepField::On(chance.happens(0.5)),
+        },
+        7 => Edit::Step {
+            track,
+            pattern: PatternIndex::FIRST,
+            step,
+            field: StepField::Note(Some(chance.below(128) as u8)),
+        },
         8 => {
             let name = Name::new(chance.pick(&["kick", "bass", ""])).expect("a name");
             Edit::Track { track, field: TrackField::Name(name) }
