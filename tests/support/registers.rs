@@ -47,15 +47,15 @@ pub fn write(song: &Song, register: Register, n: u32) -> Edit {
             PatternField::Length(length) => *length = whole(1, 64) as u8,
             PatternField::Rate(rate) => *rate = Rate::ALL[n as usize % Rate::ALL.len()].1,
         },
-        Edit::Lock { value, .. } => *value = (n % 3 > 0).then_some(unit * 12_000.0),
+        Edit::Lock { value, .. } => *value = (!n.is_multiple_of(3)).then_some(unit * 12_000.0),
         Edit::Lane { param, .. } => {
-            *param = (n % 3 > 0).then_some(Param::ALL[n as usize % Param::ALL.len()]);
+            *param = (!n.is_multiple_of(3)).then_some(Param::ALL[n as usize % Param::ALL.len()]);
         }
         Edit::Scene { field, .. } => match field {
             SceneField::Alive(alive) => *alive = flag,
             SceneField::Name(name) => *name = word,
         },
-        Edit::SceneTrack { pattern, .. } => *pattern = (n % 3 > 0).then_some(index),
+        Edit::SceneTrack { pattern, .. } => *pattern = (!n.is_multiple_of(3)).then_some(index),
         Edit::Clip { field, .. } => match field {
             ClipField::Alive(alive) => *alive = flag,
             ClipField::Source(source) if flag => *source = ClipSource::Pattern(track, index),
@@ -71,12 +71,12 @@ pub fn write(song: &Song, register: Register, n: u32) -> Edit {
         },
         Edit::Metre { change, .. } => {
             let metre = Metre { count: whole(1, 32) as u8, unit: 1 << (n % 6) };
-            *change = (n % 3 > 0).then_some(MetreChange { bar: whole(0, 65_535), metre });
+            *change = (!n.is_multiple_of(3)).then_some(MetreChange { bar: whole(0, 65_535), metre });
         }
         Edit::Chord { change, .. } => {
             let kind = ChordKind::ALL[n as usize % ChordKind::ALL.len()].1;
             let chord = antiphon::pattern::Chord { root: whole(0, 11) as u8, kind, bass: flag.then_some(7) };
-            *change = (n % 3 > 0).then_some(ChordChange { beat: whole(0, 1 << 20), chord });
+            *change = (!n.is_multiple_of(3)).then_some(ChordChange { beat: whole(0, 1 << 20), chord });
         }
         Edit::Context(field) => match field {
             ContextField::Key(key) => *key = whole(0, 11) as u8,

@@ -142,7 +142,10 @@ fn an_observer_of_one_part_is_not_woken_by_others() {
     for n in 1..=100i64 {
         rig.edit(Edit::Param { slot: level, value: n as f32 / 200.0 }, When::Now);
         let field = crate::pattern::StepField::On(n % 2 == 1);
-        rig.edit(Edit::Step { track: track(1), step: 3, field }, When::Now);
+        rig.edit(
+            Edit::Step { track: track(1), pattern: crate::pattern::PatternIndex::FIRST, step: 3, field },
+            When::Now,
+        );
         rig.participant.publish(HostNanos(i64::MAX / 2 + n * 1_000_000_000));
     }
     assert_eq!(observers.each_ref().map(|observer| observer.wakes()), [100, 0, 0, 100]);
