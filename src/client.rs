@@ -12,15 +12,19 @@ mod host_clock;
 mod hub;
 pub mod journal;
 mod link;
+mod midi_clock;
+pub mod midi_out;
 mod network;
 mod observers;
 mod ops_pace;
 mod participant;
 pub mod peer;
+mod priority;
 mod profile;
 pub mod render;
 mod socket;
 mod studio;
+mod tap;
 mod thread;
 mod view;
 
@@ -28,10 +32,11 @@ pub use host_clock::HostClock;
 pub use link::{Link, LinkError};
 pub use observers::{Observer, Path};
 pub use profile::default_profile;
+pub use tap::Taps;
 pub use view::{AudioMatch, ClockStatus, Connection, MergeReport, Peer, View};
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
 
 use crossbeam::channel::{Receiver, Sender};
@@ -236,6 +241,11 @@ impl Client {
         self.view.read().clone()
     }
 
+    /// The session as it is, for whoever should end with this client.
+    pub fn watch(&self) -> Watch {
+        Watch(Arc::downgrade(&self.view))
+    }
+
     /// The session as every command sent before leaves it: waits for the thread, so not for a
     /// thread that draws. *Thread: any but audio.*
     pub fn view_after_commands(&self) -> Arc<View> {
@@ -253,6 +263,17 @@ impl Client {
     /// What has happened since the last look.
     pub fn events(&self) -> &Receiver<Event> {
         &self.events
+    }
+}
+
+/// A look at a client's session that does not hold the client.
+#[derive(Clone)]
+pub struct Watch(Weak<RwLock<Arc<View>>>);
+
+impl Watch {
+    /// The session as it is now; `None` once the client is dropped.
+    pub fn view(&self) -> Option<Arc<View>> {
+        self.0.upgrade().map(|view| view.read().clone())
     }
 }
 

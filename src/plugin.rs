@@ -10,6 +10,8 @@
 mod adapter;
 mod desk;
 mod editor;
+#[cfg(feature = "midi")]
+mod midi_clock;
 pub mod params;
 mod profile;
 mod starter;
@@ -20,6 +22,8 @@ use std::sync::Arc;
 use nice_plug::prelude::*;
 
 pub use self::desk::say_goodbye;
+#[cfg(feature = "midi")]
+pub use self::midi_clock::send_midi_clock;
 
 use self::adapter::Adapter;
 use self::desk::Desk;

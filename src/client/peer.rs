@@ -19,7 +19,9 @@ use serde_json::{Value, json};
 use self::device::Device;
 pub use self::order::Order;
 use super::events::{fingerprint_json, to_json};
-use super::{Client, ClientConfig, Command, Connection, Event, HostClock, Link, When};
+#[cfg(feature = "midi")]
+use super::midi_out;
+use super::{Client, ClientConfig, Command, Connection, Event, HostClock, Link, Taps, When};
 use crate::pattern::{Song, text};
 use crate::rt::ports::{BarFingerprint, ports};
 use crate::rt::{Engine, EngineConfig};
@@ -57,6 +59,11 @@ pub struct PeerArgs {
     /// Tell no onsets and fingerprints.
     #[arg(long)]
     pub quiet: bool,
+    /// Send MIDI clock to the output port whose name holds this; without a name, from a port of our
+    /// own that others connect to.
+    #[cfg(feature = "midi")]
+    #[arg(long, value_name = "PORT", num_args = 0..=1, default_missing_value = "")]
+    pub midi_clock: Option<String>,
 }
 
 /// Runs until `quit`, the end of standard input, or a refusal.
@@ -75,7 +82,11 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     let device = Device::start(engine, args.rate, args.block as usize, args.record.as_deref())?;
     let client =
         Client::spawn(ClientConfig { profile, name: args.name.clone(), link, song, tempo_map }, session)?;
-    let mut peer = Peer { client, quiet: args.quiet, load: args.load, last_bar: None };
+    #[cfg(feature = "midi")]
+    if let Some(port) = &args.midi_clock {
+        midi_out::send_clock(client.watch(), midi_out::port::open(port)?)?;
+    }
+    let mut peer = Peer { client, quiet: args.quiet, load: args.load, last_bar: None, taps: Taps::default() };
     let ended = peer.listen(&orders());
     // Goodbye first, then silence.
     drop(peer);
@@ -129,6 +140,7 @@ struct Peer {
     /// A file to load as soon as the session has welcomed us.
     load: Option<PathBuf>,
     last_bar: Option<BarFingerprint>,
+    taps: Taps,
 }
 
 impl Peer {
@@ -184,6 +196,11 @@ impl Peer {
             Order::Set(edit) => self.client.send(Command::Gesture(edit)),
             Order::Edit(edit, when) => self.client.send(Command::Edit { edits: vec![edit], when }),
             Order::Tempo(tempo) => self.client.send(Command::Tempo(tempo)),
+            Order::Tap => {
+                let tempo = self.taps.tap(HostClock.now());
+                tempo.into_iter().for_each(|tempo| self.client.send(Command::Tempo(tempo)));
+                tell(json!({"event": "tap", "tempo": tempo.map(|tempo| tempo.bpm())}))?;
+            }
             Order::Play(tick) => self.client.send(Command::Start(tick)),
             Order::Join(link) => self.client.send(Command::Join(link)),
             Order::Leave => self.client.send(Command::Leave),

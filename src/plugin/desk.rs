@@ -125,6 +125,10 @@ impl Desk {
         match Client::spawn(config, ports) {
             Ok(client) => {
                 client.send(Command::Focus(project.choices.focus));
+                #[cfg(feature = "midi")]
+                if let Err(reason) = super::midi_clock::begin(&client) {
+                    self.notify(reason);
+                }
                 *self.client.write() = Some(Arc::new(client));
             }
             Err(error) => self.notify(format!("Playing alone: {error:#}")),

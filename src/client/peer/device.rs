@@ -69,7 +69,7 @@ struct Player {
 
 impl Player {
     fn run(mut self) {
-        prefer_realtime();
+        crate::client::priority::prefer_realtime();
         let clock = HostClock;
         let (mut left, mut right) = (vec![0.0; self.block], vec![0.0; self.block]);
         let mut midi_out = MidiBuffer::new();
@@ -98,16 +98,6 @@ impl Player {
             }
             frame += self.block as i128;
         }
-    }
-}
-
-/// Asks for realtime scheduling; where that is not allowed the thread goes on as it is.
-fn prefer_realtime() {
-    #[cfg(target_os = "linux")]
-    {
-        let wanted = libc::sched_param { sched_priority: 10 };
-        // SAFETY: `wanted` is a valid sched_param, and 0 names the calling thread.
-        unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &wanted) };
     }
 }
 

@@ -16,6 +16,8 @@ pub enum Order {
     Edit(Edit, When),
     /// `tempo 124`.
     Tempo(Tempo),
+    /// `tap`: the tempo of the hand that taps.
+    Tap,
     /// `play [bar N]`.
     Play(Beats),
     /// `stop`.
@@ -45,7 +47,7 @@ pub enum Order {
 pub enum OrderError {
     /// No such command.
     #[error(
-        "'{0}' is no command; there are: set, step, velocity, tempo, play, stop, join, leave, load, state, hash, \
+        "'{0}' is no command; there are: set, step, velocity, tempo, tap, play, stop, join, leave, load, state, hash, \
          fingerprint, peers, clock, chat, quit"
     )]
     Unknown(String),
@@ -106,6 +108,7 @@ impl Order {
             }
             ("velocity", _) => Err(OrderError::Form("velocity kick 3 0.7 [next]")),
             ("tempo", [bpm]) => Ok(Order::Tempo(Tempo::from_bpm(f64::from(number(bpm)?))?)),
+            ("tap", []) => Ok(Order::Tap),
             ("tempo", _) => Err(OrderError::Form("tempo 124")),
             ("play", []) => Ok(Order::Play(Beats::ZERO)),
             ("play", ["bar", bar]) => match bar.parse::<i64>() {
