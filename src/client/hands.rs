@@ -5,6 +5,7 @@
 //! value. Pure: time is passed in.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use crate::param::Slot;
 use crate::time::HostNanos;
@@ -47,9 +48,14 @@ impl Hands {
     /// The moves that should travel now, in a session of so many people: at once after [`QUIET`],
     /// else an interval after the frame before.
     pub fn frame(&mut self, now: HostNanos, people: usize) -> Vec<Gesture> {
+        self.frame_every(now, gesture_interval(people))
+    }
+
+    /// The moves that should travel now, at a pace of one's own.
+    pub fn frame_every(&mut self, now: HostNanos, interval: Duration) -> Vec<Gesture> {
         let Some(waiting) = self.waiting else { return Vec::new() };
         let follows = |last: &HostNanos| waiting - *last < QUIET.as_nanos() as i64;
-        let interval = gesture_interval(people).as_nanos() as i64;
+        let interval = interval.as_nanos() as i64;
         if self.last_frame.filter(follows).is_some_and(|last| now - last < interval) {
             return Vec::new();
         }

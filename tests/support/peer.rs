@@ -141,6 +141,7 @@ impl Peer {
         self.told.iter().filter(move |line| line["event"] == kind)
     }
 
+    #[allow(dead_code, reason = "each test binary uses its part")]
     /// Who it is in the session, as `other` sees it.
     pub fn client_seen_by(&self, other: &mut Peer) -> u32 {
         let find = |line: &Value| {

@@ -19,10 +19,12 @@ use tokio::time::timeout;
 
 use self::branch::Branch;
 use super::speech::{FromHub, Greeting, ToHub};
+use crate::client::hands::Hands;
 use crate::client::journal::{Flusher, Instance, Journal};
 use crate::client::network::{Inbox, Network};
 use crate::client::ops_pace::OpsPace;
 use crate::client::{Connection, HostClock, Link};
+use crate::pattern::Register;
 use crate::session::{ClientId, Commit, Cseq, MAX_OPS, Refusal, Replica, Role, StampedOp, State};
 use crate::time::{Clock, Envelope, HostNanos, Probe};
 use crate::wire::{Down, ErrorCode, Participant, Snapshot, Up, Welcome};
@@ -114,6 +116,8 @@ pub struct Room {
     /// When each unanswered frame last left.
     sent: BTreeMap<Cseq, HostNanos>,
     resend_at: Option<HostNanos>,
+    /// What the instances' hands do, on its way to the server at the published pace.
+    gestures: Hands,
     pace: OpsPace,
     /// The state here is of no use: the next welcome must be whole.
     whole: bool,
@@ -163,6 +167,7 @@ impl Room {
             probes: VecDeque::new(),
             sent: BTreeMap::new(),
             resend_at: None,
+            gestures: Hands::default(),
             pace: OpsPace::default(),
             whole: false,
             bars_of: None,
@@ -364,9 +369,10 @@ impl Room {
             Up::Ops { cseq, ops, .. } => self.ops(seat, instance, cseq, ops),
             Up::Gesture(moves) => {
                 self.leading = instance;
-                let told = Down::Gestures { author: hand, moves: moves.clone() };
+                let now = self.clock.now();
+                moves.iter().for_each(|one| self.gestures.moved(one.slot, one.value, now));
+                let told = Down::Gestures { author: hand, moves };
                 self.tell_others(instance, &FromHub::Down(Box::new(told)));
-                self.send(&Up::Gesture(moves));
             }
             Up::Fingerprints(bars) => {
                 // All instances sound the same bars: the server needs them once.
@@ -419,6 +425,12 @@ impl Room {
         }
         known.taken = ticket;
         self.leading = instance;
+        for op in &ops {
+            if let Some(Register::Param(slot)) = op.register() {
+                // The hand has come to rest.
+                self.gestures.release(slot);
+            }
+        }
         if self.branch.as_ref().is_some_and(|branch| branch.long) {
             return self.keep(None, instance, ticket, ops);
         }

@@ -1,6 +1,7 @@
 //! The session's side: joining, what the server says, and what is told to it.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use super::Participant;
 use crate::client::hub::line::{FromHub, Greeting, LineEvent, SPEECH_VERSION};
@@ -20,6 +21,8 @@ const AGAIN: i64 = 300 * MS;
 /// The least time between two words about a cursor or transport, and about slow figures.
 const PRESENCE_GAP: i64 = 250 * MS;
 const FIGURES_GAP: i64 = 10_000 * MS;
+/// The pace of a hand towards this machine's other instances.
+const NEIGHBOURLY: Duration = Duration::from_millis(16);
 /// The most characters of a chat line.
 const CHAT: usize = 500;
 
@@ -371,8 +374,8 @@ impl Participant {
             self.session.bars.clear();
             return;
         }
-        let people = 1 + self.shown.peers.iter().filter(|peer| peer.online).count();
-        let moves = self.hands.frame(now, people);
+        // The hub keeps the pace towards the server; to the other instances a hand is smooth.
+        let moves = self.hands.frame_every(now, NEIGHBOURLY);
         if !moves.is_empty() {
             self.network.send(Up::Gesture(moves));
         }

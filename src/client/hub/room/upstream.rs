@@ -72,8 +72,16 @@ impl Room {
             self.connect(Connection::Connecting);
         }
         if self.connection != Connection::Online {
+            self.gestures.rested(now);
             return;
         }
+        let people = 1 + self.people.iter().filter(|p| p.online && p.client != self.me()).count();
+        let moves = self.gestures.frame(now, people);
+        if !moves.is_empty() {
+            self.network.send(&Up::Gesture(moves));
+        }
+        // What an instance that died had in its hands ends here.
+        self.gestures.rested(now);
         let overdue = self.waiting.front().and_then(|oldest| self.sent.get(&oldest.cseq));
         let overdue = overdue.is_some_and(|sent| now - *sent > ANSWER);
         if overdue || self.resend_at.take_if(|at| now >= *at).is_some() {
