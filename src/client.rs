@@ -4,6 +4,7 @@
 //! Thread: its own (tokio, one worker); [`Client`]'s calls are for any thread but the audio's. It
 //! opens no socket until it is told to join.
 
+mod code;
 mod device_clock;
 pub mod events;
 mod feed;
@@ -18,9 +19,12 @@ mod network;
 mod observers;
 mod ops_pace;
 mod participant;
+mod pass;
 pub mod peer;
+pub mod people;
 mod priority;
 mod profile;
+mod reach;
 pub mod render;
 mod socket;
 mod studio;
@@ -28,10 +32,12 @@ mod tap;
 mod thread;
 mod view;
 
+pub use code::Code;
 pub use host_clock::HostClock;
-pub use link::{Link, LinkError};
+pub use link::{Fingerprint, Link, LinkError};
 pub use observers::{Observer, Path};
 pub use profile::default_profile;
+pub use reach::Reach;
 pub use tap::Taps;
 pub use view::{AudioMatch, ClockStatus, Connection, MergeReport, Peer, View};
 
@@ -64,6 +70,8 @@ pub struct ClientConfig {
     pub song: Song,
     /// Its tempo map.
     pub tempo_map: TempoMap,
+    /// How servers may be reached.
+    pub reach: Reach,
 }
 
 /// What a person or script wants.
@@ -96,6 +104,8 @@ pub enum Command {
     Focus(crate::param::TrackIndex),
     /// A line of chat.
     Chat(String),
+    /// Something about the people.
+    People(people::Wish),
     /// Ask for the confirmed state's digest; [`Event::Digest`] answers.
     Digest,
     /// Ask for the view as the commands before this one left it.
@@ -181,6 +191,41 @@ pub enum Event {
     },
     /// An error from the server.
     Error(String),
+    /// What this participant may do has changed.
+    Role(crate::session::Role),
+    /// An invite link or short code was made here.
+    Given(people::Given),
+    /// A short code was not exchanged: why.
+    CodeRefused(String),
+    /// The session's invites.
+    Invites(Vec<crate::wire::InviteInfo>),
+    /// An invite was revoked.
+    Revoked(u32),
+    /// Somebody holds a part, or lets go.
+    Held {
+        /// Whose name.
+        from: String,
+        /// The part, in words.
+        what: String,
+        /// Whether they hold it.
+        held: bool,
+    },
+    /// Somebody changed what another has in hand.
+    Touched {
+        /// The part, in words.
+        what: String,
+        /// In whose hand it is.
+        holder: String,
+        /// Who changed it.
+        by: String,
+    },
+    /// Somebody has done nothing for a while, or does again.
+    Away {
+        /// Whose name.
+        from: String,
+        /// Whether they are away.
+        away: bool,
+    },
 }
 
 /// The machine's participant. Dropping it says goodbye and ends its thread.

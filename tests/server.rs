@@ -7,10 +7,14 @@ mod bad_input;
 mod durability;
 #[path = "server/http.rs"]
 mod http;
+#[path = "server/limits.rs"]
+mod limits;
 #[path = "server/lines.rs"]
 mod lines;
 #[path = "server/peer.rs"]
 mod peer;
+#[path = "server/people.rs"]
+mod people;
 #[path = "server/playing.rs"]
 mod playing;
 #[path = "support/server.rs"]

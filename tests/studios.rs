@@ -7,10 +7,14 @@ mod editing;
 mod killing;
 #[path = "support/peer.rs"]
 mod peer;
+#[path = "studios/people.rs"]
+mod people;
 #[path = "studios/playing.rs"]
 mod playing;
 #[path = "studios/refusing.rs"]
 mod refusing;
+#[path = "studios/secure.rs"]
+mod secure;
 #[path = "support/server.rs"]
 mod server_process;
 

@@ -7,6 +7,7 @@ use std::path::Path;
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use serde_json::{Value, json};
 
+use super::people::Given;
 use super::{Connection, Event};
 use crate::rt::ports::BarFingerprint;
 use crate::time::HostNanos;
@@ -100,6 +101,30 @@ pub fn to_json(event: &Event) -> Value {
         }),
         Event::Chat { from, text } => json!({"event": "chat", "from": from, "text": text}),
         Event::Error(message) => json!({"event": "error", "message": message}),
+        Event::Role(role) => json!({"event": "role", "role": role}),
+        Event::Given(Given::Link { url, role, id }) => {
+            json!({"event": "invite", "link": url, "role": role, "id": format!("{id:08x}")})
+        }
+        Event::Given(Given::Code { url, seconds }) => {
+            json!({"event": "code", "link": url, "seconds": seconds})
+        }
+        Event::CodeRefused(reason) => json!({"event": "refused-for-good", "message": reason}),
+        Event::Invites(invites) => {
+            let invites = invites.iter().map(|invite| {
+                json!({"id": format!("{:08x}", invite.id), "role": invite.role,
+                    "expires_in": invite.expires_in, "uses_left": invite.uses_left,
+                    "people": invite.people, "revoked": invite.revoked})
+            });
+            json!({"event": "invites", "invites": invites.collect::<Vec<_>>()})
+        }
+        Event::Revoked(id) => json!({"event": "revoked", "id": format!("{id:08x}")}),
+        Event::Held { from, what, held } => {
+            json!({"event": "lock", "from": from, "part": what, "held": held})
+        }
+        Event::Touched { what, holder, by } => {
+            json!({"event": "touched", "part": what, "holder": holder, "by": by})
+        }
+        Event::Away { from, away } => json!({"event": "away", "from": from, "away": away}),
     }
 }
 

@@ -140,6 +140,7 @@ mod tests {
             link: None,
             song: Song::new(),
             tempo_map: TempoMap::constant(Tempo::from_bpm(150.0).expect("a tempo")),
+            reach: crate::client::Reach::default(),
         };
         let client = Client::spawn(config, session).expect("a client");
         let (sender, sent) = channel();

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use tokio::sync::{Notify, mpsc};
 use tokio::task::JoinHandle;
 
-use super::Link;
 use super::socket::{self, Outgoing, SocketEvent};
+use super::{Link, Reach};
 use crate::time::{HostNanos, Probe};
 use crate::wire::{Hello, Up, encode_up};
 
@@ -37,6 +37,7 @@ pub struct Network {
     joined: Option<Joined>,
     /// Counts tries over all sessions, so that a late word of an old socket is known as such.
     tries: u64,
+    reach: Reach,
 }
 
 struct Joined {
@@ -51,11 +52,16 @@ struct Joined {
 
 impl Network {
     /// No connection, and the ends that will hear of one.
-    pub fn new() -> (Network, Inbox) {
+    pub fn new(reach: Reach) -> (Network, Inbox) {
         let (events, event_inbox) = mpsc::channel(1024);
         let (probes, probe_inbox) = mpsc::channel(64);
-        let network = Network { events, probes, joined: None, tries: 0 };
+        let network = Network { events, probes, joined: None, tries: 0, reach };
         (network, Inbox { events: event_inbox, probes: probe_inbox })
+    }
+
+    /// Lets servers be reached in another way from the next try on.
+    pub fn set_reach(&mut self, reach: Reach) {
+        self.reach = reach;
     }
 
     /// Whether a word of a try is still of interest.
@@ -95,7 +101,8 @@ impl Network {
         let (outgoing, taken) = mpsc::channel(OUTGOING);
         joined.outgoing = Some(outgoing);
         joined.retry_at = None;
-        let socket = socket::session(self.tries, joined.link.clone(), bytes, taken, self.events.clone());
+        let socket =
+            socket::session(self.tries, joined.link.clone(), self.reach, bytes, taken, self.events.clone());
         tokio::spawn(socket);
     }
 
@@ -105,9 +112,12 @@ impl Network {
         let Some(joined) = &mut self.joined else { return };
         joined.losses = 0;
         let running = joined.clock.as_ref().is_some_and(|clock| !clock.is_finished());
-        let Ok(bytes) = encode_up(&Up::Hello(hello.clone())) else { return };
+        // The clock's task outlives tokens: it comes with the invite.
+        let hello = Hello { secret: joined.link.secret.clone(), ..hello.clone() };
+        let Ok(bytes) = encode_up(&Up::Hello(hello)) else { return };
         if !running {
-            let clock = socket::clock(joined.link.clone(), bytes, self.probes.clone(), joined.burst.clone());
+            let (probes, burst) = (self.probes.clone(), joined.burst.clone());
+            let clock = socket::clock(joined.link.clone(), self.reach, bytes, probes, burst);
             joined.clock = Some(tokio::spawn(clock));
         }
     }

@@ -4,6 +4,7 @@
 //! once.
 
 mod engine;
+mod people;
 mod session;
 mod shown;
 #[cfg(test)]
@@ -25,7 +26,7 @@ use super::host_clock::HostClock;
 use super::hub::line::{HubSlot, Inbox, Line, Outgoing};
 use super::profile::Profile;
 use super::studio::{Made, Studio};
-use super::{ClientConfig, Command, Event, Link, View, When};
+use super::{ClientConfig, Command, Event, Link, Reach, View, When};
 use crate::param::Slot;
 use crate::pattern::Edit;
 use crate::rt::ports::{FromEngine, SessionPorts, ToEngine};
@@ -50,6 +51,7 @@ pub struct Participant {
     /// Names this instance to the machine's hub.
     instance: u64,
     network: Line,
+    reach: Reach,
     session: SessionSide,
     /// A session to join as soon as the thread runs.
     invited: Option<Link>,
@@ -80,6 +82,7 @@ impl Participant {
             studio: Studio::alone(config.song, config.tempo_map),
             instance: rand::random::<u64>().max(1),
             network,
+            reach: config.reach,
             session: SessionSide::default(),
             invited: config.link,
             hands: Hands::default(),
@@ -126,7 +129,8 @@ impl Participant {
             Command::Join(link) => self.join(link),
             Command::Leave => self.leave(),
             Command::Load(song, tempo_map) => self.load(*song, tempo_map),
-            Command::Cursor(cursor) => self.session.presence.cursor = cursor,
+            Command::Cursor(cursor) => self.cursor(cursor),
+            Command::People(wish) => self.wish(wish),
             Command::Focus(track) => {
                 self.engine.focus = Some(track);
                 self.feed.push(ToEngine::Focus(track));

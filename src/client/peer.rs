@@ -7,6 +7,7 @@
 
 mod device;
 mod order;
+mod people_order;
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -21,7 +22,8 @@ pub use self::order::Order;
 use super::events::{fingerprint_json, to_json};
 #[cfg(feature = "midi")]
 use super::midi_out;
-use super::{Client, ClientConfig, Command, Connection, Event, HostClock, Link, Taps, When};
+use super::people::Wish;
+use super::{Client, ClientConfig, Code, Command, Connection, Event, HostClock, Link, Reach, Taps, When};
 use crate::pattern::{Song, text};
 use crate::rt::ports::{BarFingerprint, ports};
 use crate::rt::{Engine, EngineConfig};
@@ -30,13 +32,16 @@ use crate::time::{Clock, TempoMap};
 /// The options of `antiphon peer`.
 #[derive(clap::Args, Debug)]
 pub struct PeerArgs {
-    /// The invite link: http://host:port/s/SESSION#SECRET; or local:NAME, a groove that the peers of
-    /// one profile share without a server.
+    /// The invite link, https://host:port/s/SESSION#SECRET; a short code, https://host:port/c/CODE; or
+    /// local:NAME, a groove that the peers of one profile share without a server.
     #[arg(required_unless_present = "solo")]
     pub link: Option<String>,
     /// Play alone, until told to `join`.
     #[arg(long, conflicts_with = "link")]
     pub solo: bool,
+    /// Let plain HTTP leave this machine: whoever carries it can read and change it.
+    #[arg(long, env = "ANTIPHON_INSECURE_PLAINTEXT")]
+    pub insecure_plaintext: bool,
     /// What others read.
     #[arg(long, default_value = "peer")]
     pub name: String,
@@ -71,7 +76,9 @@ pub struct PeerArgs {
 /// # Errors
 /// No link, no profile folder, no file to record to, or standard output is gone.
 pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
-    let link: Option<Link> = args.link.as_deref().map(str::parse).transpose()?;
+    let code = args.link.as_deref().and_then(|link| link.parse::<Code>().ok());
+    let link = args.link.as_deref().filter(|_| code.is_none());
+    let link: Option<Link> = link.map(str::parse).transpose()?;
     // Held until the end: dropping it removes the folder.
     let temporary = TemporaryProfile::new(args.profile.is_none())?;
     let profile = args.profile.clone().unwrap_or_else(|| temporary.folder.clone());
@@ -80,12 +87,16 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     let (song, tempo_map) = (Song::new(), TempoMap::default());
     let engine = Engine::new(config, Box::new(song.clone()), Box::new(tempo_map.clone()), engine_ports);
     let device = Device::start(engine, args.rate, args.block as usize, args.record.as_deref())?;
-    let client =
-        Client::spawn(ClientConfig { profile, name: args.name.clone(), link, song, tempo_map }, session)?;
+    let reach = Reach { insecure_plaintext: args.insecure_plaintext };
+    let client = Client::spawn(
+        ClientConfig { profile, name: args.name.clone(), link, song, tempo_map, reach },
+        session,
+    )?;
     #[cfg(feature = "midi")]
     if let Some(port) = &args.midi_clock {
         midi_out::send_clock(client.watch(), midi_out::port::open(port)?)?;
     }
+    code.into_iter().for_each(|code| client.send(Command::People(Wish::Join(code))));
     let mut peer = Peer { client, quiet: args.quiet, load: args.load, last_bar: None, taps: Taps::default() };
     let ended = peer.listen(&orders());
     // Goodbye first, then silence.
@@ -175,7 +186,7 @@ impl Peer {
                     return Ok(false);
                 }
             }
-            Event::Connection(Connection::Refused(_)) => end = true,
+            Event::Connection(Connection::Refused(_)) | Event::CodeRefused(_) => end = true,
             Event::Fingerprint(bar) => self.last_bar = Some(*bar),
             _ => {}
         }
@@ -221,11 +232,18 @@ impl Peer {
             },
             Order::Peers => {
                 let peers = view.peers.iter().map(|peer| {
+                    let state = &peer.state;
                     json!({"client": peer.client.0, "name": peer.name, "online": peer.online,
+                        "role": peer.role, "away": peer.away, "cursor": state.cursor, "focus": state.focus,
+                        "host_bpm": state.host_tempo.map(|tempo| tempo.bpm()), "playing": state.playing,
                         "rtt_us": peer.state.rtt_us, "clock_bound_us": peer.state.clock_bound_us})
                 });
                 tell(json!({"event": "peers", "peers": peers.collect::<Vec<_>>()}))?;
             }
+            Order::People(order) => match order.wish(&view) {
+                Ok(wish) => self.client.send(Command::People(wish)),
+                Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
+            },
             Order::Clock => tell(json!({"event": "clock", "offset_ns": view.clock.offset_ns,
                 "bound_ns": view.clock.bound_ns, "rtt_ns": view.clock.rtt_ns, "probes": view.clock.probes}))?,
         }

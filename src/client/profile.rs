@@ -99,8 +99,9 @@ impl Profile {
     pub fn with_secret(&self, mut link: Link) -> Link {
         if link.secret.is_empty()
             && let Some(secret) = self.secrets().get(&link.to_string())
+            && let Err(reason) = link.set_fragment(secret)
         {
-            link.secret.clone_from(secret);
+            tracing::warn!(reason, "the invite that the profile folder keeps cannot be used");
         }
         link
     }
@@ -117,10 +118,10 @@ impl Profile {
             |error| tracing::warn!(%error, "instances that join at once may forget each other's invites"),
         );
         let mut secrets = self.secrets();
-        if link.secret.is_empty() || secrets.get(&link.to_string()) == Some(&link.secret) {
+        if link.secret.is_empty() || secrets.get(&link.to_string()) == Some(&link.fragment()) {
             return Ok(());
         }
-        secrets.insert(link.to_string(), link.secret.clone());
+        secrets.insert(link.to_string(), link.fragment());
         let text = serde_json::to_string_pretty(&secrets)?;
         let path = self.sessions_path();
         // A name of its own: a DAW's instances join from one process, at the same time.

@@ -6,14 +6,14 @@
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
-use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 use tokio_tungstenite::WebSocketStream;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 
-use super::{HostClock, Link};
+use super::reach::{Failure, Stream};
+use super::{HostClock, Link, Reach};
 use crate::time::{Clock, HostNanos, Probe};
 use crate::wire::{self, Down, Up};
 
@@ -47,23 +47,18 @@ pub enum Outgoing {
     Goodbye,
 }
 
-type Socket = WebSocketStream<TcpStream>;
-
-/// Why a socket could not be opened.
-enum Failure {
-    Lost(String),
-    Refused(String),
-}
+type Socket = WebSocketStream<Stream>;
 
 /// Opens a session socket, says hello and carries frames until it is lost.
 pub async fn session(
     number: u64,
     link: Link,
+    reach: Reach,
     hello: Vec<u8>,
     mut outgoing: mpsc::Receiver<Outgoing>,
     events: mpsc::Sender<(u64, SocketEvent)>,
 ) {
-    let end = match open(&link, "ws", hello).await {
+    let end = match open(&link, reach, "ws", hello).await {
         Ok(socket) => SocketEvent::Lost(carry(number, socket, &mut outgoing, &events).await),
         Err(Failure::Lost(reason)) => SocketEvent::Lost(reason),
         Err(Failure::Refused(reason)) => SocketEvent::Refused(reason),
@@ -73,19 +68,12 @@ pub async fn session(
 }
 
 /// Opens a socket at `/PLACE/SESSION` and sends its first frame.
-async fn open(link: &Link, place: &str, hello: Vec<u8>) -> Result<Socket, Failure> {
+async fn open(link: &Link, reach: Reach, place: &str, hello: Vec<u8>) -> Result<Socket, Failure> {
     let lost = |error: &dyn std::fmt::Display| Failure::Lost(format!("{link}: {error}"));
-    let url = url::Url::parse(&link.server).map_err(|e| Failure::Refused(format!("{link}: {e}")))?;
-    if url.scheme() != "http" {
-        return Err(Failure::Refused(format!("{link}: this version speaks http links only")));
-    }
-    let host = url.host_str().unwrap_or("localhost").trim_matches(['[', ']']).to_owned();
-    let port = url.port_or_known_default().unwrap_or(80);
-    let target = format!("ws://{}/{place}/{}", link.server.trim_start_matches("http://"), link.session);
+    let host = link.server.split_once("://").map_or(link.server.as_str(), |(_, host)| host);
+    let target = format!("ws://{host}/{place}/{}", link.session);
     let connect = async {
-        let stream = TcpStream::connect((host.as_str(), port)).await.map_err(|e| lost(&e))?;
-        // Small frames must not wait for each other.
-        stream.set_nodelay(true).map_err(|e| lost(&e))?;
+        let stream = reach.connect(&link.server, link.fingerprint).await?;
         let config = WebSocketConfig::default()
             .max_message_size(Some(wire::MAX_FRAME))
             .max_frame_size(Some(wire::MAX_FRAME));
@@ -201,13 +189,14 @@ async fn say_goodbye(socket: &mut Socket) {
 /// 50 ms apart, then one every 2 s ± 10 %; another burst whenever `again` is notified.
 pub async fn clock(
     link: Link,
+    reach: Reach,
     hello: Vec<u8>,
     probes: mpsc::Sender<Probe>,
     again: std::sync::Arc<tokio::sync::Notify>,
 ) {
     let mut pause = Duration::from_secs(1);
     loop {
-        match open(&link, "clock", hello.clone()).await {
+        match open(&link, reach, "clock", hello.clone()).await {
             Ok(socket) => {
                 pause = Duration::from_secs(1);
                 let reason = probe(socket, &probes, &again).await;

@@ -94,6 +94,11 @@ impl Studio {
         self.role
     }
 
+    /// An owner has given this machine another role.
+    pub fn set_role(&mut self, role: Role) {
+        self.role = role;
+    }
+
     /// Ops that no commit has confirmed.
     pub fn unsaved(&self) -> usize {
         self.replica.unsaved()

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use crate::client::people::People;
 use crate::pattern::Song;
 use crate::rt::ports::Meter;
 use crate::session::{ClientId, MergeOutcome, MergeSummary, Role, Seq, Timeline};
@@ -32,6 +33,8 @@ pub struct View {
     pub unsaved: usize,
     /// The others.
     pub peers: Vec<Peer>,
+    /// What is known of the people beside that: hands, invites, chat.
+    pub people: People,
     /// The shared clock.
     pub clock: ClockStatus,
     /// The last refusal or error, for a person.
@@ -75,8 +78,12 @@ pub struct Peer {
     pub client: ClientId,
     /// Its name.
     pub name: String,
+    /// What it may do.
+    pub role: Role,
     /// Whether it is connected.
     pub online: bool,
+    /// Whether it has done nothing for a while.
+    pub away: bool,
     /// What it last told.
     pub state: PresenceState,
 }

@@ -11,8 +11,9 @@ use parking_lot::{Mutex, RwLock};
 
 use super::state::{Choices, Project};
 use super::{profile, starter};
+use crate::client::people::People;
 use crate::client::{
-    AudioMatch, Client, ClientConfig, ClockStatus, Command, Connection, Link, View, default_profile,
+    AudioMatch, Client, ClientConfig, ClockStatus, Command, Connection, Link, Reach, View, default_profile,
 };
 use crate::param::MAX_TRACKS;
 use crate::pattern::Song;
@@ -121,6 +122,7 @@ impl Desk {
             link: link.or(project.session),
             song: project.song,
             tempo_map: project.tempo_map,
+            reach: Reach::of_environment(),
         };
         match Client::spawn(config, ports) {
             Ok(client) => {
@@ -204,6 +206,7 @@ impl Desk {
             session: None,
             unsaved: 0,
             peers: Vec::new(),
+            people: People::default(),
             clock: ClockStatus::default(),
             notice: None,
             audio: AudioMatch::default(),

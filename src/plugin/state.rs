@@ -119,7 +119,12 @@ pub fn read(text: &str) -> Result<Project, StateError> {
         song.apply(&edit.check()?);
     }
     saved.tempo_map.check()?;
-    let session = saved.session.map(|(server, session)| Link { server, session, secret: String::new() });
+    let session = saved.session.map(|(server, session)| Link {
+        server,
+        session,
+        secret: String::new(),
+        fingerprint: None,
+    });
     Ok(Project { song, tempo_map: saved.tempo_map, session, choices: saved.choices })
 }
 

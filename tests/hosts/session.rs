@@ -35,6 +35,7 @@ fn join(profile: &Path, link: &Link, song: Song) -> (Client, EnginePorts) {
         link: Some(link.clone()),
         song,
         tempo_map: TempoMap::default(),
+        reach: antiphon::client::Reach::default(),
     };
     let client = Client::spawn(config, session).expect("a session's thread");
     await_that("online", || client.view().connection == Connection::Online);

@@ -24,22 +24,38 @@ pub struct Peer {
     pub told: Vec<Value>,
     /// How much of it [`Peer::until`] has passed.
     passed: usize,
-    _profile: Option<TempDir>,
+    folder: Option<TempDir>,
 }
 
 impl Peer {
     /// Starts a peer on a link.
     pub fn start(link: &str, name: &str, arguments: &[&str]) -> Peer {
+        Peer::start_in(link, name, arguments, &[])
+    }
+
+    /// Starts a peer with variables of its environment.
+    pub fn start_in(link: &str, name: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Peer {
         let profile = tempfile::tempdir().expect("a folder");
-        let mut peer = Peer::of_profile(profile.path(), link, name, arguments);
-        peer._profile = Some(profile);
+        let mut peer = Peer::spawn(profile.path(), link, name, arguments, environment);
+        peer.folder = Some(profile);
         peer
     }
 
     /// Starts a peer of a profile that others share or have left behind; `link` may be `--solo`.
     #[allow(dead_code, reason = "each test binary uses its part")]
     pub fn of_profile(profile: &Path, link: &str, name: &str, arguments: &[&str]) -> Peer {
+        Peer::spawn(profile, link, name, arguments, &[])
+    }
+
+    fn spawn(
+        profile: &Path,
+        link: &str,
+        name: &str,
+        arguments: &[&str],
+        environment: &[(&str, &str)],
+    ) -> Peer {
         let mut child = Command::new(env!("CARGO_BIN_EXE_antiphon"))
+            .envs(environment.iter().copied())
             .args(["peer", link, "--name", name, "--profile"])
             .arg(profile)
             .args(arguments)
@@ -59,7 +75,7 @@ impl Peer {
             }
         });
         let name = name.to_owned();
-        Peer { name, child, orders, lines, told: Vec::new(), passed: 0, _profile: None }
+        Peer { name, child, orders, lines, told: Vec::new(), passed: 0, folder: None }
     }
 
     /// Starts a peer and waits until the session has welcomed it.
@@ -75,6 +91,12 @@ impl Peer {
         self.child.kill().expect("the peer runs");
         self.child.wait().expect("the peer ends");
         while self.hear(Instant::now() + DEADLINE) {}
+    }
+
+    /// The folder of its own profile.
+    #[allow(dead_code, reason = "each test binary uses its part")]
+    pub fn profile(&self) -> &Path {
+        self.folder.as_ref().expect("a profile of its own").path()
     }
 
     /// Gives a command.

@@ -23,6 +23,7 @@ pub struct Server {
     arguments: Vec<String>,
     /// `127.0.0.1:port`.
     pub address: String,
+    tls: bool,
 }
 
 /// An answer over HTTP.
@@ -63,10 +64,16 @@ impl Server {
 
     /// Starts a server with more arguments.
     pub fn start_with(arguments: &[&str]) -> Server {
+        Server::start_listening(ANY_PORT, arguments)
+    }
+
+    /// Starts a server on an address.
+    pub fn start_listening(address: &str, arguments: &[&str]) -> Server {
         let data = tempfile::tempdir().expect("a folder");
+        let tls = arguments.iter().any(|argument| ["--cert", "--self-signed"].contains(argument));
         let arguments: Vec<_> = arguments.iter().map(|argument| (*argument).to_owned()).collect();
-        let (child, address) = spawn(&data, &arguments, ANY_PORT);
-        Server { child, data, arguments, address }
+        let (child, address) = spawn(&data, &arguments, address);
+        Server { child, data, arguments, address, tls }
     }
 
     /// Kills it as `kill -9` does.
@@ -87,7 +94,22 @@ impl Server {
 
     /// The link that a person gets.
     pub fn link(&self, invite: &Invite) -> String {
-        format!("http://{}/s/{}#{}", self.address, invite.session, invite.secret)
+        let scheme = if self.tls { "https" } else { "http" };
+        format!("{scheme}://{}/s/{}#{}", self.address, invite.session, invite.secret)
+    }
+
+    /// The address that a short code of ours is typed at.
+    pub fn code_link(&self, session: &str, role: &str) -> String {
+        self.command("code", &["--session", session, "--role", role]).trim().to_owned()
+    }
+
+    /// The number of an invite, as lists show it.
+    pub fn number(&self, session: &str, role: &str) -> String {
+        let list = self.command_of(&["invite", "list"], &["--session", session]);
+        let invites = list.lines().map(|line| serde_json::from_str(line).expect("JSON"));
+        let invite: serde_json::Value =
+            invites.into_iter().find(|i: &serde_json::Value| i["role"] == role).expect("listed");
+        invite["id"].as_str().expect("a number").to_owned()
     }
 
     /// Whether it still runs.
@@ -110,8 +132,13 @@ impl Server {
 
     /// Runs the program with a subcommand on the server's data; its standard output.
     pub fn command(&self, subcommand: &str, arguments: &[&str]) -> String {
+        self.command_of(&[subcommand], arguments)
+    }
+
+    /// As [`Server::command`], with subcommands of subcommands.
+    pub fn command_of(&self, subcommands: &[&str], arguments: &[&str]) -> String {
         let output = program()
-            .arg(subcommand)
+            .args(subcommands)
             .arg("--data")
             .arg(self.data.path())
             .args(arguments)

@@ -15,7 +15,8 @@ use super::place::{Stream, connect};
 pub use super::speech::{FromHub, Greeting, SPEECH_VERSION, ToHub};
 use super::speech::{hear, say};
 use super::{Hub, running, take};
-use crate::client::Link;
+use crate::client::code::{self, Code};
+use crate::client::{Link, Reach};
 use crate::time::HostNanos;
 use crate::wire::Up;
 
@@ -41,6 +42,8 @@ pub enum LineEvent {
     Said(Box<FromHub>),
     /// The line is lost.
     Lost(String),
+    /// A short code was exchanged for an invite, or was not.
+    Redeemed(Box<Result<Link, String>>),
 }
 
 /// The receiving end, which the thread waits on.
@@ -106,6 +109,16 @@ impl Line {
         self.leave();
         self.joined = Some(Joined { link, outgoing: None, retry_at: None, losses: 0 });
         self.open(greeting);
+    }
+
+    /// Exchanges a short code for its invite; [`LineEvent::Redeemed`] tells.
+    pub fn redeem(&self, code: Code, reach: Reach) {
+        let events = self.events.clone();
+        tokio::spawn(async move {
+            let outcome = Box::new(code::redeem(&code, reach).await);
+            // Nobody listens any more: then nobody needs to know.
+            let _ = events.send((0, LineEvent::Redeemed(outcome))).await;
+        });
     }
 
     /// Says goodbye and forgets the session. What is returned closes when the goodbye has left.

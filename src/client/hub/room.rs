@@ -23,7 +23,8 @@ use crate::client::hands::Hands;
 use crate::client::journal::{Flusher, Instance, Journal};
 use crate::client::network::{Inbox, Network};
 use crate::client::ops_pace::OpsPace;
-use crate::client::{Connection, HostClock, Link};
+use crate::client::pass::Pass;
+use crate::client::{Connection, HostClock, Link, Reach};
 use crate::pattern::Register;
 use crate::session::{ClientId, Commit, Cseq, MAX_OPS, Refusal, Replica, Role, StampedOp, State};
 use crate::time::{Clock, Envelope, HostNanos, Probe};
@@ -92,6 +93,8 @@ pub struct Room {
     link: Link,
     name: String,
     key: [u8; 16],
+    /// What lets the machine in.
+    pass: Pass,
     clock: HostClock,
     inbox: mpsc::Receiver<Message>,
     members: BTreeMap<u64, Member>,
@@ -141,13 +144,14 @@ impl Room {
         flusher: Arc<Flusher>,
         inbox: mpsc::Receiver<Message>,
     ) -> Room {
-        let (network, events) = Network::new();
+        let (network, events) = Network::new(reach_of(greeting));
         let role = if link.is_local() { Role::Owner } else { Role::Editor };
         let mut room = Room {
             name: greeting.name.clone(),
             connection: if link.is_local() { Connection::Solo } else { Connection::Connecting },
             link,
             key,
+            pass: Pass::default(),
             clock: HostClock,
             inbox,
             members: BTreeMap::new(),
@@ -262,8 +266,12 @@ impl Room {
         // A new instance counts on where the machine's own count is.
         let last = Cseq(self.replica.next_cseq().0 - 1);
         self.instances.entry(instance).or_insert(Instance { taken: last, answered: last });
+        let allows = greeting.insecure_plaintext;
+        if allows {
+            self.network.set_reach(reach_of(&greeting));
+        }
         if let Ok(link) = greeting.link.parse::<Link>() {
-            self.another_way_in(link);
+            self.another_way_in(link, allows);
         }
         self.welcome_member(seat);
         for news in std::mem::take(&mut self.news) {
@@ -271,11 +279,14 @@ impl Room {
         }
     }
 
-    /// A link with another secret to a session that refused the one before.
-    fn another_way_in(&mut self, link: Link) {
+    /// A link with another secret to a session that refused the one before, or another way there.
+    fn another_way_in(&mut self, link: Link, allows: bool) {
         let refused = matches!(self.connection, Connection::Refused(_));
         if link.secret.is_empty() || !(refused || link.secret != self.link.secret) {
             return;
+        }
+        if link.secret != self.link.secret || allows {
+            self.pass.forget();
         }
         self.link = link;
         if refused && !self.link.is_local() {
@@ -513,6 +524,10 @@ impl Room {
     fn clock_epoch(&self) -> u64 {
         if self.envelope.map().is_some() || self.branch.is_none() { self.epoch } else { 0 }
     }
+}
+
+fn reach_of(greeting: &Greeting) -> Reach {
+    Reach { insecure_plaintext: greeting.insecure_plaintext }
 }
 
 fn nack(cseq: Cseq, reason: Refusal) -> FromHub {

@@ -10,7 +10,7 @@ use crate::time::{HostNanos, Probe, SessionNanos};
 use crate::wire::{Down, Up};
 
 /// Changes with [`ToHub`] and [`FromHub`], and with the wire's frames.
-pub const SPEECH_VERSION: u16 = 1 + 256 * crate::wire::VERSION;
+pub const SPEECH_VERSION: u16 = 2 + 256 * crate::wire::VERSION;
 /// The most bytes of one speech: a whole state and what stands around it.
 const MAX_SPEECH: usize = MAX_SNAPSHOT + 64 * 1024;
 
@@ -23,6 +23,8 @@ pub struct Greeting {
     pub instance: u64,
     /// The session's link, with its secret.
     pub link: String,
+    /// Whether plain HTTP may leave this machine.
+    pub insecure_plaintext: bool,
     /// What others read.
     pub name: String,
     /// The state it comes with: what serves where the hub has nothing better.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Participant;
+use super::people::Company;
 use crate::client::hub::line::{FromHub, Greeting, LineEvent, SPEECH_VERSION};
 use crate::client::studio::Studio;
 use crate::client::{AudioMatch, Connection, Event, Link, Peer};
-use crate::session::{Catchup, ClientId, Commit, Cseq, State};
+use crate::session::{Catchup, ClientId, Commit, Cseq, Part, State};
 use crate::time::{Clock, Envelope, HostNanos, Probe, Tempo, Verdict};
 use crate::wire::{
     BarFingerprint, Down, Gesture, Participant as Person, PresenceState, Snapshot, Up, Welcome,
@@ -37,7 +38,9 @@ pub struct SessionSide {
     /// What is told of this machine.
     pub presence: PresenceState,
     told: Option<(PresenceState, HostNanos)>,
-    people: Vec<Person>,
+    pub(super) people: Vec<Person>,
+    /// What belongs to its people.
+    pub(super) company: Company,
     /// When each unanswered frame last left.
     sent: BTreeMap<Cseq, HostNanos>,
     /// When everything unanswered is to leave again.
@@ -101,6 +104,7 @@ impl Participant {
         self.go_on_with(Studio::alone(song, map));
         self.shown.session = None;
         self.shown.peers.clear();
+        self.shown.people = Default::default();
         self.shown.clock = Default::default();
         self.connection(Connection::Solo);
     }
@@ -132,6 +136,7 @@ impl Participant {
             version: SPEECH_VERSION,
             instance: self.instance,
             link: link.to_url(),
+            insecure_plaintext: self.reach.insecure_plaintext,
             name: self.name.clone(),
             state: state.encode(),
         }
@@ -150,6 +155,9 @@ impl Participant {
 
     /// A word of the line to the machine's hub.
     pub fn line(&mut self, number: u64, event: LineEvent) {
+        if let LineEvent::Redeemed(outcome) = event {
+            return self.redeemed(*outcome);
+        }
         if !self.network.is_current(number) {
             return;
         }
@@ -163,6 +171,7 @@ impl Participant {
                 self.session.reached = true;
             }
             LineEvent::Lost(reason) => self.detached(reason),
+            LineEvent::Redeemed(_) => {}
         }
         self.shown.stale();
     }
@@ -246,21 +255,29 @@ impl Participant {
             Down::Participants(people) => {
                 self.session.people = people;
                 self.show_people();
+                let me = self.studio.client();
+                let mine = self.session.people.iter().find(|person| person.client == me);
+                if let Some(role) = mine.map(|person| person.role) {
+                    self.role_told(role, now);
+                }
+                self.people_changed(now);
             }
             Down::Presence { client, state } => {
                 let people = self.session.people.iter_mut();
                 people.filter(|person| person.client == client).for_each(|person| person.state = state);
                 self.show_people();
+                self.follow();
             }
             Down::Compared { bar, differ, .. } => self.compared(bar, differ),
             Down::Chat { author, text } => {
                 let from = self.name_of(author);
-                self.events.tell(Event::Chat { from, text }, now);
+                self.heard_chat(from, text, now);
             }
             Down::Error { message, .. } => self.complain(message),
             Down::Goaway { .. } => self.shown.notice = Some("the server is restarting".into()),
             // Joined by the socket, and answered on the clock's own.
-            Down::Part(_) | Down::Pong { .. } | Down::People(_) | Down::Line(_) => {}
+            Down::Part(_) | Down::Pong { .. } | Down::Line(_) => {}
+            Down::People(news) => self.news(news, now),
         }
         self.shown.stale();
     }
@@ -310,6 +327,7 @@ impl Participant {
                     }
                     self.tell_engine(changes);
                     self.confirmed(commit);
+                    self.hands_of(commit.author, &commit.ops, self.clock.now());
                 }
                 Err(error) => return self.unusable(&error),
             }
@@ -319,6 +337,7 @@ impl Participant {
     fn gestures(&mut self, author: ClientId, moves: &[Gesture], now: HostNanos) {
         for Gesture { slot, value } in moves.iter().copied().filter(|one| one.slot.is_valid()) {
             self.remote.moved(slot, now);
+            self.hand_on(author, Part::Param(slot), now);
             let changes = self.studio.gesture(author, slot, value);
             self.tell_engine(changes);
         }
@@ -332,19 +351,21 @@ impl Participant {
         };
     }
 
-    fn show_people(&mut self) {
+    pub(super) fn show_people(&mut self) {
         let me = self.studio.client();
         let others = self.session.people.iter().filter(|person| person.client != me);
         let peer = |person: &Person| Peer {
             client: person.client,
             name: person.name.clone(),
+            role: person.role,
             online: person.online,
+            away: person.away,
             state: person.state,
         };
         self.shown.peers = others.map(peer).collect();
     }
 
-    fn name_of(&self, client: ClientId) -> String {
+    pub(super) fn name_of(&self, client: ClientId) -> String {
         let person = self.session.people.iter().find(|person| person.client == client);
         person.map_or_else(|| format!("participant {}", client.0), |person| person.name.clone())
     }
@@ -380,6 +401,7 @@ impl Participant {
             self.network.send(Up::Gesture(moves));
         }
         self.send_ops(now);
+        self.tend_people(now);
         if !self.session.bars.is_empty() {
             self.network.send(Up::Fingerprints(std::mem::take(&mut self.session.bars)));
         }
@@ -412,8 +434,9 @@ impl Participant {
         let due = match &self.session.told {
             None => true,
             Some((told, at)) => {
-                let moved = (told.cursor, told.playing, told.host_tempo)
-                    != (state.cursor, state.playing, state.host_tempo);
+                let seen =
+                    |state: &PresenceState| (state.cursor, state.focus, state.playing, state.host_tempo);
+                let moved = seen(told) != seen(&state);
                 let gap = if moved { PRESENCE_GAP } else { FIGURES_GAP };
                 *told != state && now - *at >= gap
             }

@@ -6,6 +6,7 @@ use parking_lot::RwLock;
 
 use super::Participant;
 use crate::client::observers::Observers;
+use crate::client::people::People;
 use crate::client::{ClockStatus, Connection, Peer, View};
 use crate::time::HostNanos;
 
@@ -28,6 +29,8 @@ pub struct Shown {
     pub clock: ClockStatus,
     /// The last refusal or error.
     pub notice: Option<String>,
+    /// What is known of the people.
+    pub people: People,
 }
 
 impl Default for Shown {
@@ -42,6 +45,7 @@ impl Default for Shown {
             peers: Vec::new(),
             clock: ClockStatus::default(),
             notice: None,
+            people: People::default(),
         }
     }
 }
@@ -98,6 +102,7 @@ impl Participant {
             peers: shown.peers.clone(),
             clock: shown.clock,
             notice: shown.notice.clone(),
+            people: shown.people.clone(),
             audio: self.engine.audio,
             position: self.engine.position(),
             engine_micro_bpm: self.engine.micro_bpm,

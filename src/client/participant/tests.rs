@@ -17,8 +17,14 @@ impl Rig {
         let folder = tempfile::tempdir().expect("a folder");
         let (session, engine) = ports();
         let (song, tempo_map) = (Song::new(), TempoMap::default());
-        let config =
-            ClientConfig { profile: folder.path().into(), name: "test".into(), link: None, song, tempo_map };
+        let config = ClientConfig {
+            profile: folder.path().into(),
+            name: "test".into(),
+            link: None,
+            song,
+            tempo_map,
+            reach: crate::client::Reach::default(),
+        };
         let profile = Profile::open(folder.path()).expect("a profile");
         let (events, _) = Events::new(folder.path());
         let (participant, _, _) = Participant::new(config, session, profile, events);

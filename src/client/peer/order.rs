@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::people_order::PeopleOrder;
 use crate::client::{Link, LinkError, When};
 use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
 use crate::pattern::{Edit, EditError, MAX_STEPS, Song, StepField};
@@ -40,6 +41,8 @@ pub enum Order {
     Clock,
     /// `chat TEXT`.
     Chat(String),
+    /// Something about the people.
+    People(PeopleOrder),
 }
 
 /// Why a line was not understood.
@@ -48,7 +51,8 @@ pub enum OrderError {
     /// No such command.
     #[error(
         "'{0}' is no command; there are: set, step, velocity, tempo, tap, play, stop, join, leave, load, state, hash, \
-         fingerprint, peers, clock, chat, quit"
+         fingerprint, peers, clock, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
+         follow, cursor, quit"
     )]
     Unknown(String),
     /// A command in another form.
@@ -71,6 +75,9 @@ pub enum OrderError {
     /// Not a number, or none of a parameter's words.
     #[error("'{0}' is no value here")]
     Value(String),
+    /// Nobody has that name.
+    #[error("nobody here is called '{0}'; `people` lists who is")]
+    Nobody(String),
     /// Out of bounds.
     #[error(transparent)]
     Edit(#[from] EditError),
@@ -125,10 +132,13 @@ impl Order {
             ("state", []) => Ok(Order::State),
             ("hash", []) => Ok(Order::Hash),
             ("fingerprint", []) => Ok(Order::Fingerprint),
-            ("peers", []) => Ok(Order::Peers),
+            ("peers" | "people", []) => Ok(Order::Peers),
             ("clock", []) => Ok(Order::Clock),
             ("chat", [_, ..]) => Ok(Order::Chat(rest.to_owned())),
-            _ => Err(OrderError::Unknown(line.trim().to_owned())),
+            _ => match PeopleOrder::read(command, &words, song) {
+                Some(order) => order.map(Order::People),
+                None => Err(OrderError::Unknown(line.trim().to_owned())),
+            },
         }
     }
 }
@@ -164,7 +174,7 @@ fn cell(name: &str, step: &str, field: StepField, when: &[&str], song: &Song) ->
     Ok(Order::Edit(edit.check()?, when))
 }
 
-fn track(name: &str, song: &Song) -> Result<TrackIndex, OrderError> {
+pub(super) fn track(name: &str, song: &Song) -> Result<TrackIndex, OrderError> {
     song.track_named(name).ok_or_else(|| {
         let tracks: Vec<&str> = song.alive().map(|(_, track)| track.name.as_str()).collect();
         let tracks = if tracks.is_empty() { "none yet".to_owned() } else { tracks.join(", ") };

@@ -8,7 +8,7 @@ use crate::client::socket::SocketEvent;
 use crate::rt::ENGINE_VERSION;
 use crate::session::{Catchup, Commit, Cseq, Refusal, State};
 use crate::time::{Clock, HostNanos, Probe, Verdict};
-use crate::wire::{Down, ErrorCode, Hello, Snapshot, Up, VERSION, Welcome};
+use crate::wire::{Ask, Down, ErrorCode, Hello, News, Snapshot, Up, VERSION, Welcome};
 
 const MS: i64 = 1_000_000;
 /// Without an answer for this long, unanswered frames are sent again under the same number.
@@ -22,7 +22,7 @@ impl Room {
             version: VERSION,
             engine_version: ENGINE_VERSION,
             client_key: self.key,
-            secret: self.link.secret.clone(),
+            secret: self.pass.show(&self.link.secret, self.clock.now()),
             name: self.name.clone(),
             last_seq: self.last_seq(),
         }
@@ -82,6 +82,9 @@ impl Room {
         }
         // What an instance that died had in its hands ends here.
         self.gestures.rested(now);
+        if self.pass.is_due(now) {
+            self.network.send(&Up::People(Ask::Token));
+        }
         let overdue = self.waiting.front().and_then(|oldest| self.sent.get(&oldest.cseq));
         let overdue = overdue.is_some_and(|sent| now - *sent > ANSWER);
         if overdue || self.resend_at.take_if(|at| now >= *at).is_some() {
@@ -113,8 +116,27 @@ impl Room {
             }
             Down::Nack { cseq, reason } => return self.nacked(cseq, reason),
             Down::Error { code, message, fatal: true } if is_final(code) => return self.refused(message),
+            // The invite lets us in again.
+            Down::Error { code: ErrorCode::Expired, message, fatal: true } => {
+                self.pass.forget();
+                return self.lost(message);
+            }
+            Down::People(News::Token { token, seconds }) => {
+                return self.pass.take(token, seconds, self.clock.now());
+            }
+            Down::People(News::Away(ref changed)) => {
+                for (client, away) in changed {
+                    let people = self.people.iter_mut();
+                    people.filter(|person| person.client == *client).for_each(|person| person.away = *away);
+                }
+            }
             Down::Error { code: ErrorCode::RateLimit | ErrorCode::Unavailable, .. } => self.resend_soon(),
-            Down::Participants(ref people) => self.people.clone_from(people),
+            Down::Participants(ref people) => {
+                self.people.clone_from(people);
+                let me = self.me();
+                let mine = self.people.iter().find(|person| person.client == me);
+                self.role = mine.map_or(self.role, |person| person.role);
+            }
             Down::Presence { client, state } => {
                 let people = self.people.iter_mut();
                 people.filter(|person| person.client == client).for_each(|person| person.state = state);
