@@ -27,6 +27,7 @@ mod profile;
 mod reach;
 pub mod render;
 mod socket;
+mod solo;
 mod studio;
 mod tap;
 mod thread;

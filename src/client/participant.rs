@@ -3,6 +3,7 @@
 //! Thread: the session's own. All waiting is done by [`super::thread`]; everything here returns at
 //! once.
 
+mod alone;
 mod engine;
 mod people;
 mod session;
@@ -25,6 +26,7 @@ use super::hands::{Hands, RemoteHands};
 use super::host_clock::HostClock;
 use super::hub::line::{HubSlot, Inbox, Line, Outgoing};
 use super::profile::Profile;
+use super::solo::SoloKeeper;
 use super::studio::{Made, Studio};
 use super::{ClientConfig, Command, Event, Link, Reach, View, When};
 use crate::param::Slot;
@@ -48,6 +50,8 @@ pub struct Participant {
     profile: Profile,
     name: String,
     studio: Studio,
+    /// The journal while it plays alone.
+    solo: SoloKeeper,
     /// Names this instance to the machine's hub.
     instance: u64,
     network: Line,
@@ -80,6 +84,7 @@ impl Participant {
             profile,
             name: config.name,
             studio: Studio::alone(config.song, config.tempo_map),
+            solo: SoloKeeper::default(),
             instance: rand::random::<u64>().max(1),
             network,
             reach: config.reach,
@@ -106,7 +111,11 @@ impl Participant {
     /// What waits for the thread to run.
     pub fn begin(&mut self) {
         if let Some(link) = self.invited.take() {
-            self.join(link);
+            return self.join(link);
+        }
+        let (song, tempo_map) = (self.studio.song().clone(), self.studio.tempo_map().clone());
+        if self.alone_with(song, tempo_map) {
+            self.tell_everything();
         }
     }
 
@@ -166,6 +175,7 @@ impl Participant {
         self.settle_hands(HostNanos(i64::MAX));
         self.speak(now);
         self.events.flush();
+        self.solo.end();
         self.network.leave()
     }
 
@@ -272,21 +282,12 @@ impl Participant {
 
     fn confirmed(&mut self, commit: &Commit) {
         let now = self.clock.now();
-        // In a session the hub tells what became of this machine's frames.
-        if self.studio.is_alone() && commit.author == self.studio.client() {
-            self.events.tell(Event::Acked { cseq: commit.cseq, seq: commit.seq }, now);
+        // In a session the hub keeps, and tells what became of this machine's frames.
+        if self.studio.is_alone() {
+            self.keep_alone(commit);
         }
         self.events.tell(Event::Applied(commit.seq), now);
         self.shown.stale();
-    }
-
-    fn load(&mut self, song: crate::pattern::Song, tempo_map: crate::time::TempoMap) {
-        if !self.studio.is_alone() {
-            return;
-        }
-        self.studio = Studio::alone(song, tempo_map);
-        self.hands = Hands::default();
-        self.tell_everything();
     }
 
     /// Tells the engine what changed.

@@ -37,7 +37,11 @@ pub struct Studio {
 impl Studio {
     /// A machine that plays alone, from a song.
     pub fn alone(song: Song, tempo_map: TempoMap) -> Studio {
-        let state = State::with_song(song, tempo_map);
+        Studio::alone_with(State::with_song(song, tempo_map))
+    }
+
+    /// A machine that plays alone, where it had come to.
+    pub fn alone_with(state: State) -> Studio {
         let mut replica = Replica::new(state.clone());
         // A fresh replica lacks nothing of the state it was made of.
         let _ = replica.welcome(SELF, Cseq(0), Catchup::Delta(Vec::new()));
@@ -69,6 +73,11 @@ impl Studio {
     /// The session's transport.
     pub fn timeline(&self) -> Timeline {
         self.replica.timeline()
+    }
+
+    /// The state that is decided.
+    pub fn confirmed(&self) -> &State {
+        self.replica.confirmed()
     }
 
     /// The last commit applied.

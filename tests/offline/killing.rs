@@ -136,3 +136,37 @@ fn a_groove_of_this_machine_alone_survives_its_hosts_death() {
     assert_eq!(back, held);
     assert!(again.quit());
 }
+
+#[test]
+fn a_groove_played_alone_survives_its_hosts_death_and_no_orderly_end() {
+    let (profile, groove) = (tempfile::tempdir().expect("a folder"), groove());
+    let start = || Peer::of_profile(profile.path(), "--solo", "alone", &[]);
+    let mut peer = start();
+    peer.order(&format!("load {}", groove.path().display()));
+    for n in 0..EDITS {
+        peer.order(&order("hat", n));
+    }
+    for _ in 0..EDITS + 2 {
+        peer.until("kept", |_| Some(()));
+    }
+    // Another one lives beside it, with a groove of its own.
+    let mut other = start();
+    other.order("tempo 77");
+    other.until("kept", |_| Some(()));
+    let held = peer.state_when(|_| true);
+    peer.kill();
+    let mut again = start();
+    again.until("restored", |_| Some(()));
+    assert_eq!(again.state_when(|_| true), held);
+    again.order("tempo 88");
+    again.until("kept", |_| Some(()));
+    again.kill();
+    let mut again = start();
+    again.until("restored", |_| Some(()));
+    again.state_when(|notation| notation.contains("TEMPO 88"));
+    assert!(again.quit() && other.quit());
+    let mut fresh = start();
+    fresh.state_when(|notation| !notation.contains("seq"));
+    assert_eq!(fresh.all("restored").count(), 0);
+    assert!(fresh.quit());
+}

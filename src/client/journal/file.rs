@@ -115,6 +115,11 @@ impl Journal {
         Ok(())
     }
 
+    /// Its bytes.
+    pub fn size(&self) -> u64 {
+        self.size
+    }
+
     /// Whether it is time to write it whole again.
     pub fn is_long(&self) -> bool {
         self.size > self.whole + GROWN

@@ -87,6 +87,7 @@ impl Participant {
         } else {
             let (song, map) = (self.studio.song().clone(), self.studio.tempo_map().clone());
             self.go_on_with(Studio::joining(song, map));
+            self.solo.end();
             self.engine.audio = AudioMatch::Settling;
         }
         self.shown.session = Some(link.to_string());
@@ -102,6 +103,7 @@ impl Participant {
         self.network.leave();
         let (song, map) = (self.studio.song().clone(), self.studio.tempo_map().clone());
         self.go_on_with(Studio::alone(song, map));
+        self.solo.start(self.studio.confirmed().clone());
         self.shown.session = None;
         self.shown.peers.clear();
         self.shown.people = Default::default();

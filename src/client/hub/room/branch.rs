@@ -45,7 +45,8 @@ pub(super) struct Branch {
 
 impl Branch {
     fn of(state: State, since: HostNanos) -> Branch {
-        let sequencer = Sequencer::new(state);
+        // Branches and versions are numbered by the session itself: they wait for its server.
+        let sequencer = Sequencer::branch(state, []);
         Branch { sequencer, next: Cseq(1), since, long: false, ops: 0, waiting_since: BTreeMap::new() }
     }
 
