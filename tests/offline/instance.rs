@@ -25,6 +25,7 @@ impl Instance {
             link: link.map(|link| link.parse().expect("a link")),
             song,
             tempo_map: TempoMap::default(),
+            reach: antiphon::client::Reach::default(),
         };
         Instance { client: Client::spawn(config, session).expect("a session's thread"), _engine: engine }
     }
