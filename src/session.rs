@@ -7,18 +7,26 @@
 
 mod branch;
 mod chat;
+mod conflict;
+mod curve;
+mod decide;
 mod file;
 mod history;
 mod locks;
+mod merge;
 mod op;
 mod past;
+mod permission;
 mod replica;
+mod rulings;
 mod sequencer;
 mod snapshot;
 mod state;
 mod stored;
+mod tempo;
 mod three_way;
 mod tracks;
+mod undo;
 mod v1;
 
 pub use branch::{
@@ -26,14 +34,25 @@ pub use branch::{
     check_title,
 };
 pub use chat::{Chat, ChatLine, MAX_CHAT, MAX_TEXT, Text, TextError};
+pub use conflict::{
+    Candidate, Conflict, ConflictKind, Conflicts, MAX_CANDIDATES, MAX_CARDS, MAX_CONFLICTS, MAX_DECIDED,
+    Matter, Subject, Wanted,
+};
+pub use curve::{Curve, CurvePoint, MAX_CURVE};
 pub use file::{FILE_VERSION, FileError, Line, MAX_FILE, SessionFile};
 pub use history::{
     Detail, HistoryEntry, MAX_ENTRIES, PAGE_COMMITS, Page, RUN_MS, Row, SIGNIFICANT, What, page,
 };
 pub use locks::{LOCK_NANOS, Locks, MAX_LOCKS, Part};
-pub use op::{ClientId, Commit, Cseq, MAX_OPS, NewTrack, Op, Refusal, Role, Seq, StampedOp, Timeline};
+pub use merge::{Contribution, MAX_HANDS, MAX_OVERLAPS, Overlap};
+pub use op::{
+    ClientId, Commit, Cseq, Drag, MAX_OPS, NewTrack, Op, Refusal, Revert, Role, Seq, StampedOp, Timeline,
+    Written,
+};
 pub use past::Past;
+pub use permission::{Area, Grant, MAX_GRANTS, Permissions};
 pub use replica::{Catchup, Frame, Replica, Welcomed};
+pub use rulings::Rulings;
 pub use sequencer::{Answer, ClientRecord, Outcome, RECENT_ANSWERS, Sequencer};
 pub use snapshot::{MAX_SNAPSHOT, SNAPSHOT_VERSION, SnapshotError};
 pub use state::{
@@ -41,7 +60,9 @@ pub use state::{
     Waiting,
 };
 pub use stored::{COMMIT_VERSION, read_edits};
+pub use tempo::{MAX_REQUESTS, TempoAsked, TempoRequest, agreed};
 pub use three_way::{
     LARGE_DIVERGENCE, Merge, MergeSummary, Merged, Outcome as MergeOutcome, Rules as MergeRules, Shares,
     Strategy, Value as MergeValue, default_strategy, importance, mean, three_way,
 };
+pub use undo::{Entry, How, MAX_STEPS_BACK, Step, StepId, UndoStack};

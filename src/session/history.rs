@@ -163,7 +163,6 @@ fn entry(row: &Row) -> Option<HistoryEntry> {
     let mut found: Option<(What, f32)> = None;
     for stamped in &commit.ops {
         let (what, weight) = match &stamped.op {
-            Op::Edit(edit) => (of_edit(edit), importance(edit.register())),
             Op::TempoMap(map) => {
                 let end = map.segments().last().map_or(Beats::ZERO, |segment| segment.tick);
                 (What::Tempo(map.tempo_at(end)), 1.0)
@@ -174,7 +173,10 @@ fn entry(row: &Row) -> Option<HistoryEntry> {
             Op::Promote(upto) => (What::Promoted(*upto), 0.0),
             Op::Grid(grid) => (What::Track(grid.track), 0.8),
             Op::AddTrack(_) => (What::Song { writes: 1 }, 1.0),
-            _ => continue,
+            other => match other.edit() {
+                Some(edit) => (of_edit(&edit), importance(edit.register())),
+                None => continue,
+            },
         };
         found = Some(match found {
             None => (what, weight),

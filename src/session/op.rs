@@ -3,9 +3,12 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::{Record, Text};
-use crate::param::TrackIndex;
-use crate::pattern::{Edit, GridEdit, Name, Order, TrackId};
+use super::{
+    Area, Conflict, ConflictKind, Curve, Grant, Matter, Overlap, Record, Strategy, Subject, TempoRequest,
+    Text,
+};
+use crate::param::{Slot, TrackIndex};
+use crate::pattern::{Edit, GridEdit, Name, Order, Register, TrackId};
 use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 
 /// The most ops a frame may hold.
@@ -61,6 +64,91 @@ pub enum Op {
         /// What.
         text: Text,
     },
+    /// The end of a gesture: a parameter's final value, and how the hand came there.
+    Drag(Drag),
+    /// Undo: what the register held before, accepted while its last write is the one undone.
+    Revert(Revert),
+    /// Undo of a tempo, by the same rule.
+    RevertTempo {
+        /// The tempo before.
+        tempo: Tempo,
+        /// The write that is undone.
+        written: Written,
+        /// Whatever happened since.
+        force: bool,
+    },
+    /// Picks a candidate of a card, or (`None`) puts the card away as it is.
+    Resolve {
+        /// The card.
+        id: u32,
+        /// The candidate's place on it.
+        choice: Option<u8>,
+    },
+    /// How a class of values is decided from now on.
+    Strategy {
+        /// The class.
+        matter: Matter,
+        /// The strategy.
+        strategy: Strategy,
+    },
+    /// What everybody (`None`) or one person may change; without a grant, the rule ends. Owners only.
+    Permit {
+        /// Who.
+        who: Option<ClientId>,
+        /// What they may change.
+        grant: Option<Grant>,
+    },
+    /// Undo of an edit that still waits for its beat: it waits no more. The sequencer alone writes it.
+    Cancel {
+        /// The register.
+        register: Register,
+        /// The commit it came with.
+        seq: Seq,
+    },
+    /// What the parameter just written was mixed from; the sequencer alone writes it.
+    Merged(Overlap),
+    /// What was decided about concurrent writes of this commit; the sequencer alone writes it.
+    Conflicts {
+        /// At most [`super::MAX_CARDS`].
+        cards: Vec<Conflict>,
+        /// What found no room among them, counted.
+        more: Vec<(ConflictKind, u32)>,
+    },
+    /// The requests that the tempo was decided from; the sequencer alone writes it.
+    TempoAsked(Vec<TempoRequest>),
+}
+
+/// The end of a gesture.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Drag {
+    /// The parameter.
+    pub slot: Slot,
+    /// Its final value.
+    pub value: f32,
+    /// The last commit seen when the hand took hold: gestures that overlap are concurrent.
+    pub since: Seq,
+    /// How the hand moved.
+    pub curve: Curve,
+}
+
+/// An inverse.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Revert {
+    /// What the register held before.
+    pub edit: Edit,
+    /// The write that is undone.
+    pub written: Written,
+    /// Whatever happened since.
+    pub force: bool,
+}
+
+/// A write of one's own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Written {
+    /// By this commit.
+    Commit(Seq),
+    /// By this frame, which was not answered when this was written.
+    Frame(Cseq),
 }
 
 /// A track that somebody asks for.
@@ -80,6 +168,16 @@ impl Op {
     /// Whether what it writes depends on its place in the session: the state expands it.
     pub fn is_expanded(&self) -> bool {
         matches!(self, Op::Grid(_) | Op::AddTrack(_))
+    }
+
+    /// The write of a register that it makes, if it makes one.
+    pub fn edit(&self) -> Option<Edit> {
+        match self {
+            Op::Edit(edit) => Some(*edit),
+            Op::Drag(drag) => Some(Edit::Param { slot: drag.slot, value: drag.value }),
+            Op::Revert(revert) => Some(revert.edit),
+            _ => None,
+        }
     }
 }
 
@@ -144,6 +242,26 @@ pub enum Refusal {
     /// Too many ops wait for their beat.
     #[error("too many edits wait for their beat; send this one again later")]
     PendingFull,
+    /// The owner keeps this area.
+    #[error("op {index} of the frame: you may not change {area}; the session's owner decides who may")]
+    NotPermitted {
+        /// Which op of the frame.
+        index: u32,
+        /// Which area.
+        area: Area,
+    },
+    /// An undo of something that has been changed since.
+    #[error("participant {} has changed it since (commit {}); undo anyway to override", by.0, seq.0)]
+    StaleUndo {
+        /// Which op of the frame.
+        index: u32,
+        /// What was to be undone.
+        subject: Subject,
+        /// Who changed it since.
+        by: ClientId,
+        /// In which commit; 0 where it never came to hold.
+        seq: Seq,
+    },
 }
 
 impl Refusal {

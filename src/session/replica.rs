@@ -7,13 +7,16 @@ mod plan;
 use std::collections::{BTreeMap, VecDeque};
 
 use self::plan::Plan;
+use super::decide::canonical;
 use super::state::{Applied, OpError, check_tick};
+use super::undo::{Before, How, Inverse, Outcome, StepId, UndoStack};
 use super::{
-    ApplyError, Change, ClientId, Commit, Cseq, MAX_OPS, Op, Record, Refusal, Seq, StampedOp, State, Timeline,
+    ApplyError, Change, ClientId, Commit, Cseq, MAX_OPS, Op, Record, Refusal, Revert, Seq, Stamp, StampedOp,
+    State, Subject, Timeline, Written,
 };
 use crate::param::Slot;
 use crate::pattern::{Edit, Register, Song};
-use crate::time::{Beats, TempoMap};
+use crate::time::{Beats, Tempo, TempoMap};
 
 /// More writes than this are told as [`Change::Song`].
 const MANY_WRITES: usize = 512;
@@ -42,6 +45,9 @@ pub struct Replica {
     sent: usize,
     /// Whether a welcome has come on the present connection.
     welcomed: bool,
+    undo: UndoStack,
+    /// Candidates that are tried here alone.
+    auditioned: BTreeMap<Register, Edit>,
 }
 
 /// A frame of my ops that nobody has answered yet.
@@ -92,6 +98,8 @@ impl Replica {
             neighbours: Vec::new(),
             sent: 0,
             welcomed: false,
+            undo: UndoStack::default(),
+            auditioned: BTreeMap::new(),
         };
         replica.rebuild();
         replica
@@ -154,24 +162,132 @@ impl Replica {
     ///
     /// # Errors
     /// An op that the sequencer would refuse; nothing was changed.
-    pub fn edit(&mut self, mut ops: Vec<StampedOp>) -> Result<(Cseq, Vec<Change>), Refusal> {
+    pub fn edit(&mut self, ops: Vec<StampedOp>) -> Result<(Cseq, Vec<Change>), Refusal> {
+        self.edit_in(None, ops)
+    }
+
+    /// As [`Replica::edit`]; what is made under one `step` without another between is undone at once.
+    ///
+    /// # Errors
+    /// As [`Replica::edit`].
+    pub fn edit_in(
+        &mut self,
+        step: Option<StepId>,
+        mut ops: Vec<StampedOp>,
+    ) -> Result<(Cseq, Vec<Change>), Refusal> {
         for (index, op) in ops.iter_mut().enumerate() {
             check_own(op).map_err(|reason| Refusal::Invalid { index: index as u32, reason })?;
         }
         if ops.is_empty() {
             return Err(Refusal::Invalid { index: 0, reason: "the frame holds no op".into() });
         }
-        for slot in ops.iter().filter_map(|op| slot_of(op.register()?)) {
-            // My hand lets go: what I write now is what shows.
-            self.gestures.remove(&slot);
+        let writes = self.writes(&ops);
+        let touched: Vec<Register> = writes.iter().flatten().map(|(edit, _)| edit.register()).collect();
+        let held = self.held(&touched);
+        let mut last = None;
+        for (nth, (chunk, writes)) in ops.chunks(MAX_OPS).zip(writes.chunks(MAX_OPS)).enumerate() {
+            let cseq = self.send(chunk.to_vec());
+            let met = |subject| (held.of(subject), self.confirmed.last_write(subject));
+            self.undo.made(step, cseq, subjects(chunk, writes), met, nth > 0);
+            last = Some(cseq);
         }
-        let touched = registers(&ops);
-        let base = self.confirmed.seq();
-        for ops in ops.chunks(MAX_OPS) {
-            self.outbox.push_back(Frame { cseq: self.next_cseq, base, ops: ops.to_vec() });
-            self.next_cseq.0 += 1;
+        let changes = self.wrote(touched);
+        Ok((last.unwrap_or(self.next_cseq), changes))
+    }
+
+    /// What each op writes over what is pending already.
+    fn writes(&self, ops: &[StampedOp]) -> Vec<Vec<(Edit, Option<Beats>)>> {
+        let mut copy = ops.iter().any(|op| op.op.is_expanded()).then(|| {
+            let mut copy = self.confirmed.clone();
+            let mine = self.overlay().edits.into_iter().filter(|(_, at)| at.is_none());
+            mine.for_each(|(edit, _)| copy.song.apply(&edit));
+            copy
+        });
+        let writes = |op: &StampedOp| {
+            let edits = match (&op.op, &copy) {
+                (op, Some(copy)) if op.is_expanded() => copy.expand(op),
+                (op, _) => op.edit().into_iter().collect(),
+            };
+            if let (Some(copy), None) = (&mut copy, op.at) {
+                edits.iter().for_each(|edit| copy.song.apply(edit));
+            }
+            edits.into_iter().map(|edit| (edit, op.at)).collect()
+        };
+        ops.iter().map(writes).collect()
+    }
+
+    /// Queues one frame.
+    fn send(&mut self, ops: Vec<StampedOp>) -> Cseq {
+        let cseq = self.next_cseq;
+        self.outbox.push_back(Frame { cseq, base: self.confirmed.seq(), ops });
+        self.next_cseq.0 += 1;
+        cseq
+    }
+
+    /// I have written these registers: my hand lets go, and what was tried there is over.
+    fn wrote(&mut self, touched: Vec<Register>) -> Vec<Change> {
+        for register in &touched {
+            self.auditioned.remove(register);
+            slot_of(*register).and_then(|slot| self.gestures.remove(&slot));
         }
-        Ok((Cseq(self.next_cseq.0 - 1), self.refresh(touched)))
+        self.refresh(touched)
+    }
+
+    /// Takes my last step back: shown at once, queued in the outbox. `None` where there is none, or
+    /// it was to be skipped. Refused as [`Refusal::StaleUndo`], it can be undone again.
+    pub fn undo(&mut self, how: How) -> Option<(Cseq, Vec<Change>)> {
+        let inverse = self.undo.undo(how)?;
+        self.revert(inverse)
+    }
+
+    /// Takes my last undo back, likewise.
+    pub fn redo(&mut self, how: How) -> Option<(Cseq, Vec<Change>)> {
+        let inverse = self.undo.redo(how)?;
+        self.revert(inverse)
+    }
+
+    fn revert(&mut self, inverse: Inverse) -> Option<(Cseq, Vec<Change>)> {
+        let touched = registers(&inverse.ops);
+        let held = self.held(&touched);
+        let mut frames = Vec::with_capacity(inverse.ops.len());
+        for chunk in inverse.ops.chunks(MAX_OPS) {
+            let cseq = self.send(chunk.to_vec());
+            frames.extend(chunk.iter().map(|_| cseq));
+        }
+        let last = *frames.last()?;
+        self.undo.reverted(inverse, frames.into_iter(), |subject| held.of(subject));
+        Some((last, self.wrote(touched)))
+    }
+
+    /// My steps.
+    pub fn steps(&self) -> &UndoStack {
+        &self.undo
+    }
+
+    /// Tries values here alone, in the place of what was tried before: they show and sound over
+    /// everything, and nobody hears of them.
+    pub fn audition(&mut self, edits: &[Edit]) -> Vec<Change> {
+        let before = std::mem::take(&mut self.auditioned);
+        let checked = edits.iter().filter_map(|edit| edit.check().ok());
+        self.auditioned = checked.map(|edit| (edit.register(), edit)).collect();
+        let touched = before.into_keys().chain(self.auditioned.keys().copied()).collect();
+        self.refresh(touched)
+    }
+
+    /// What registers, and the tempo, hold without gestures and trials.
+    fn held(&self, touched: &[Register]) -> Held {
+        let mut registers = touched.to_vec();
+        registers.sort_unstable();
+        registers.dedup();
+        let plans = self.written(&registers, &self.overlay().edits).into_iter();
+        let asked = self.outbox.iter().flat_map(|frame| &frame.ops).rev().find_map(|op| match op.op {
+            Op::RequestTempo(tempo) | Op::RevertTempo { tempo, .. } => Some(tempo),
+            _ => None,
+        });
+        Held {
+            registers: plans.map(|(register, plan)| (register, plan.now)).collect(),
+            tempo: asked.unwrap_or_else(|| last_tempo(self.tempo_map())),
+        }
     }
 
     /// My frames that nobody has answered, in order: number, base, ops.
@@ -229,7 +345,10 @@ impl Replica {
     /// Takes back a refused frame, and that alone.
     pub fn nack(&mut self, cseq: Cseq) -> Vec<Change> {
         match self.take_frame(cseq) {
-            Some(frame) => self.refresh(registers(&frame.ops)),
+            Some(frame) => {
+                self.undo.refused(cseq);
+                self.refresh(registers(&frame.ops))
+            }
             None => Vec::new(),
         }
     }
@@ -299,6 +418,8 @@ impl Replica {
         };
         let old = self.outbox.iter().take_while(|frame| frame.cseq <= acked).count();
         *answered = self.outbox.drain(..old).map(|frame| frame.cseq).collect();
+        // Those of a delta are known to be refused; of a full state nobody can tell.
+        welcomed.refused.iter().for_each(|cseq| self.undo.refused(*cseq));
         self.number_from(acked);
         self.sent = 0;
         self.welcomed = true;
@@ -327,16 +448,36 @@ impl Replica {
 
     fn number_from(&mut self, acked: Cseq) {
         self.next_cseq = Cseq(acked.0 + 1);
+        let mut numbers = BTreeMap::new();
         for frame in &mut self.outbox {
+            numbers.insert(frame.cseq, self.next_cseq);
             frame.cseq = self.next_cseq;
             self.next_cseq.0 += 1;
         }
+        if numbers.iter().all(|(old, new)| old == new) {
+            return;
+        }
+        let new = |written: Written| match written {
+            Written::Frame(cseq) => numbers.get(&cseq).copied().map(Written::Frame),
+            Written::Commit(_) => None,
+        };
+        self.name_writes(new);
+        self.undo.renumber(|cseq| numbers.get(&cseq).copied());
     }
 
     /// Takes the next commit into the confirmed state and notes the registers whose view may have
     /// changed. Returns what else an engine must be told.
     fn absorb(&mut self, commit: &Commit, touched: &mut Vec<Register>) -> Result<Vec<Change>, ApplyError> {
+        let mine = self.client == Some(commit.author);
+        let before = mine.then(|| Met::of(&self.confirmed, &commit.ops));
+        let landing = self.confirmed.landing(&commit.ops, self.client);
         let Applied { mut changes, written, promoted } = self.confirmed.take(commit)?;
+        if let Some(before) = before {
+            self.landed(commit, &before, &written);
+        }
+        for (seq, register, before) in landing {
+            self.undo.promoted(seq, register, before);
+        }
         touched.extend(registers(&commit.ops));
         touched.extend(&written);
         if self.client == Some(commit.author)
@@ -345,7 +486,11 @@ impl Replica {
             touched.extend(registers(&frame.ops));
         }
         let landed = promoted.iter().map(|due| due.edit.register());
-        for slot in written.into_iter().chain(landed).filter_map(slot_of) {
+        let written: Vec<Register> = written.into_iter().chain(landed).collect();
+        for register in &written {
+            self.auditioned.remove(register);
+        }
+        for slot in written.into_iter().filter_map(slot_of) {
             // Under my own hand nothing moves; another's gesture has found its end.
             if self.gestures.get(&slot).is_some_and(|(author, _)| Some(*author) != self.client) {
                 self.gestures.remove(&slot);
@@ -358,6 +503,26 @@ impl Replica {
         }
         changes.retain(|change| matches!(change, Change::TempoMap(_) | Change::Timeline(_)));
         Ok(changes)
+    }
+
+    /// A frame of mine became a commit: my steps and what waits to leave know it by that.
+    fn landed(&mut self, commit: &Commit, before: &Met, written: &[Register]) {
+        let stamp = Stamp { seq: commit.seq, author: commit.author };
+        let outcomes = outcomes(&commit.ops, written);
+        let confirmed = &self.confirmed;
+        let met =
+            |subject| before.get(subject).unwrap_or_else(|| (confirmed.holds(subject), Stamp::default()));
+        let outcome = |subject| outcomes.get(&subject).copied().unwrap_or(Outcome::Withheld);
+        let expanded = commit.ops.iter().any(|op| op.op.is_expanded());
+        let all = outcomes.keys().copied().filter(|_| expanded);
+        self.undo.landed(commit.cseq, stamp, met, outcome, all);
+        let frame = Written::Frame(commit.cseq);
+        self.name_writes(|written| (written == frame).then_some(Written::Commit(commit.seq)));
+    }
+
+    /// Names writes that the outbox's undos speak of anew.
+    fn name_writes(&mut self, new: impl Fn(Written) -> Option<Written>) {
+        self.outbox.iter_mut().flat_map(|frame| &mut frame.ops).for_each(|op| op.name_write(&new));
     }
 
     fn take_frame(&mut self, cseq: Cseq) -> Option<Frame> {
@@ -408,6 +573,7 @@ impl Replica {
         touched.extend(mine);
         touched.extend(self.waiting.keys());
         touched.extend(self.confirmed.song().edits_since(&self.view).iter().map(Edit::register));
+        touched.extend(self.auditioned.keys());
         let changes = self.refresh(touched);
         if changes.len() <= MANY_WRITES {
             return changes;
@@ -416,8 +582,26 @@ impl Replica {
         std::iter::once(Change::Song).chain(waiting).collect()
     }
 
-    /// What registers (sorted, each once) should be in the view: confirmed, then mine, then gestures.
+    /// What registers (sorted, each once) should be in the view: confirmed, then mine, then gestures,
+    /// then what is tried.
     fn plans(&self, touched: &[Register], mine: &[(Edit, Option<Beats>)]) -> Vec<(Register, Plan)> {
+        let mut plans = self.written(touched, mine);
+        for (register, plan) in &mut plans {
+            if let Register::Param(slot) = *register
+                && let Some(&(author, value)) = self.gestures.get(&slot)
+                && (!plan.mine || Some(author) == self.client)
+            {
+                plan.now = Edit::Param { slot, value };
+            }
+            if let Some(tried) = self.auditioned.get(register) {
+                plan.now = *tried;
+            }
+        }
+        plans
+    }
+
+    /// What registers (sorted, each once) hold: confirmed, then mine.
+    fn written(&self, touched: &[Register], mine: &[(Edit, Option<Beats>)]) -> Vec<(Register, Plan)> {
         let fresh = |register| Plan { now: self.confirmed.read(register), waiting: Vec::new(), mine: false };
         let mut plans: Vec<_> = touched.iter().map(|register| (*register, fresh(*register))).collect();
         // One pass over all that is pending: after days away that is a lot.
@@ -427,24 +611,136 @@ impl Replica {
                 plans[place].1.take(edit, at);
             }
         }
-        for (register, plan) in &mut plans {
-            if let Register::Param(slot) = *register
-                && let Some(&(author, value)) = self.gestures.get(&slot)
-                && (!plan.mine || Some(author) == self.client)
-            {
-                plan.now = Edit::Param { slot, value };
-            }
-        }
         plans
     }
 }
 
+/// What was held before an edit.
+struct Held {
+    registers: BTreeMap<Register, Edit>,
+    tempo: Tempo,
+}
+
+impl Held {
+    fn of(&self, subject: Subject) -> Before {
+        match subject {
+            Subject::Register(register) => match self.registers.get(&register) {
+                Some(edit) => Before::Edit(*edit),
+                None => unreachable!("every register of the frame was looked up"),
+            },
+            Subject::Tempo => Before::Tempo(self.tempo),
+        }
+    }
+}
+
+/// What subjects a commit writes held before it, and by whose write.
+enum Met {
+    Subjects(BTreeMap<Subject, (Before, Stamp)>),
+    /// Where the commit's writes follow from what it meets.
+    State(Box<State>),
+}
+
+impl Met {
+    fn of(state: &State, ops: &[StampedOp]) -> Met {
+        match ops.iter().any(|op| op.op.is_expanded()) {
+            true => Met::State(Box::new(state.clone())),
+            false => Met::Subjects(state.met_by(ops)),
+        }
+    }
+
+    fn get(&self, subject: Subject) -> Option<(Before, Stamp)> {
+        match self {
+            Met::Subjects(subjects) => subjects.get(&subject).copied(),
+            Met::State(state) => Some((state.holds(subject), state.last_write(subject))),
+        }
+    }
+}
+
+/// The subjects of a frame of mine, each with what waits for its beat.
+fn subjects(
+    ops: &[StampedOp],
+    writes: &[Vec<(Edit, Option<Beats>)>],
+) -> Vec<(Subject, Option<(Edit, Beats)>)> {
+    let tempo = ops.iter().filter(|op| matches!(op.op, Op::RequestTempo(_) | Op::RevertTempo { .. }));
+    let written = writes.iter().flatten();
+    let written = written.map(|(edit, at)| (Subject::Register(edit.register()), at.map(|at| (*edit, at))));
+    written.chain(tempo.map(|_| (Subject::Tempo, None))).collect()
+}
+
+/// What a commit did to each subject it speaks of.
+fn outcomes(ops: &[StampedOp], written: &[Register]) -> BTreeMap<Subject, Outcome> {
+    let outcome = |op: &StampedOp| match &op.op {
+        Op::Cancel { register, .. } => Some((Subject::Register(*register), Outcome::Cancelled)),
+        Op::TempoMap(_) => Some((Subject::Tempo, Outcome::Wrote)),
+        other => {
+            let done = if op.at.is_some() { Outcome::Waits } else { Outcome::Wrote };
+            Some((Subject::Register(other.edit()?.register()), done))
+        }
+    };
+    let expanded = written.iter().map(|register| (Subject::Register(*register), Outcome::Wrote));
+    expanded.chain(ops.iter().filter_map(outcome)).collect()
+}
+
+fn last_tempo(map: &TempoMap) -> Tempo {
+    map.segments().last().map_or(Tempo::DEFAULT, |segment| segment.tempo)
+}
+
+impl State {
+    /// What a subject holds; of the tempo, what was asked for last.
+    fn holds(&self, subject: Subject) -> Before {
+        match subject {
+            Subject::Register(register) => Before::Edit(self.read(register)),
+            Subject::Tempo => Before::Tempo(last_tempo(self.tempo_map())),
+        }
+    }
+
+    fn last_write(&self, subject: Subject) -> Stamp {
+        match subject {
+            Subject::Register(register) => self.stamp(register),
+            Subject::Tempo => self.rulings().tempo.stamp(),
+        }
+    }
+
+    /// What a commit's ops meet: each subject's value and last write.
+    fn met_by(&self, ops: &[StampedOp]) -> BTreeMap<Subject, (Before, Stamp)> {
+        let subjects = outcomes(ops, &[]).into_keys();
+        subjects.map(|subject| (subject, (self.holds(subject), self.last_write(subject)))).collect()
+    }
+
+    /// Waiting edits of one author that a commit's ops let take effect: their commit, the register,
+    /// and what it holds until then.
+    fn landing(&self, ops: &[StampedOp], author: Option<ClientId>) -> Vec<(Seq, Register, Edit)> {
+        let mut held = BTreeMap::new();
+        let mut landing = Vec::new();
+        for op in ops {
+            let Op::Promote(upto) = op.op else { continue };
+            for due in self.waiting().iter().filter(|waiting| waiting.at <= upto) {
+                let register = due.edit.register();
+                let before = held.insert(register, due.edit).unwrap_or_else(|| self.read(register));
+                if Some(due.stamp.author) == author {
+                    landing.push((due.stamp.seq, register, before));
+                }
+            }
+        }
+        landing
+    }
+}
+
 impl StampedOp {
-    /// The register it writes, if it is an edit.
+    /// Names the write that an undo speaks of anew, where that is told.
+    pub fn name_write(&mut self, new: impl Fn(Written) -> Option<Written>) {
+        if let Op::Revert(Revert { written, .. }) | Op::RevertTempo { written, .. } = &mut self.op
+            && let Some(named) = new(*written)
+        {
+            *written = named;
+        }
+    }
+
+    /// The register it writes or speaks of, if it does.
     pub fn register(&self) -> Option<Register> {
         match &self.op {
-            Op::Edit(edit) => Some(edit.register()),
-            _ => None,
+            Op::Cancel { register, .. } => Some(*register),
+            op => op.edit().map(|edit| edit.register()),
         }
     }
 }
@@ -468,13 +764,18 @@ fn check_own(op: &mut StampedOp) -> Result<(), String> {
         }
         check_tick(at).map_err(|e| e.to_string())?;
     }
-    match &mut op.op {
-        Op::Edit(edit) => *edit = edit.check().map_err(|e| e.to_string())?,
-        Op::Grid(grid) => *grid = grid.check().map_err(|e| e.to_string())?,
-        Op::AddTrack(track) => track.check().map_err(|e| e.to_string())?,
-        Op::RequestTempo(_) => {}
-        Op::Record(record) if !matches!(record, Record::Head { .. }) => {}
-        _ => return Err("only the session itself writes this".into()),
+    match &op.op {
+        Op::Edit(_)
+        | Op::RequestTempo(_)
+        | Op::Drag(_)
+        | Op::Grid(_)
+        | Op::AddTrack(_)
+        | Op::Revert(_)
+        | Op::RevertTempo { .. }
+        | Op::Resolve { .. }
+        | Op::Strategy { .. }
+        | Op::Permit { .. } => canonical(&mut op.op),
+        Op::Record(record) if !matches!(record, Record::Head { .. }) => Ok(()),
+        _ => Err("only the session itself writes this".into()),
     }
-    Ok(())
 }

@@ -4,14 +4,10 @@ use std::collections::{BTreeMap, VecDeque};
 
 use serde::{Deserialize, Serialize};
 
-use super::state::{MAX_TEMPO_SEGMENTS, MAX_TICK, OpError, State, check_tick};
-use super::{
-    BranchId, ClientId, Commit, Cseq, MAX_OPS, Op, Record, Refusal, Role, Seq, StampedOp, Text, Timeline,
-};
-use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
-
-/// A bar of four quarters; other metres come with their own list.
-const BAR: Beats = Beats::quarters(4);
+use super::decide::Bench;
+use super::state::{MAX_TICK, State};
+use super::{BranchId, ClientId, Commit, Cseq, Op, Record, Refusal, Role, Seq, StampedOp, Text, Timeline};
+use crate::time::{Beats, SessionNanos};
 
 /// Answers kept for retries, per client.
 pub const RECENT_ANSWERS: usize = 64;
@@ -22,9 +18,6 @@ pub const RECENT_ANSWERS: usize = 64;
 /// To be crash-safe its owner stores, in one transaction and before anybody is told, the
 /// [`Commit`] (if there is one) and the author's [`ClientRecord`], after a refusal too; where
 /// storing fails it drops the sequencer and restores one from what is stored.
-///
-/// Deliberately absent so far: undo, branches and the decision about conflicts. They need a
-/// register's [`super::Stamp`] and the frame's `base`, which are here.
 #[derive(Clone, Debug)]
 pub struct Sequencer {
     state: State,
@@ -40,6 +33,10 @@ pub struct ClientRecord {
     pub last_cseq: Cseq,
     /// The answers to the frames up to it, oldest first, at most [`RECENT_ANSWERS`].
     pub recent: VecDeque<Answer>,
+    /// The last commit its author had seen with each of them, in the same order.
+    pub bases: VecDeque<Seq>,
+    /// As what the client wrote last.
+    pub role: Option<Role>,
 }
 
 /// The answer to a frame of ops.
@@ -71,12 +68,25 @@ impl ClientRecord {
         self.recent.get(place)
     }
 
-    fn push(&mut self, cseq: Cseq, answer: Answer) {
+    /// The last commit the author had seen when it made what became a commit, if that is kept.
+    pub fn base_of(&self, seq: Seq) -> Option<Seq> {
+        let place = self.recent.iter().rposition(|answer| *answer == Answer::Committed(seq))?;
+        // A record kept by an older version has no bases for its first answers.
+        let missing = self.recent.len().saturating_sub(self.bases.len());
+        self.bases.get(place.checked_sub(missing)?).copied()
+    }
+
+    fn push(&mut self, cseq: Cseq, answer: Answer, base: Seq, role: Role) {
         self.last_cseq = cseq;
+        self.role = Some(role);
         if self.recent.len() >= RECENT_ANSWERS {
             self.recent.pop_front();
         }
+        if self.bases.len() >= RECENT_ANSWERS {
+            self.bases.pop_front();
+        }
         self.recent.push_back(answer);
+        self.bases.push_back(base);
     }
 }
 
@@ -141,13 +151,22 @@ impl Sequencer {
         if cseq.0 != expected {
             return Err(Refusal::Gap { expected, got: cseq.0 });
         }
-        let decided =
-            self.decide(author, role, base, ops, position).map(|ops| self.commit(author, cseq, ops));
+        let base = base.min(self.state.seq());
+        let bench = Bench {
+            state: &self.state,
+            clients: &self.clients,
+            author,
+            role,
+            base,
+            position,
+            is_branch: self.is_branch,
+        };
+        let decided = bench.decide(ops).map(|ops| self.commit(author, cseq, ops));
         let answer = match &decided {
             Ok(commit) => Answer::Committed(commit.seq),
             Err(refusal) => Answer::Refused(refusal.clone()),
         };
-        self.clients.entry(author).or_default().push(cseq, answer);
+        self.clients.entry(author).or_default().push(cseq, answer, base, role);
         decided.map(Outcome::Committed)
     }
 
@@ -192,82 +211,5 @@ impl Sequencer {
         let commit = Commit { seq: Seq(self.state.seq().0 + 1), author, cseq, ops };
         self.state.apply(&commit).expect("decided ops apply");
         commit
-    }
-
-    /// The ops as they will be committed.
-    fn decide(
-        &self,
-        author: ClientId,
-        role: Role,
-        _base: Seq,
-        mut ops: Vec<StampedOp>,
-        position: Option<Beats>,
-    ) -> Result<Vec<StampedOp>, Refusal> {
-        if role == Role::Listener {
-            return Err(Refusal::Role(role));
-        }
-        if ops.len() > MAX_OPS {
-            return Err(Refusal::TooMany(MAX_OPS as u32));
-        }
-        let invalid = |index: usize, reason: String| Refusal::Invalid { index: index as u32, reason };
-        if ops.is_empty() {
-            return Err(invalid(0, "the frame holds no op".into()));
-        }
-        let mut tempo_asked = false;
-        for (index, stamped) in ops.iter_mut().enumerate() {
-            match &mut stamped.op {
-                Op::Edit(edit) => *edit = edit.check().map_err(|e| invalid(index, e.to_string()))?,
-                // One a frame: every one becomes a whole map, and a commit must fit a frame.
-                Op::RequestTempo(_) if std::mem::replace(&mut tempo_asked, true) => {
-                    return Err(invalid(index, "a frame asks for one tempo at most".into()));
-                }
-                Op::RequestTempo(tempo) => {
-                    let map = self.map_with(*tempo, position, stamped.at);
-                    stamped.op = Op::TempoMap(map.map_err(|e| invalid(index, e.to_string()))?);
-                    stamped.at = None;
-                }
-                Op::Record(_) if self.is_branch => {
-                    return Err(invalid(
-                        index,
-                        "branches and versions are kept by the session itself".into(),
-                    ));
-                }
-                Op::Record(record) => {
-                    let decided = self.state.records().decide(record.clone(), author, role, self.state.seq());
-                    *record = decided.map_err(|e| invalid(index, e.to_string()))?;
-                }
-                Op::Grid(grid) => *grid = grid.check().map_err(|e| invalid(index, e.to_string()))?,
-                Op::AddTrack(_) => {}
-                Op::TempoMap(_) | Op::Timeline(_) | Op::Promote(_) | Op::Said { .. } => {
-                    return Err(invalid(index, "only the session itself writes this".into()));
-                }
-            }
-        }
-        self.state.check(&ops).map_err(|(index, reason)| match reason {
-            OpError::WaitingFull => Refusal::PendingFull,
-            reason => invalid(index as usize, reason.to_string()),
-        })?;
-        Ok(ops)
-    }
-
-    /// The tempo map that answers a request.
-    fn map_with(
-        &self,
-        tempo: Tempo,
-        position: Option<Beats>,
-        at: Option<Beats>,
-    ) -> Result<TempoMap, OpError> {
-        let tempo = Tempo::from_micro_bpm(tempo.micro_bpm()).map_err(OpError::Tempo)?;
-        let now = self.state.tempo_map();
-        let revision = now.revision.checked_add(1).ok_or(OpError::TempoSegments)?;
-        let Some(position) = position else {
-            let mut constant = TempoMap::constant(tempo);
-            constant.revision = revision;
-            return Ok(constant);
-        };
-        let from = (position.max(Beats::ZERO) + Beats(1)).max(at.unwrap_or(Beats::ZERO));
-        check_tick(from)?;
-        let map = now.with_tempo(from.ceil_to(BAR), tempo)?;
-        if map.segments().len() > MAX_TEMPO_SEGMENTS { Err(OpError::TempoSegments) } else { Ok(map) }
     }
 }

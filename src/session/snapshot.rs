@@ -4,13 +4,15 @@
 //! the registers that somebody wrote or that differ from an untouched song; equal states have equal
 //! bytes. Older formats are read, too, and come forward ([`super::v1`]).
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::chat::Chat;
 use super::state::{MAX_WAITING, OpError, Stamp, State, Waiting, check_edit, check_tempo_map, check_tick};
-use super::{ChatLine, ClientId, Records, Seq, Timeline, v1};
+use super::{ChatLine, ClientId, Records, Rulings, Seq, Timeline, v1};
 use crate::pattern::{Edit, Register, Song};
 use crate::time::{Beats, TempoMap};
 
@@ -66,6 +68,7 @@ pub(super) struct Body {
     pub(super) waiting: Vec<WaitingBody>,
     pub(super) chat: Vec<ChatLine>,
     pub(super) records: Records,
+    pub(super) rulings: Rulings,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -157,6 +160,7 @@ impl Body {
             waiting: state.waiting.iter().map(WaitingBody::of).collect(),
             chat: state.chat.lines().cloned().collect(),
             records: state.records.clone(),
+            rulings: state.rulings.as_ref().clone(),
         }
     }
 
@@ -190,6 +194,8 @@ impl Body {
             .map_err(|(index, reason)| wrong("line of chat", index, reason))?;
         self.records.check_all(self.seq).map_err(|(index, reason)| wrong("record", index, reason))?;
         state.records = self.records;
+        self.rulings.check(self.seq).map_err(|part| wrong(part, 0, "it contradicts itself"))?;
+        state.rulings = Arc::new(self.rulings);
         Ok(state)
     }
 }

@@ -1,12 +1,15 @@
 //! The shared state as commits make it.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use super::chat::Chat;
+use super::tempo::requests_are_sound;
 use super::tracks::NewTracks;
-use super::{ClientId, Commit, Op, RecordError, Records, Seq, StampedOp, Timeline};
+use super::{ClientId, Commit, MAX_CARDS, Op, RecordError, Records, Rulings, Seq, StampedOp, Timeline};
 use crate::pattern::{Bounds, Edit, EditError, GridEdit, Register, Song};
 use crate::time::{Beats, TempoError, TempoMap, TempoMapError};
 
@@ -23,7 +26,7 @@ pub const MAX_TICK: Beats = Beats::FURTHEST;
 ///
 /// Undo asks whether a register's stamp is still the commit it would undo; a conflict is a stamp
 /// younger than an op's `base` by another author.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Stamp {
     /// The commit.
     pub seq: Seq,
@@ -133,6 +136,12 @@ pub enum OpError {
         /// Its count.
         counter: u32,
     },
+    /// A record of the sequencer's that contradicts itself or is too large.
+    #[error("the record of {0} is unsound")]
+    Unsound(&'static str),
+    /// Too many people have a grant of their own.
+    #[error("too many people have permissions of their own; take one back first")]
+    GrantsFull,
 }
 
 /// The session as of one commit: song, who wrote what last, what waits for its beat, tempo map and
@@ -149,6 +158,8 @@ pub struct State {
     pub(super) timeline: Timeline,
     pub(super) records: Records,
     pub(super) chat: Chat,
+    /// Shared with views, so that showing it costs nothing.
+    pub(super) rulings: Arc<Rulings>,
 }
 
 /// What applying a commit did, for a replica.
@@ -178,7 +189,13 @@ impl State {
             timeline: Timeline::default(),
             records: Records::default(),
             chat: Chat::default(),
+            rulings: Arc::default(),
         }
+    }
+
+    /// What has been decided and agreed: conflicts, strategies, permissions, merges.
+    pub fn rulings(&self) -> &Arc<Rulings> {
+        &self.rulings
     }
 
     /// The last commit applied.
@@ -258,14 +275,16 @@ impl State {
     /// Checks the ops of a commit; the error names the op.
     pub(super) fn check(&self, ops: &[StampedOp]) -> Result<(), (u32, OpError)> {
         let mut waiting = self.waiting.len();
-        let mut recorded = false;
+        let (mut grants, mut recorded) = (0, false);
         let mut new_tracks = NewTracks::in_state(self);
         let mut expanded = 0;
+        let seq = Seq(self.seq.0 + 1);
         for (index, StampedOp { op, at }) in ops.iter().enumerate() {
             waiting += usize::from(at.is_some());
             let wrong = |reason| (index as u32, reason);
-            check_op(op, *at).map_err(wrong)?;
+            check_op(op, *at, seq).map_err(wrong)?;
             match op {
+                Op::Permit { who: Some(_), grant: Some(_) } => grants += 1,
                 Op::Grid(_) => expanded += 1,
                 Op::AddTrack(track) => {
                     expanded += 1;
@@ -281,6 +300,10 @@ impl State {
             if expanded > MAX_EXPANDED {
                 return Err((index as u32, OpError::TooManyExpanded));
             }
+            // As what waits: counted without what this very commit may replace.
+            if grants > 0 && !self.rulings.permissions.has_room(grants) {
+                return Err((index as u32, OpError::GrantsFull));
+            }
             // Counted without what this very commit may cancel: a rule both sides can follow.
             if waiting > MAX_WAITING {
                 return Err((index as u32, OpError::WaitingFull));
@@ -290,33 +313,63 @@ impl State {
     }
 
     fn take_op(&mut self, op: &StampedOp, stamp: Stamp, index: u32, applied: &mut Applied) {
-        match (&op.op, op.at) {
-            (Op::Edit(edit), None) => self.write_all(std::slice::from_ref(edit), stamp, applied),
-            (op @ (Op::Grid(_) | Op::AddTrack(_)), _) => self.write_all(&self.expand(op), stamp, applied),
-            (Op::Said { client, text }, _) => self.chat.say(stamp.seq, *client, text.clone()),
-            (Op::Edit(edit), Some(at)) => {
-                // Commits come in order, so it goes behind its equals.
-                let place = self.waiting.partition_point(|waiting| waiting.at <= at);
-                self.waiting.insert(place, Waiting { at, stamp, index, edit: *edit });
-                applied.changes.push(Change::Edit { edit: *edit, at: Some(at) });
-            }
-            (Op::TempoMap(map), _) => {
+        if let Some(edit) = op.op.edit() {
+            return self.take_edit(edit, op.at, stamp, index, applied);
+        }
+        match &op.op {
+            op @ (Op::Grid(_) | Op::AddTrack(_)) => self.write_all(&self.expand(op), stamp, applied),
+            Op::Said { client, text } => self.chat.say(stamp.seq, *client, text.clone()),
+            Op::TempoMap(map) => {
                 self.tempo_map = map.clone();
                 applied.changes.push(Change::TempoMap(map.clone()));
             }
-            (Op::Timeline(timeline), _) => {
+            Op::Timeline(timeline) => {
                 self.timeline = *timeline;
                 applied.changes.push(Change::Timeline(*timeline));
             }
-            (Op::Promote(upto), _) => {
+            Op::Promote(upto) => {
                 let due = self.waiting.partition_point(|waiting| waiting.at <= *upto);
                 for waiting in self.waiting.drain(..due).collect::<Vec<_>>() {
                     self.write(&waiting.edit, waiting.stamp);
                     applied.promoted.push(waiting);
                 }
             }
-            (Op::Record(record), _) => self.records.apply(record, stamp.author),
-            (Op::RequestTempo(_), _) => unreachable!("`check` lets no request through"),
+            Op::Record(record) => self.records.apply(record, stamp.author),
+            Op::Cancel { register, seq } => {
+                self.waiting.retain(|held| held.stamp.seq != *seq || held.edit.register() != *register);
+                applied.changes.push(Change::Edit { edit: self.read(*register), at: None });
+            }
+            _ => self.take_ruling(&op.op, stamp),
+        }
+    }
+
+    fn take_edit(&mut self, edit: Edit, at: Option<Beats>, stamp: Stamp, index: u32, applied: &mut Applied) {
+        match at {
+            None => self.write_all(&[edit], stamp, applied),
+            Some(at) => {
+                // Commits come in order, so it goes behind its equals.
+                let place = self.waiting.partition_point(|waiting| waiting.at <= at);
+                self.waiting.insert(place, Waiting { at, stamp, index, edit });
+                applied.changes.push(Change::Edit { edit, at: Some(at) });
+            }
+        }
+    }
+
+    /// What concerns the records alone.
+    fn take_ruling(&mut self, op: &Op, stamp: Stamp) {
+        let rulings = Arc::make_mut(&mut self.rulings);
+        match op {
+            Op::Resolve { id, .. } => rulings.conflicts.resolve(*id),
+            Op::Strategy { matter, strategy } => rulings.conflicts.choose(*matter, *strategy),
+            Op::Permit { who, grant } => rulings.permissions.set(*who, *grant),
+            Op::Merged(overlap) => rulings.mix(overlap.clone()),
+            Op::Conflicts { cards, more } => {
+                cards.iter().for_each(|card| rulings.conflicts.take(card));
+                more.iter().for_each(|(kind, more)| rulings.conflicts.count(*kind, *more));
+            }
+            // It stands before the map that answers it.
+            Op::TempoAsked(requests) => rulings.asked(stamp, requests, self.tempo_map.clone()),
+            _ => unreachable!("`check` lets no request through"),
         }
     }
 
@@ -342,7 +395,11 @@ impl State {
 
     fn write(&mut self, edit: &Edit, stamp: Stamp) {
         self.song.apply(edit);
-        self.stamps.insert(edit.register(), stamp);
+        let register = edit.register();
+        self.stamps.insert(register, stamp);
+        if self.rulings.concern(register) {
+            Arc::make_mut(&mut self.rulings).wrote(register);
+        }
     }
 }
 
@@ -352,7 +409,7 @@ impl Default for State {
     }
 }
 
-fn check_op(op: &Op, at: Option<Beats>) -> Result<(), OpError> {
+fn check_op(op: &Op, at: Option<Beats>, seq: Seq) -> Result<(), OpError> {
     if at.is_some() && !matches!(op, Op::Edit(_)) {
         return Err(OpError::NotStampable);
     }
@@ -365,12 +422,29 @@ fn check_op(op: &Op, at: Option<Beats>) -> Result<(), OpError> {
         Op::Timeline(timeline) => check_tick(timeline.tick),
         // Where nothing waits any more, a promotion may lie anywhere.
         Op::Promote(_) => Ok(()),
-        Op::RequestTempo(_) => Err(OpError::Request),
         Op::Grid(grid) => check_same(*grid, grid.check()?),
         Op::AddTrack(track) => Ok(track.check()?),
         // Records are checked against what there is; texts were when they were read.
         Op::Record(_) | Op::Said { .. } => Ok(()),
+        Op::RequestTempo(_) | Op::RevertTempo { .. } => Err(OpError::Request),
+        Op::Drag(drag) => {
+            sound(drag.curve.is_sound(), "a gesture")?;
+            Ok(check_edit(&Edit::Param { slot: drag.slot, value: drag.value })?)
+        }
+        Op::Revert(revert) => Ok(check_edit(&revert.edit)?),
+        Op::Resolve { .. } | Op::Strategy { .. } | Op::Cancel { .. } => Ok(()),
+        Op::Permit { grant, .. } => sound(grant.is_none_or(|grant| grant.is_valid()), "a permission"),
+        Op::Merged(overlap) => sound(overlap.is_sound(seq), "a merge"),
+        Op::Conflicts { cards, more } => {
+            let bounded = cards.len() <= MAX_CARDS && more.len() <= MAX_CARDS;
+            sound(bounded && cards.iter().all(|card| card.is_sound(seq)), "a conflict")
+        }
+        Op::TempoAsked(requests) => sound(requests_are_sound(requests), "tempo requests"),
     }
+}
+
+fn sound(holds: bool, record: &'static str) -> Result<(), OpError> {
+    if holds { Ok(()) } else { Err(OpError::Unsound(record)) }
 }
 
 /// Committed edits are in canonical bits already: −0 would make equal states unequal.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BranchId, ClientId, Commit, Op, State};
+use super::{BranchId, ClientId, Commit, State};
 pub use crate::pattern::Strategy;
 use crate::pattern::{ContextField, Edit, Register, StepField, TrackField, TrackRegister};
 use crate::time::{Beats, Tempo};
@@ -56,7 +56,7 @@ impl Shares {
         let mut shares = Shares::default();
         for commit in commits {
             for op in &commit.ops {
-                if let Op::Edit(edit) = &op.op {
+                if let Some(edit) = op.op.edit() {
                     shares.0.entry(edit.register()).or_default().insert(commit.author);
                 }
             }
@@ -283,7 +283,7 @@ pub fn mean(theirs: Edit, shares: u32, mine: Edit) -> Option<Edit> {
 }
 
 /// A continuous value as a knob's travel, 0 to 1.
-fn travel(edit: Edit) -> Option<f64> {
+pub(super) fn travel(edit: Edit) -> Option<f64> {
     match edit {
         Edit::Param { slot, value } => Some(f64::from(slot.spec().travel_of(value))),
         Edit::Step { field: StepField::Velocity(v) | StepField::Probability(v), .. }
@@ -293,7 +293,7 @@ fn travel(edit: Edit) -> Option<f64> {
 }
 
 /// The same write with another value.
-fn at_travel(mut edit: Edit, travel: f64) -> Edit {
+pub(super) fn at_travel(mut edit: Edit, travel: f64) -> Edit {
     match &mut edit {
         Edit::Param { slot, value } => *value = slot.spec().value_at(travel as f32),
         Edit::Step { field: StepField::Velocity(v) | StepField::Probability(v), .. }

@@ -168,6 +168,7 @@ impl From<Body> for snapshot::Body {
             waiting: waiting.collect(),
             chat: Vec::new(),
             records: super::Records::default(),
+            rulings: super::Rulings::default(),
         }
     }
 }

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 use super::{RECENT, Room, Seat};
 use crate::server::metrics;
 use crate::server::outgoing::encoded;
-use crate::session::{ClientId, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp};
+use crate::session::{Area, ClientId, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp};
 use crate::time::Beats;
 use crate::wire::{Down, ErrorCode, LineAsk};
 
@@ -89,6 +89,10 @@ impl Room {
                         "a listener may not move the transport; ask the owner for an editor's invite";
                     self.complain(seat.client, ErrorCode::Unauthorized, message);
                 }
+                Request::Start(_) | Request::Stop if !self.may_move_transport(seat.client, role) => {
+                    let message = "you may not move the transport; the session's owner decides who may";
+                    self.complain(seat.client, ErrorCode::Unauthorized, message);
+                }
                 Request::Start(tick) => commits.push(self.start(tick)),
                 Request::Stop => commits.extend(self.stop()),
                 Request::Line(_) => {}
@@ -108,6 +112,10 @@ impl Room {
             self.reply(client, reply).await;
         }
         self.line_asks(line_asks).await;
+    }
+
+    fn may_move_transport(&self, client: ClientId, role: Role) -> bool {
+        self.sequencer.state().rulings().permissions.allow(client, role, Area::Transport)
     }
 
     /// Writes commits and the authors' records; on success they are queued for everybody. On

@@ -4,11 +4,11 @@ use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::{Room, Seat};
-use crate::pattern::Edit;
+use crate::pattern::{Edit, Register};
 use crate::server::limits::CHAT_CHARACTERS;
 use crate::server::metrics;
 use crate::server::outgoing::encoded;
-use crate::session::{ClientId, Op, Part, Role, StampedOp};
+use crate::session::{Area, ClientId, Part, Role, StampedOp};
 use crate::wire::{BarFingerprint, Down, ErrorCode, Gesture, PresenceState};
 
 /// The most parameters that one hand holds.
@@ -24,6 +24,16 @@ impl Room {
             return self.complain(seat.client, ErrorCode::Unauthorized, message);
         }
         let valid = |held: &Gesture| held.slot.is_valid() && held.slot.spec().check(held.value).is_ok();
+        let (role, client) = (member.role, seat.client);
+        let permissions = &self.sequencer.state().rulings().permissions;
+        let kept = |held: &Gesture| {
+            let area = Area::of(Register::Param(held.slot));
+            (!permissions.allow(client, role, area)).then_some(area)
+        };
+        if let Some(area) = moves.iter().filter(|held| held.slot.is_valid()).find_map(kept) {
+            let message = format!("you may not move {area}; the session's owner decides who may");
+            return self.complain(seat.client, ErrorCode::Unauthorized, message);
+        }
         if moves.len() > MAX_MOVES || !moves.iter().all(valid) {
             let message = format!(
                 "a gesture holds at most {MAX_MOVES} parameters, each within its range; this one was dropped"
@@ -47,7 +57,7 @@ impl Room {
     pub(super) fn end_gestures(&mut self, seat: Seat, ops: &[StampedOp]) {
         let Some(member) = self.members.get_mut(&seat.client) else { return };
         for op in ops {
-            if let Op::Edit(Edit::Param { slot, .. }) = op.op {
+            if let Some(Edit::Param { slot, .. }) = op.op.edit() {
                 member.gestures.retain(|held| held.slot != slot);
             }
         }

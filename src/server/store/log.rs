@@ -1,13 +1,16 @@
 //! A session's log and snapshots as bytes, whatever database holds them.
 
+use std::collections::VecDeque;
+
 use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
 use crate::server::metrics;
-use crate::session::{ApplyError, ClientId, ClientRecord, Commit, Seq, State};
+use crate::session::{Answer, ApplyError, ClientId, ClientRecord, Commit, Cseq, Seq, State};
 
-/// The format of stored records: the first byte of each. Commits carry their own.
-const VERSION: u8 = 1;
+/// The format of stored records: the first byte of each. Since 2 they hold what merges weigh by.
+/// Commits carry their own.
+const RECORD_VERSION: u8 = 2;
 
 /// A session as the store has it.
 #[derive(Clone, Debug)]
@@ -45,7 +48,7 @@ pub(super) fn commit_bytes(commit: &Commit) -> Vec<u8> {
 }
 
 pub(super) fn record_bytes(record: &ClientRecord) -> Vec<u8> {
-    versioned(record)
+    versioned(RECORD_VERSION, record)
 }
 
 /// SQLite's integers are signed; the bits are what counts.
@@ -100,7 +103,7 @@ pub(super) fn records<'a>(
     rows: impl Iterator<Item = (ClientId, &'a [u8])>,
 ) -> Result<Vec<(ClientId, ClientRecord)>, LogError> {
     rows.map(|(client, bytes)| {
-        let record = parsed(bytes);
+        let record = parsed(RECORD_VERSION, bytes).or_else(|| parsed_first(bytes));
         let record =
             record.ok_or_else(|| LogError::Corrupt { what: format!("the record of client {}", client.0) });
         Ok((client, record?))
@@ -108,11 +111,32 @@ pub(super) fn records<'a>(
     .collect()
 }
 
-fn versioned<T: serde::Serialize>(value: &T) -> Vec<u8> {
-    postcard::to_extend(value, vec![VERSION]).expect("plain data goes into a growing buffer")
+fn versioned<T: serde::Serialize>(version: u8, value: &T) -> Vec<u8> {
+    postcard::to_extend(value, vec![version]).expect("plain data goes into a growing buffer")
 }
 
-fn parsed<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Option<T> {
+fn parsed<T: serde::de::DeserializeOwned>(expected: u8, bytes: &[u8]) -> Option<T> {
     let (version, body) = bytes.split_first()?;
-    (*version == VERSION).then(|| postcard::from_bytes(body).ok()).flatten()
+    (*version == expected).then(|| postcard::from_bytes(body).ok()).flatten()
+}
+
+/// A record of the first format: the last frame answered, and the answers.
+fn parsed_first(bytes: &[u8]) -> Option<ClientRecord> {
+    let (last_cseq, recent) = parsed::<(Cseq, VecDeque<Answer>)>(1, bytes)?;
+    Some(ClientRecord { last_cseq, recent, ..ClientRecord::default() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_record_of_the_first_format_still_reads() {
+        let recent = VecDeque::from([Answer::Committed(Seq(4))]);
+        let old = versioned(1, &(Cseq(7), recent.clone()));
+        let read = records([(ClientId(3), old.as_slice())].into_iter()).expect("it reads");
+        assert_eq!(read, [(ClientId(3), ClientRecord { last_cseq: Cseq(7), recent, ..Default::default() })]);
+        let new = record_bytes(&read[0].1);
+        assert_eq!(records([(ClientId(3), new.as_slice())].into_iter()).expect("it reads"), read);
+    }
 }

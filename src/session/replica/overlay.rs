@@ -2,7 +2,6 @@
 
 use super::Replica;
 use crate::pattern::{Edit, Register};
-use crate::session::Op;
 use crate::time::Beats;
 
 /// My pending writes.
@@ -23,8 +22,8 @@ impl Replica {
         let mut copy = ops().any(|op| op.op.is_expanded()).then(|| self.confirmed.clone());
         for op in ops() {
             let edits = match (&op.op, &mut copy) {
-                (Op::Edit(edit), _) => vec![*edit],
-                (op, Some(copy)) => {
+                (op, _) if op.edit().is_some() => op.edit().into_iter().collect(),
+                (op, Some(copy)) if op.is_expanded() => {
                     let edits = copy.expand(op);
                     overlay.expanded.extend(edits.iter().map(Edit::register));
                     edits

@@ -1,0 +1,85 @@
+//! Several ask for a tempo.
+
+use antiphon::session::{ConflictKind, Matter, Op, Strategy, Wanted};
+use antiphon::time::{Beats, SessionNanos, Tempo};
+
+use crate::room::{Room, now, orders, tempo};
+
+fn bpm(room: &Room) -> f64 {
+    room.state().tempo_map().tempo_at(room.state().timeline().tick).bpm()
+}
+
+#[test]
+fn near_wishes_meet_in_any_order_and_half_time_is_folded() {
+    for wishes in [[124.0, 126.0, 125.0], [140.0, 70.0, 141.0], [60.0, 61.0, 60.5]] {
+        let mut seen = Vec::new();
+        for order in orders(3) {
+            let mut room = Room::new(3);
+            room.collide(&order, |who| vec![tempo(wishes[who])]);
+            room.check();
+            seen.push(bpm(&room));
+            assert!(room.cards().iter().all(|card| card.kind == ConflictKind::Merged));
+        }
+        assert!(seen.iter().all(|one| *one == seen[0]), "{wishes:?}: {seen:?}");
+    }
+}
+
+#[test]
+fn far_wishes_leave_what_plays_and_a_card_with_all_of_them() {
+    for order in orders(3) {
+        let mut room = Room::new(3);
+        room.write(0, vec![tempo(110.0)]).expect("accepted");
+        room.collide(&order, |who| vec![tempo([100.0, 130.0, 131.0][who])]);
+        room.check();
+        assert_eq!(bpm(&room), 110.0, "{order:?}");
+        let [card] = room.cards() else { panic!("{:?}", room.cards()) };
+        assert_eq!((card.kind, card.candidates.len()), (ConflictKind::Tempo, 3));
+        let pick = Op::Resolve { id: card.id, choice: Some(0) };
+        let Wanted::Tempo(picked) = card.candidates[0].value else { panic!("a tempo") };
+        room.write(1, vec![now(pick)]).expect("accepted");
+        assert_eq!(bpm(&room), picked.bpm());
+        assert!(room.cards().is_empty());
+        room.check();
+    }
+}
+
+#[test]
+fn while_it_plays_a_change_comes_on_a_bar_and_a_quarrel_before_that_bar_takes_it_back() {
+    let mut room = Room::new(2);
+    let start = room.sequencer.start(Beats::ZERO, SessionNanos(0));
+    room.log.push(start);
+    room.hear_all();
+    room.position = Some(Beats::quarters(2));
+    room.collide(&[0, 1], |who| vec![tempo([100.0, 140.0][who])]);
+    let map = room.state().tempo_map();
+    assert_eq!(map.tempo_at(Beats::quarters(4)), Tempo::DEFAULT, "what plays goes on");
+    room.check();
+
+    // Once the first wish sounds, it is what plays.
+    room.make(0, vec![tempo(100.0)]);
+    room.make(1, vec![tempo(140.0)]);
+    room.submit(0).expect("accepted");
+    room.position = Some(Beats::quarters(5));
+    room.submit(1).expect("accepted");
+    let map = room.state().tempo_map();
+    assert_eq!(map.tempo_at(Beats::quarters(4)).bpm(), 100.0);
+    assert_eq!(map.tempo_at(Beats::quarters(9)).bpm(), 100.0);
+    room.check();
+}
+
+#[test]
+fn the_strategy_of_tempo_is_kept_too() {
+    let mut room = Room::new(2);
+    room.strategy(Matter::Tempo, Strategy::LastWrite);
+    room.collide(&[0, 1], |who| vec![tempo([100.0, 140.0][who])]);
+    assert_eq!(bpm(&room), 140.0);
+    room.strategy(Matter::Tempo, Strategy::Manual);
+    room.collide(&[0, 1], |who| vec![tempo([100.0, 101.0][who])]);
+    assert_eq!(bpm(&room), 140.0);
+    assert!(room.cards().iter().any(|card| card.kind == ConflictKind::Tempo));
+    // A later, informed wish settles it.
+    room.write(0, vec![tempo(90.0)]).expect("accepted");
+    assert_eq!(bpm(&room), 90.0);
+    assert!(!room.cards().iter().any(|card| card.kind.waits()));
+    room.check();
+}
