@@ -1,5 +1,7 @@
 //! What must be written to make one song of another.
 
+use std::sync::LazyLock;
+
 use super::song::PATTERNS;
 use super::{
     ClipRegister, ContextRegister, Edit, LANES, MAX_CHORDS, MAX_CLIPS, MAX_METRES, MAX_PATTERNS, MAX_SCENES,
@@ -24,7 +26,8 @@ impl Song {
 
     /// The edits that make this song out of [`Song::new`].
     pub fn edits(&self) -> Vec<Edit> {
-        self.edits_since(&Song::new())
+        static UNTOUCHED: LazyLock<Song> = LazyLock::new(Song::new);
+        self.edits_since(&UNTOUCHED)
     }
 }
 

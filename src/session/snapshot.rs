@@ -13,7 +13,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use super::chat::Chat;
 use super::state::{MAX_WAITING, OpError, Stamp, State, Waiting, check_edit, check_tempo_map, check_tick};
 use super::{ChatLine, ClientId, Records, Rulings, Seq, Timeline, v1};
-use crate::pattern::{Edit, Register, Song};
+use crate::pattern::{Edit, Register};
 use crate::time::{Beats, TempoMap};
 
 const MAGIC: [u8; 4] = *b"ANTS";
@@ -144,10 +144,8 @@ impl Body {
             None => 0,
             Some(stamp) => commits.partition_point(|other| other.seq < stamp.seq) as u32 + 1,
         };
-        let mut registers: Vec<Register> = state.song.edits().iter().map(Edit::register).collect();
-        registers.extend(state.stamps.keys());
+        let mut registers: Vec<Register> = state.stamps.keys().chain(&state.brought).copied().collect();
         registers.sort_unstable();
-        registers.dedup();
         let held = |register: &Register| (place_of(register), state.song.read(*register));
         let before = std::iter::once(0).chain(commits.iter().map(|stamp| stamp.seq.0));
         let stamps = commits.iter().zip(before).map(|(s, before)| (s.seq.0 - before, s.author)).collect();
@@ -171,7 +169,7 @@ impl Body {
             return Err(wrong("stamp", self.stamps.len(), "there are more than registers"));
         }
         let commits = read_stamps(&self.stamps, self.seq)?;
-        let mut state = State::with_song(Song::new(), self.tempo_map);
+        let mut state = State { tempo_map: self.tempo_map, ..State::new() };
         state.seq = self.seq;
         state.timeline = self.timeline;
         let mut last = None;
@@ -182,6 +180,9 @@ impl Body {
                 return Err(wrong("register", index, "it is out of order"));
             }
             last = Some(register);
+            if commit == 0 && state.song.read(register) != edit {
+                state.brought.insert(register);
+            }
             state.song.apply(&edit);
             if commit > 0 {
                 let stamp = commits.get(commit as usize - 1);

@@ -1,6 +1,6 @@
 //! The shared state as commits make it.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -152,6 +152,8 @@ pub struct State {
     pub(super) song: Box<Song>,
     /// Of the registers that somebody has written.
     pub(super) stamps: BTreeMap<Register, Stamp>,
+    /// Registers without a stamp that differ from an untouched song's: it came so.
+    pub(super) brought: BTreeSet<Register>,
     /// In order of (at, seq, index).
     pub(super) waiting: Vec<Waiting>,
     pub(super) tempo_map: TempoMap,
@@ -175,22 +177,24 @@ pub(super) struct Applied {
 impl State {
     /// An empty session: seed 0, no tracks, 120 BPM, stopped.
     pub fn new() -> State {
-        State::with_song(Song::new(), TempoMap::default())
-    }
-
-    /// A session that begins with a song; nobody's stamp lies on it.
-    pub fn with_song(song: Song, tempo_map: TempoMap) -> State {
         State {
             seq: Seq(0),
-            song: Box::new(song),
+            song: Box::new(Song::new()),
             stamps: BTreeMap::new(),
+            brought: BTreeSet::new(),
             waiting: Vec::new(),
-            tempo_map,
+            tempo_map: TempoMap::default(),
             timeline: Timeline::default(),
             records: Records::default(),
             chat: Chat::default(),
             rulings: Arc::default(),
         }
+    }
+
+    /// A session that begins with a song; nobody's stamp lies on it.
+    pub fn with_song(song: Song, tempo_map: TempoMap) -> State {
+        let brought = song.edits().iter().map(Edit::register).collect();
+        State { song: Box::new(song), brought, tempo_map, ..State::new() }
     }
 
     /// What has been decided and agreed: conflicts, strategies, permissions, merges.
@@ -397,6 +401,7 @@ impl State {
         self.song.apply(edit);
         let register = edit.register();
         self.stamps.insert(register, stamp);
+        self.brought.remove(&register);
         if self.rulings.concern(register) {
             Arc::make_mut(&mut self.rulings).wrote(register);
         }
