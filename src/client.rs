@@ -12,6 +12,7 @@ mod hands;
 mod host_clock;
 mod hub;
 pub mod journal;
+mod lines;
 mod link;
 mod midi_clock;
 pub mod midi_out;
@@ -40,8 +41,9 @@ pub use observers::{Observer, Path};
 pub use profile::default_profile;
 pub use reach::Reach;
 pub use tap::Taps;
-pub use view::{AudioMatch, ClockStatus, Connection, MergeReport, Peer, View};
+pub use view::{AudioMatch, ClockStatus, Connection, HistoryView, LinesView, MergeReport, Peer, View};
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -57,6 +59,7 @@ use self::profile::Profile;
 
 use crate::pattern::{Edit, Song};
 use crate::rt::ports::SessionPorts;
+use crate::session::{BranchId, ClientId, Detail, Page, Record, Seq};
 use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 
 /// What a client starts from.
@@ -107,10 +110,62 @@ pub enum Command {
     Chat(String),
     /// Something about the people.
     People(people::Wish),
+    /// Something about branches, versions or the past.
+    Line(LineCommand),
+    /// Ask for the whole session as a file's bytes; without a session on a server.
+    Export(Sender<Result<Vec<u8>, String>>),
     /// Ask for the confirmed state's digest; [`Event::Digest`] answers.
     Digest,
     /// Ask for the view as the commands before this one left it.
     Look(Sender<Arc<View>>),
+}
+
+/// What a person or script wants of branches, versions and the past. All of it works alone as well
+/// as in a session whose server is there.
+#[derive(Clone, Debug, PartialEq)]
+pub enum LineCommand {
+    /// Fork a branch; [`Event::Record`] tells its number.
+    Fork {
+        /// What it is called.
+        name: String,
+        /// From which line, after which commit; `None`: from where this machine is.
+        at: Option<(BranchId, Seq)>,
+    },
+    /// Follow a branch here alone, or [`BranchId::MAIN`] again; [`Event::Line`] answers.
+    Audition(BranchId),
+    /// Bring a branch back into the session's own line; [`Event::Merged`] answers.
+    Merge(BranchId),
+    /// Drop a branch.
+    Drop(BranchId),
+    /// Give a point of history a name.
+    Name {
+        /// The name.
+        name: String,
+        /// On which line, after which commit; `None`: where this machine is.
+        at: Option<(BranchId, Seq)>,
+    },
+    /// Forget a named version.
+    Unname(String),
+    /// Make the song what it was, by edits that can be undone; [`Event::Back`] answers.
+    Restore {
+        /// On which line.
+        line: BranchId,
+        /// After which commit.
+        seq: Seq,
+    },
+    /// The same, to a named version.
+    RestoreVersion(String),
+    /// Who did what on the line that this machine follows; [`Event::History`] and the view answer.
+    History {
+        /// What lies before this commit; `None`: the latest.
+        before: Option<Seq>,
+        /// How much of it.
+        detail: Detail,
+        /// The most lines.
+        limit: u16,
+    },
+    /// Begin with a session file's content, without a session on a server.
+    Import(Vec<u8>),
 }
 
 /// When an edit takes effect.
@@ -189,6 +244,38 @@ pub enum Event {
         from: String,
         /// The line.
         text: String,
+    },
+    /// A branch or named version changed.
+    Record {
+        /// By which commit.
+        seq: Seq,
+        /// Whose.
+        author: ClientId,
+        /// How.
+        record: Record,
+    },
+    /// This machine follows another line now.
+    Line {
+        /// The branch; `None`: the session's own.
+        branch: Option<BranchId>,
+        /// Its last commit.
+        seq: Seq,
+    },
+    /// The song was made what it had been after a commit.
+    Back {
+        /// The commit.
+        seq: Seq,
+        /// How many registers that changed.
+        registers: usize,
+    },
+    /// A page of history.
+    History {
+        /// Of which line.
+        line: BranchId,
+        /// The page.
+        page: Page,
+        /// What its authors are called.
+        names: BTreeMap<ClientId, String>,
     },
     /// An error from the server.
     Error(String),

@@ -1,6 +1,8 @@
 //! Two studios, one groove: a real server and real `antiphon peer` processes.
 #![cfg(all(feature = "client", feature = "server"))]
 
+#[path = "studios/branching.rs"]
+mod branching;
 #[path = "studios/editing.rs"]
 mod editing;
 #[path = "studios/killing.rs"]

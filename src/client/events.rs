@@ -1,5 +1,6 @@
 //! What happened: a channel for scripts and tests, and a log file for measuring and support.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufWriter, Write};
 use std::path::Path;
@@ -9,7 +10,9 @@ use serde_json::{Value, json};
 
 use super::people::Given;
 use super::{Connection, Event};
+use crate::pattern::Song;
 use crate::rt::ports::BarFingerprint;
+use crate::session::{BranchId, ClientId, Page, Record, Seq};
 use crate::time::HostNanos;
 
 /// Events the channel holds; when it is full the oldest is dropped.
@@ -99,6 +102,12 @@ pub fn to_json(event: &Event) -> Value {
         Event::Timeline(timeline) => json!({
             "event": "timeline", "playing": timeline.playing, "tick": timeline.tick.0, "at": timeline.at.0,
         }),
+        Event::Record { seq, author, record } => record_json(*seq, *author, record),
+        Event::Line { branch, seq } => {
+            json!({"event": "line", "branch": branch.map_or(0, |branch| branch.0), "seq": seq.0})
+        }
+        Event::Back { seq, registers } => json!({"event": "restored", "seq": seq.0, "registers": registers}),
+        Event::History { line, page, names } => history_json(*line, page, names),
         Event::Chat { from, text } => json!({"event": "chat", "from": from, "text": text}),
         Event::Error(message) => json!({"event": "error", "message": message}),
         Event::Role(role) => json!({"event": "role", "role": role}),
@@ -126,6 +135,42 @@ pub fn to_json(event: &Event) -> Value {
         }
         Event::Away { from, away } => json!({"event": "away", "from": from, "away": away}),
     }
+}
+
+fn record_json(seq: Seq, author: ClientId, record: &Record) -> Value {
+    let (event, what) = match record {
+        Record::Fork { id, parent, at, name } => {
+            ("forked", json!({"branch": id.0, "parent": parent.0, "at": at.0, "name": name}))
+        }
+        Record::Drop(id) => ("dropped", json!({"branch": id.0})),
+        Record::Merged { id, head } => ("branch-merged", json!({"branch": id.0, "head": head.0})),
+        Record::Head { id, head } => ("branch-head", json!({"branch": id.0, "head": head.0})),
+        Record::Name { name, branch, seq } => {
+            ("named", json!({"name": name, "branch": branch.0, "at": seq.0}))
+        }
+        Record::Unname(name) => ("unnamed", json!({"name": name})),
+    };
+    let mut line = json!({"event": event, "seq": seq.0, "author": author.0});
+    if let (Value::Object(line), Value::Object(what)) = (&mut line, what) {
+        line.extend(what);
+    }
+    line
+}
+
+fn history_json(line: BranchId, page: &Page, names: &BTreeMap<ClientId, String>) -> Value {
+    // Names of tracks are the reader's; a script gets their places.
+    let song = Song::new();
+    let entries = page.entries.iter().map(|entry| {
+        json!({
+            "first": entry.first.0, "last": entry.last.0, "author": entry.author.0,
+            "name": names.get(&entry.author), "at_ms": entry.at_ms, "until_ms": entry.until_ms,
+            "what": entry.what.words(&song), "importance": entry.importance,
+        })
+    });
+    json!({
+        "event": "history", "branch": line.0, "entries": entries.collect::<Vec<_>>(),
+        "before": page.before.map(|before| before.0),
+    })
 }
 
 fn connection_json(connection: &Connection) -> Value {

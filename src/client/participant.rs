@@ -5,6 +5,7 @@
 
 mod alone;
 mod engine;
+mod lines;
 mod people;
 mod session;
 mod shown;
@@ -18,6 +19,7 @@ use rtrb::Consumer;
 use tokio::sync::mpsc;
 
 use self::engine::EngineSide;
+use self::lines::LinesSide;
 use self::session::SessionSide;
 use self::shown::Shown;
 use super::events::Events;
@@ -32,7 +34,7 @@ use super::{ClientConfig, Command, Event, Link, Reach, View, When};
 use crate::param::Slot;
 use crate::pattern::Edit;
 use crate::rt::ports::{FromEngine, SessionPorts, ToEngine};
-use crate::session::{Change, Commit, Op, StampedOp};
+use crate::session::{Change, Commit, Op, StampedOp, State};
 use crate::time::{Beats, Clock, HostNanos, SessionNanos};
 use crate::wire::Up;
 
@@ -65,6 +67,7 @@ pub struct Participant {
     from_engine: Consumer<FromEngine>,
     engine: EngineSide,
     shown: Shown,
+    lines: LinesSide,
     events: Events,
     /// When something last moved.
     stirred: HostNanos,
@@ -96,9 +99,11 @@ impl Participant {
             from_engine: ports.from_engine,
             engine: EngineSide::default(),
             shown: Shown::default(),
+            lines: LinesSide::new(State::new()),
             events,
             stirred: HostNanos(0),
         };
+        participant.new_lines();
         let view = participant.publish_to();
         (participant, view, inbox)
     }
@@ -133,11 +138,22 @@ impl Participant {
             Command::Edit { edits, when } => self.edit(&edits, when, now),
             Command::Gesture(edit) => self.gesture(edit, now),
             Command::Tempo(tempo) => self.ops(vec![StampedOp { op: Op::RequestTempo(tempo), at: None }]),
-            Command::Start(tick) => self.start(tick, now),
-            Command::Stop => self.stop(now),
-            Command::Join(link) => self.join(link),
-            Command::Leave => self.leave(),
-            Command::Load(song, tempo_map) => self.load(*song, tempo_map),
+            Command::Start(tick) => self.on_main(|it| it.start(tick, now)),
+            Command::Stop => self.on_main(|it| it.stop(now)),
+            Command::Export(answer) => drop(answer.try_send(self.export())),
+            Command::Line(command) => self.line_command(command),
+            Command::Join(link) => {
+                self.forget_audition();
+                self.join(link);
+            }
+            Command::Leave => {
+                self.forget_audition();
+                self.leave();
+            }
+            Command::Load(song, tempo_map) => {
+                self.forget_audition();
+                self.load(*song, tempo_map);
+            }
             Command::Cursor(cursor) => self.cursor(cursor),
             Command::People(wish) => self.wish(wish),
             Command::Focus(track) => {
@@ -160,8 +176,11 @@ impl Participant {
         self.hear_engine(now);
         self.doze(now);
         self.rest_hands(now);
-        self.promote(now);
-        self.speak(now);
+        self.on_main(|it| {
+            it.promote(now);
+            it.speak(now);
+        });
+        self.speak_branch(now);
         self.schedule();
         if self.feed.flush() {
             self.tell_everything();
@@ -173,7 +192,8 @@ impl Participant {
     pub fn close(&mut self) -> Option<mpsc::Sender<Outgoing>> {
         let now = self.clock.now();
         self.settle_hands(HostNanos(i64::MAX));
-        self.speak(now);
+        self.speak_branch(now);
+        self.on_main(|it| it.speak(now));
         self.events.flush();
         self.solo.end();
         self.network.leave()
@@ -232,10 +252,13 @@ impl Participant {
 
     /// Hands that have rested leave one durable op behind, and lost ones let go.
     fn rest_hands(&mut self, now: HostNanos) {
-        for slot in self.remote.lost(now) {
-            let changes = self.studio.end_gesture(slot);
-            self.tell_engine(changes);
-        }
+        let lost = self.remote.lost(now);
+        self.on_main(|it| {
+            for slot in lost {
+                let changes = it.studio.end_gesture(slot);
+                it.tell_engine(changes);
+            }
+        });
         self.settle_hands(now);
     }
 
@@ -287,13 +310,17 @@ impl Participant {
             self.keep_alone(commit);
         }
         self.events.tell(Event::Applied(commit.seq), now);
+        self.note_line(commit);
         self.shown.stale();
     }
 
     /// Tells the engine what changed.
     fn tell_engine(&mut self, changes: Vec<Change>) {
+        let muted = self.lines.muted;
         for change in changes {
             match change {
+                // Another line is in front.
+                Change::Edit { .. } | Change::Song | Change::TempoMap(_) if muted => {}
                 Change::Edit { edit, at } => self.tell_edit(edit, at),
                 Change::Song => self.tell_song(),
                 Change::TempoMap(map) => self.feed.push(ToEngine::TempoMap(Box::new(map))),

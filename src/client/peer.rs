@@ -7,6 +7,7 @@
 
 mod device;
 mod order;
+mod past;
 mod people_order;
 
 use std::io::{BufRead, Write};
@@ -23,7 +24,9 @@ use super::events::{fingerprint_json, to_json};
 #[cfg(feature = "midi")]
 use super::midi_out;
 use super::people::Wish;
-use super::{Client, ClientConfig, Code, Command, Connection, Event, HostClock, Link, Reach, Taps, When};
+use super::{
+    Client, ClientConfig, Code, Command, Connection, Event, HostClock, LineCommand, Link, Reach, Taps, When,
+};
 use crate::pattern::{Song, text};
 use crate::rt::ports::{BarFingerprint, ports};
 use crate::rt::{Engine, EngineConfig};
@@ -217,6 +220,14 @@ impl Peer {
             Order::Leave => self.client.send(Command::Leave),
             Order::Stop => self.client.send(Command::Stop),
             Order::Load(file) => self.load(Path::new(&file))?,
+            Order::Line(command) => self.client.send(Command::Line(command)),
+            Order::Export(file) => self.export(&file)?,
+            Order::Import(file) => match std::fs::read(&file) {
+                Ok(bytes) => self.client.send(Command::Line(LineCommand::Import(bytes))),
+                Err(error) => {
+                    tell(json!({"event": "error", "message": format!("{file} cannot be read: {error}")}))?
+                }
+            },
             Order::Chat(line) => self.client.send(Command::Chat(line)),
             Order::Hash => self.client.send(Command::Digest),
             Order::State => {
@@ -248,6 +259,21 @@ impl Peer {
                 "bound_ns": view.clock.bound_ns, "rtt_ns": view.clock.rtt_ns, "probes": view.clock.probes}))?,
         }
         Ok(())
+    }
+
+    /// Writes the whole session to a file.
+    fn export(&self, file: &str) -> anyhow::Result<()> {
+        let (answer, answered) = crossbeam::channel::bounded(1);
+        self.client.send(Command::Export(answer));
+        let bytes = answered.recv().context("the session's thread has ended")?;
+        let written = bytes.and_then(|bytes| {
+            std::fs::write(file, &bytes).map_err(|error| format!("{file} cannot be written: {error}"))?;
+            Ok(bytes.len())
+        });
+        tell(match written {
+            Ok(bytes) => json!({"event": "exported", "file": file, "bytes": bytes}),
+            Err(message) => json!({"event": "error", "message": message}),
+        })
     }
 
     /// Makes the session's song that of a file, by edits.

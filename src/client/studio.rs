@@ -7,8 +7,8 @@
 use crate::param::Slot;
 use crate::pattern::{Edit, Song};
 use crate::session::{
-    ApplyError, Catchup, Change, ClientId, Commit, Cseq, Frame, Replica, Role, Seq, Sequencer, StampedOp,
-    State, Timeline, Welcomed,
+    ApplyError, BranchId, Catchup, Change, ClientId, Commit, Cseq, Frame, Replica, Role, Seq, Sequencer,
+    StampedOp, State, Timeline, Welcomed,
 };
 use crate::time::{Beats, SessionNanos, TempoMap};
 
@@ -32,6 +32,7 @@ pub struct Studio {
     /// Present without a session.
     hub: Option<Sequencer>,
     role: Role,
+    alone: bool,
 }
 
 impl Studio {
@@ -45,19 +46,30 @@ impl Studio {
         let mut replica = Replica::new(state.clone());
         // A fresh replica lacks nothing of the state it was made of.
         let _ = replica.welcome(SELF, Cseq(0), Catchup::Delta(Vec::new()));
-        Studio { replica, hub: Some(Sequencer::new(state)), role: Role::Owner }
+        Studio { replica, hub: Some(Sequencer::new(state)), role: Role::Owner, alone: true }
     }
 
     /// A machine on its way into a session. Until it is welcomed it shows the song it has; edits
     /// made meanwhile wait in the outbox.
     pub fn joining(song: Song, tempo_map: TempoMap) -> Studio {
         let replica = Replica::new(State::with_song(song, tempo_map));
-        Studio { replica, hub: None, role: Role::Editor }
+        Studio { replica, hub: None, role: Role::Editor, alone: false }
+    }
+
+    /// A branch that somebody else sequences.
+    pub fn following(state: State, alone: bool) -> Studio {
+        Studio { replica: Replica::new(state), hub: None, role: Role::Editor, alone }
     }
 
     /// Whether there is no session.
     pub fn is_alone(&self) -> bool {
-        self.hub.is_some()
+        self.alone
+    }
+
+    /// Alone: notes how far a branch has come.
+    pub fn note_head(&mut self, id: BranchId, head: Seq) -> Option<(Commit, Vec<Change>)> {
+        let commit = self.hub.as_mut()?.note_head(id, head)?;
+        self.follow(commit)
     }
 
     /// The song to show and to play.

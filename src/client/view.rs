@@ -1,11 +1,16 @@
 //! What an editor or a script sees of the session.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use crate::client::people::People;
 use crate::pattern::Song;
 use crate::rt::ports::Meter;
-use crate::session::{ClientId, MergeOutcome, MergeSummary, Role, Seq, Timeline};
+use crate::session::{
+    Branch, BranchId, ClientId, HistoryEntry, MergeOutcome, MergeSummary, Role, Seq, Timeline, Version,
+};
 use crate::time::{Beats, ClockMap, TempoMap};
 use crate::wire::PresenceState;
 
@@ -49,6 +54,36 @@ pub struct View {
     pub meter: Option<Meter>,
     /// The step each track last sounded.
     pub lamps: [Option<u8>; crate::param::MAX_TRACKS],
+    /// Branches, versions, history.
+    pub lines: LinesView,
+}
+
+/// What there is to see of branches and the past.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct LinesView {
+    /// The session's branches.
+    pub branches: Vec<Branch>,
+    /// Its named versions.
+    pub versions: Vec<Version>,
+    /// The branch that this machine follows; `None`: the session's own line.
+    pub audition: Option<BranchId>,
+    /// The last commit of the session's own line.
+    pub main_seq: Seq,
+    /// The history as far as it was asked for.
+    pub history: Arc<HistoryView>,
+}
+
+/// A line's history, the latest first.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct HistoryView {
+    /// Of which line.
+    pub line: BranchId,
+    /// Its lines.
+    pub entries: Vec<HistoryEntry>,
+    /// Where it goes on; `None`: here it ends.
+    pub before: Option<Seq>,
+    /// What its authors are called.
+    pub names: BTreeMap<ClientId, String>,
 }
 
 /// How it stands with the server.

@@ -7,6 +7,7 @@
 
 mod branch;
 mod keeping;
+mod lines;
 mod upstream;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -21,6 +22,7 @@ use self::branch::Branch;
 use super::speech::{FromHub, Greeting, ToHub};
 use crate::client::hands::Hands;
 use crate::client::journal::{Flusher, Instance, Journal};
+use crate::client::lines::LocalLines;
 use crate::client::network::{Inbox, Network};
 use crate::client::ops_pace::OpsPace;
 use crate::client::pass::Pass;
@@ -28,7 +30,7 @@ use crate::client::{Connection, HostClock, Link, Reach};
 use crate::pattern::Register;
 use crate::session::{ClientId, Commit, Cseq, MAX_OPS, Refusal, Replica, Role, StampedOp, State};
 use crate::time::{Clock, Envelope, HostNanos, Probe};
-use crate::wire::{Down, ErrorCode, Participant, Snapshot, Up, Welcome};
+use crate::wire::{Down, ErrorCode, LineAsk, Participant, Snapshot, Up, Welcome};
 
 /// Who the machine is to itself before a session has given it a number.
 const SELF: ClientId = ClientId(1);
@@ -129,6 +131,10 @@ pub struct Room {
     /// The instance that last did something: its presence is the machine's.
     leading: u64,
     unsaved: u64,
+    /// Without a server: the lines of history of the machine's own.
+    lines: Option<LocalLines>,
+    /// The instance that follows a branch.
+    auditor: Option<u64>,
     /// What is told to each instance that comes: files set aside, merges nobody saw.
     news: Vec<FromHub>,
     stopping: bool,
@@ -177,10 +183,13 @@ impl Room {
             bars_of: None,
             leading: 0,
             unsaved: 0,
+            lines: None,
+            auditor: None,
             news: Vec::new(),
             stopping: false,
         };
         room.hydrate(folder, greeting, flusher);
+        room.open_lines();
         room
     }
 
@@ -250,6 +259,7 @@ impl Room {
         let now = self.clock.now();
         self.speak(now);
         self.promote(now);
+        self.tend_lines();
         self.tell_unsaved();
         let late: Vec<u64> = self.members.iter().filter(|(_, m)| m.late).map(|(seat, _)| *seat).collect();
         late.into_iter().for_each(|seat| self.leave(seat));
@@ -298,6 +308,10 @@ impl Room {
 
     fn leave(&mut self, seat: u64) {
         let Some(gone) = self.members.remove(&seat) else { return };
+        if self.auditor == Some(gone.instance) {
+            self.auditor = None;
+            self.send(&Up::Line(LineAsk::Leave));
+        }
         if self.bars_of.is_some_and(|(instance, _)| instance == gone.instance) {
             self.bars_of = None;
         }
@@ -405,6 +419,9 @@ impl Room {
                     self.send(&Up::Presence(state));
                 }
             }
+            Up::Line(ask) if self.lines.is_some() || self.connection == Connection::Online => {
+                self.line_ask(seat, instance, ask);
+            }
             other if self.connection == Connection::Online => self.network.send(&other),
             _ => {
                 let message = "there is no connection to the session; edits wait for it, this does not";
@@ -477,6 +494,7 @@ impl Room {
 
     /// A commit for everybody: whose it is knows it by its own count.
     fn tell_commit(&mut self, commit: &Commit, instance: u64, ticket: Cseq) {
+        self.note_line(commit);
         let as_seen = |cseq| {
             let commit = Commit { cseq, ..commit.clone() };
             FromHub::Down(Box::new(Down::Commits(vec![commit])))

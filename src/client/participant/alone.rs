@@ -18,11 +18,13 @@ impl Participant {
         let Some(Restored { solo, state, commits, faults }) = found else {
             self.studio = Studio::alone(song, tempo_map);
             self.solo.start(self.studio.confirmed().clone());
+            self.new_lines();
             return false;
         };
         let now = self.clock.now();
         self.studio = Studio::alone_with(state);
         self.solo.resume(solo);
+        self.new_lines();
         if self.studio.timeline().playing {
             // What played, played by a clock that is gone.
             let tick = self.studio.timeline().tick;

@@ -116,6 +116,7 @@ impl Participant {
     fn go_on_with(&mut self, studio: Studio) {
         let waited = !self.studio.waiting().is_empty();
         self.studio = studio;
+        self.new_lines();
         self.session = SessionSide::default();
         self.engine.scheduled = None;
         if waited {
@@ -164,7 +165,10 @@ impl Participant {
             return;
         }
         match event {
-            LineEvent::Said(speech) => self.said(*speech),
+            LineEvent::Said(speech) => match *speech {
+                FromHub::Down(down) if matches!(*down, Down::Line(_)) => self.frame(*down),
+                speech => self.on_main(|it| it.said(speech)),
+            },
             LineEvent::Attached { holder } => {
                 if holder && self.session.known {
                     let now = self.stir();
@@ -172,7 +176,7 @@ impl Participant {
                 }
                 self.session.reached = true;
             }
-            LineEvent::Lost(reason) => self.detached(reason),
+            LineEvent::Lost(reason) => self.on_main(|it| it.detached(reason)),
             LineEvent::Redeemed(_) => {}
         }
         self.shown.stale();
@@ -276,9 +280,10 @@ impl Participant {
                 self.heard_chat(from, text, now);
             }
             Down::Error { message, .. } => self.complain(message),
+            Down::Line(news) => self.line_news(news),
             Down::Goaway { .. } => self.shown.notice = Some("the server is restarting".into()),
             // Joined by the socket, and answered on the clock's own.
-            Down::Part(_) | Down::Pong { .. } | Down::Line(_) => {}
+            Down::Part(_) | Down::Pong { .. } => {}
             Down::People(news) => self.news(news, now),
         }
         self.shown.stale();
@@ -312,6 +317,7 @@ impl Participant {
         }
         self.tell_engine(welcomed.changes);
         self.events.tell(Event::Applied(self.studio.seq()), now);
+        self.follow_again();
     }
 
     /// What the hub said does not fit what is here: a new line brings the whole state.
@@ -397,9 +403,13 @@ impl Participant {
             self.session.bars.clear();
             return;
         }
+        if self.lines.branch().is_some() {
+            // What a branch sounds like is nobody else's concern.
+            self.session.bars.clear();
+        }
         // The hub keeps the pace towards the server; to the other instances a hand is smooth.
         let moves = self.hands.frame_every(now, NEIGHBOURLY);
-        if !moves.is_empty() {
+        if !moves.is_empty() && self.lines.branch().is_none() {
             self.network.send(Up::Gesture(moves));
         }
         self.send_ops(now);

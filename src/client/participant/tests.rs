@@ -1,3 +1,5 @@
+mod lines;
+
 use super::*;
 use crate::client::Connection;
 use crate::param::{Owner, Param};

@@ -2,8 +2,9 @@
 
 use thiserror::Error;
 
+use super::past;
 use super::people_order::PeopleOrder;
-use crate::client::{Link, LinkError, When};
+use crate::client::{LineCommand, Link, LinkError, When};
 use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
 use crate::pattern::{Edit, EditError, MAX_STEPS, Song, StepField};
 use crate::time::{Beats, Tempo, TempoError};
@@ -43,6 +44,12 @@ pub enum Order {
     Chat(String),
     /// Something about the people.
     People(PeopleOrder),
+    /// Something about branches, versions or the past; see [`super::past`].
+    Line(LineCommand),
+    /// `export FILE`: the whole session as one file, without a session on a server.
+    Export(String),
+    /// `import FILE`: go on with what a session file holds, without a session on a server.
+    Import(String),
 }
 
 /// Why a line was not understood.
@@ -52,7 +59,7 @@ pub enum OrderError {
     #[error(
         "'{0}' is no command; there are: set, step, velocity, tempo, tap, play, stop, join, leave, load, state, hash, \
          fingerprint, peers, clock, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
-         follow, cursor, quit"
+         follow, cursor, fork, audition, merge, drop, name, unname, restore, history, export, import, quit"
     )]
     Unknown(String),
     /// A command in another form.
@@ -135,6 +142,11 @@ impl Order {
             ("peers" | "people", []) => Ok(Order::Peers),
             ("clock", []) => Ok(Order::Clock),
             ("chat", [_, ..]) => Ok(Order::Chat(rest.to_owned())),
+            ("export", [_, ..]) => Ok(Order::Export(rest.to_owned())),
+            ("import", [_, ..]) => Ok(Order::Import(rest.to_owned())),
+            (command, words) if past::is_command(command) => {
+                past::read(command, words, rest).map(Order::Line)
+            }
             _ => match PeopleOrder::read(command, &words, song) {
                 Some(order) => order.map(Order::People),
                 None => Err(OrderError::Unknown(line.trim().to_owned())),

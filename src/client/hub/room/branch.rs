@@ -192,6 +192,13 @@ impl Room {
         self.tell_commit(&commit, 0, Cseq(0));
     }
 
+    /// Notes how far a branch of the machine's own has come.
+    pub(super) fn note_head(&mut self, id: crate::session::BranchId, head: Seq) {
+        if let Some(commit) = self.branch.as_mut().and_then(|branch| branch.sequencer.note_head(id, head)) {
+            self.authored(commit);
+        }
+    }
+
     /// Starts the branch's transport. On return the session's own holds: a start or stop made
     /// without the others is no word to them.
     pub(super) fn start(&mut self, tick: Beats) {
@@ -239,7 +246,7 @@ impl Room {
     }
 
     /// Where the branch plays; `None` when it stands still.
-    fn position(&self) -> Option<Beats> {
+    pub(super) fn position(&self) -> Option<Beats> {
         let branch = self.branch.as_ref()?;
         let Timeline { playing, tick, at } = branch.state().timeline();
         let map = branch.state().tempo_map();

@@ -141,6 +141,7 @@ impl Room {
                 let people = self.people.iter_mut();
                 people.filter(|person| person.client == client).for_each(|person| person.state = state);
             }
+            Down::Line(news) => return self.line_news(news),
             Down::Part(_) | Down::Pong { .. } => return,
             _ => {}
         }
