@@ -4,12 +4,12 @@
 //! Thread: its own (tokio, one worker); [`Client`]'s calls are for any thread but the audio's. It
 //! opens no socket until it is told to join.
 
+mod clock_socket;
 mod code;
 mod device_clock;
 pub mod events;
 mod feed;
 mod hands;
-mod host_clock;
 mod hub;
 pub mod journal;
 mod lines;
@@ -32,10 +32,10 @@ mod solo;
 mod studio;
 mod tap;
 mod thread;
+mod trim;
 mod view;
 
 pub use code::Code;
-pub use host_clock::HostClock;
 pub use link::{Fingerprint, Link, LinkError};
 pub use observers::{Observer, Path};
 pub use profile::default_profile;
@@ -56,6 +56,9 @@ use self::events::Events;
 use self::observers::Observers;
 use self::participant::Participant;
 use self::profile::Profile;
+
+/// Host time.
+pub use crate::time::RawClock as HostClock;
 
 use crate::pattern::{Edit, Song};
 use crate::rt::ports::SessionPorts;
@@ -114,6 +117,9 @@ pub enum Command {
     Line(LineCommand),
     /// Ask for the whole session as a file's bytes; without a session on a server.
     Export(Sender<Result<Vec<u8>, String>>),
+    /// Sound later than the session's clock has it by so many ms, or earlier; kept in the profile
+    /// folder. What a path longer one way than the other, or a device, adds unseen.
+    Trim(f64),
     /// Ask for the confirmed state's digest; [`Event::Digest`] answers.
     Digest,
     /// Ask for the view as the commands before this one left it.
@@ -276,6 +282,15 @@ pub enum Event {
         page: Page,
         /// What its authors are called.
         names: BTreeMap<ClientId, String>,
+    },
+    /// The shared clock: what befell it, and its figures; every 10 s where nothing did.
+    Clock {
+        /// In a word: `measured`, `stepped`, `woke`, `held-over`, `held-over-long`, `back`, `anchored`.
+        what: &'static str,
+        /// Its figures.
+        status: ClockStatus,
+        /// How far session time moved, in ns, where it did.
+        jump_ns: Option<i64>,
     },
     /// An error from the server.
     Error(String),

@@ -114,7 +114,7 @@ pub async fn serve(
         .await
         .with_context(|| format!("opening the store in {}", config.data.display()))?;
     let tls = config.certificate.as_ref().map(|from| Tls::open(from, &config.data)).transpose()?;
-    let clock = ServerClock::start(store.created_at().await?);
+    let clock = ServerClock::start(&store).await?;
     let listener =
         TcpListener::bind(config.listen).await.with_context(|| format!("listening on {}", config.listen))?;
     let (alive, mut all_closed) = mpsc::channel(1);
@@ -137,6 +137,7 @@ pub async fn serve(
             figures.run_upkeep();
         }
     };
+    let keeping = app.clock.clone();
     let bars = async {
         loop {
             app.heed_bars().await;
@@ -147,9 +148,11 @@ pub async fn serve(
         () = listen::accept(listener, router, door) => {}
         () = upkeep => {}
         () = bars => {}
+        () = keeping.keep(&app.store) => {}
         () = stop => tracing::info!("going down"),
     }
     app.close_rooms().await;
+    keeping.store_anchor(&app.store).await;
     drop(alive);
     if tokio::time::timeout(CLOSE_TIMEOUT, all_closed.recv()).await.is_err() {
         tracing::warn!("some sockets did not close in time");

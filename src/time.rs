@@ -8,6 +8,8 @@ mod clock;
 mod clock_map;
 mod envelope;
 mod ramp;
+#[cfg(any(feature = "client", feature = "server"))]
+mod raw_clock;
 mod reference;
 mod shared_clock;
 mod tempo;
@@ -18,6 +20,8 @@ pub use clock::{Clock, HostNanos, SessionNanos};
 pub use clock_map::ClockMap;
 pub use envelope::{Envelope, Probe, Verdict};
 pub use ramp::{RampStep, ramp};
+#[cfg(any(feature = "client", feature = "server"))]
+pub use raw_clock::RawClock;
 pub use reference::{ClockEpoch, Recollection, Reference};
 pub use shared_clock::{BURST, ClockNews, HELD_OVER, SharedClock, WARNED};
 pub use tempo::{Tempo, TempoError};

@@ -3,6 +3,8 @@
 
 #[path = "studios/branching.rs"]
 mod branching;
+#[path = "studios/clock.rs"]
+mod clock;
 #[path = "studios/editing.rs"]
 mod editing;
 #[path = "studios/killing.rs"]

@@ -15,7 +15,7 @@ use antiphon::session::{
     BranchId, ClientId, Commit, Cseq, Detail, HistoryEntry, MAX_CHAT, MAX_OPS, MAX_SNAPSHOT, NewTrack, Op,
     Page, Part, Record, Refusal, Role, Seq, Sequencer, StampedOp, State, Text, Timeline, What,
 };
-use antiphon::time::{Beats, SamplePos, SessionNanos, Tempo, TempoMap};
+use antiphon::time::{Beats, ClockEpoch, Recollection, SamplePos, SessionNanos, Tempo, TempoMap};
 use antiphon::wire::{
     Ask, Assembly, Down, ErrorCode, Gesture, Hello, Hidden, LineAsk, LineNews, MAX_FRAME, News, Participant,
     PlayedNote, PresenceState, Snapshot, Up, VERSION, Welcome, WireError, decode_down, decode_up,
@@ -91,6 +91,8 @@ fn presence() -> PresenceState {
         host_tempo: Some(tempo(120.0)),
         rtt_us: 40_000,
         clock_bound_us: 150,
+        clock_estimated_us: 40,
+        trim_us: -12_500,
     }
 }
 
@@ -201,6 +203,7 @@ fn ups() -> Vec<Up> {
         Up::People(Ask::Revoke(0x89ab_cdef)),
         Up::People(Ask::Lock(Part::Cell(track(3), 5))),
         Up::People(Ask::Notes(vec![played()])),
+        Up::Recall(Recollection { epoch: 9, ahead_ns: -1_500, certified_ns: 40_000, estimated_ns: 900 }),
         Up::Line(LineAsk::Enter(BranchId(3))),
         Up::Line(LineAsk::Leave),
         Up::Line(LineAsk::Ops { branch: BranchId(3), cseq: Cseq(2), base: Seq(299), ops: records() }),
@@ -307,6 +310,7 @@ fn downs() -> Vec<Down> {
         Down::People(News::Lock { client: ClientId(2), part: Part::Param(slot()) }),
         Down::People(News::Touched { part: Part::Track(track(3)), holder: ClientId(2), by: ClientId(1) }),
         Down::People(News::Notes { author: ClientId(2), notes: vec![played()] }),
+        Down::Clock(ClockEpoch { epoch: 9, settled: true, shifted_ns: -7, bound_ns: 250 }),
         Down::Line(LineNews::State {
             line: BranchId(3),
             seq: Seq(17),

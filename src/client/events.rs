@@ -9,7 +9,7 @@ use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use serde_json::{Value, json};
 
 use super::people::Given;
-use super::{Connection, Event};
+use super::{ClockStatus, Connection, Event};
 use crate::pattern::Song;
 use crate::rt::ports::BarFingerprint;
 use crate::session::{BranchId, ClientId, Page, Record, Seq};
@@ -109,6 +109,12 @@ pub fn to_json(event: &Event) -> Value {
         Event::Back { seq, registers } => json!({"event": "restored", "seq": seq.0, "registers": registers}),
         Event::History { line, page, names } => history_json(*line, page, names),
         Event::Chat { from, text } => json!({"event": "chat", "from": from, "text": text}),
+        Event::Clock { what, status, jump_ns } => {
+            let mut line = clock_json(status);
+            (line["event"], line["what"]) = ("clock-news".into(), (*what).into());
+            line["jump_ns"] = json!(jump_ns);
+            line
+        }
         Event::Error(message) => json!({"event": "error", "message": message}),
         Event::Role(role) => json!({"event": "role", "role": role}),
         Event::Given(Given::Link { url, role, id }) => {
@@ -183,6 +189,13 @@ fn connection_json(connection: &Connection) -> Value {
         }
         Connection::Refused(message) => json!({"event": "refused-for-good", "message": message}),
     }
+}
+
+/// The shared clock's figures as JSON, all in ns.
+pub fn clock_json(status: &ClockStatus) -> Value {
+    json!({"event": "clock", "offset_ns": status.offset_ns, "bound_ns": status.bound_ns,
+        "estimated_ns": status.estimated_ns, "trim_ns": status.trim_ns,
+        "held_over_ns": status.held_over_ns, "rtt_ns": status.rtt_ns, "probes": status.probes})
 }
 
 /// A fingerprint as JSON: hashes in hexadecimal, since JSON's numbers do not hold 64 bits; tracks

@@ -3,19 +3,20 @@
 //! Thread: the session's own. The sockets themselves are tasks ([`super::socket`]); everything here
 //! returns at once.
 
-use std::sync::Arc;
-
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
 
+use super::clock_socket::{self, ClockOrder, ClockWord};
 use super::socket::{self, Outgoing, SocketEvent};
 use super::{Link, Reach};
-use crate::time::{HostNanos, Probe};
+use crate::time::HostNanos;
 use crate::wire::{Hello, Up, encode_up};
 
 const MS: i64 = 1_000_000;
 /// Frames that may wait to leave a socket; what finds no room stays where it came from.
 const OUTGOING: usize = 256;
+/// Orders that may wait for the clock's socket.
+const CLOCK_ORDERS: usize = 16;
 /// The longest pause before the first try after a loss.
 const FIRST_RETRY_MS: u64 = 250;
 /// The pause before the second; it doubles up to the last.
@@ -26,14 +27,14 @@ const LONGEST_RETRY_MS: u64 = 30_000;
 pub struct Inbox {
     /// What session sockets tell, each with the number of its try.
     pub events: mpsc::Receiver<(u64, SocketEvent)>,
-    /// Clock probes that came back.
-    pub probes: mpsc::Receiver<Probe>,
+    /// What the clock's socket tells.
+    pub clock: mpsc::Receiver<ClockWord>,
 }
 
 /// The way to one server.
 pub struct Network {
     events: mpsc::Sender<(u64, SocketEvent)>,
-    probes: mpsc::Sender<Probe>,
+    clock: mpsc::Sender<ClockWord>,
     joined: Option<Joined>,
     /// Counts tries over all sessions, so that a late word of an old socket is known as such.
     tries: u64,
@@ -46,17 +47,16 @@ struct Joined {
     /// When to try again; `None` while a try is under way or stands.
     retry_at: Option<HostNanos>,
     losses: u32,
-    clock: Option<JoinHandle<()>>,
-    burst: Arc<Notify>,
+    clock: Option<(JoinHandle<()>, mpsc::Sender<ClockOrder>)>,
 }
 
 impl Network {
     /// No connection, and the ends that will hear of one.
     pub fn new(reach: Reach) -> (Network, Inbox) {
         let (events, event_inbox) = mpsc::channel(1024);
-        let (probes, probe_inbox) = mpsc::channel(64);
-        let network = Network { events, probes, joined: None, tries: 0, reach };
-        (network, Inbox { events: event_inbox, probes: probe_inbox })
+        let (clock, clock_inbox) = mpsc::channel(64);
+        let network = Network { events, clock, joined: None, tries: 0, reach };
+        (network, Inbox { events: event_inbox, clock: clock_inbox })
     }
 
     /// Lets servers be reached in another way from the next try on.
@@ -72,21 +72,14 @@ impl Network {
     /// Goes to a session, leaving the one before.
     pub fn join(&mut self, link: Link, hello: &Hello) {
         self.leave();
-        self.joined = Some(Joined {
-            link,
-            outgoing: None,
-            retry_at: None,
-            losses: 0,
-            clock: None,
-            burst: Arc::new(Notify::new()),
-        });
+        self.joined = Some(Joined { link, outgoing: None, retry_at: None, losses: 0, clock: None });
         self.open(hello);
     }
 
     /// Says goodbye and forgets the session. The returned task ends when the goodbye has left.
     pub fn leave(&mut self) -> Option<mpsc::Sender<Outgoing>> {
         let mut joined = self.joined.take()?;
-        if let Some(clock) = joined.clock.take() {
+        if let Some((clock, _)) = joined.clock.take() {
             clock.abort();
         }
         let outgoing = joined.outgoing.take()?;
@@ -111,21 +104,25 @@ impl Network {
     pub fn welcomed(&mut self, hello: &Hello) {
         let Some(joined) = &mut self.joined else { return };
         joined.losses = 0;
-        let running = joined.clock.as_ref().is_some_and(|clock| !clock.is_finished());
+        let running = joined.clock.as_ref().filter(|(clock, _)| !clock.is_finished());
+        if let Some((_, orders)) = running {
+            // It may be waiting before its next try.
+            let _ = orders.try_send(ClockOrder::Burst);
+            return;
+        }
         // The clock's task outlives tokens: it comes with the invite.
         let hello = Hello { secret: joined.link.secret.clone(), ..hello.clone() };
         let Ok(bytes) = encode_up(&Up::Hello(hello)) else { return };
-        if !running {
-            let (probes, burst) = (self.probes.clone(), joined.burst.clone());
-            let clock = socket::clock(joined.link.clone(), self.reach, bytes, probes, burst);
-            joined.clock = Some(tokio::spawn(clock));
-        }
+        let (orders, ordered) = mpsc::channel(CLOCK_ORDERS);
+        let clock = clock_socket::run(joined.link.clone(), self.reach, bytes, self.clock.clone(), ordered);
+        joined.clock = Some((tokio::spawn(clock), orders));
     }
 
-    /// Asks for a burst of clock probes.
-    pub fn burst(&self) {
-        if let Some(joined) = &self.joined {
-            joined.burst.notify_one();
+    /// Gives the clock's socket an order; one that finds no room is forgotten, and a burst comes
+    /// with the next connection anyway.
+    pub fn order_clock(&self, order: ClockOrder) {
+        if let Some((_, orders)) = self.joined.as_ref().and_then(|joined| joined.clock.as_ref()) {
+            let _ = orders.try_send(order);
         }
     }
 
@@ -150,7 +147,7 @@ impl Network {
         if let Some(joined) = &mut self.joined {
             joined.outgoing = None;
             joined.retry_at = None;
-            if let Some(clock) = joined.clock.take() {
+            if let Some((clock, _)) = joined.clock.take() {
                 clock.abort();
             }
         }

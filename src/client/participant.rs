@@ -4,6 +4,7 @@
 //! once.
 
 mod alone;
+mod clock;
 mod engine;
 mod lines;
 mod people;
@@ -25,12 +26,12 @@ use self::shown::Shown;
 use super::events::Events;
 use super::feed::Feed;
 use super::hands::{Hands, RemoteHands};
-use super::host_clock::HostClock;
 use super::hub::line::{HubSlot, Inbox, Line, Outgoing};
 use super::profile::Profile;
 use super::solo::SoloKeeper;
 use super::studio::{Made, Studio};
-use super::{ClientConfig, Command, Event, Link, Reach, View, When};
+use super::trim::Trim;
+use super::{ClientConfig, Command, Event, HostClock, Link, Reach, View, When};
 use crate::param::Slot;
 use crate::pattern::Edit;
 use crate::rt::ports::{FromEngine, SessionPorts, ToEngine};
@@ -49,6 +50,7 @@ const BAR: Beats = Beats::quarters(4);
 /// The machine's participant.
 pub struct Participant {
     clock: HostClock,
+    trim: Trim,
     profile: Profile,
     name: String,
     studio: Studio,
@@ -84,6 +86,7 @@ impl Participant {
         let (network, inbox) = Line::new(profile.folder());
         let mut participant = Participant {
             clock: HostClock,
+            trim: Trim::of(profile.folder()),
             profile,
             name: config.name,
             studio: Studio::alone(config.song, config.tempo_map),
@@ -161,6 +164,7 @@ impl Participant {
                 self.feed.push(ToEngine::Focus(track));
             }
             Command::Chat(line) => self.chat(line),
+            Command::Trim(ms) => self.set_trim(ms, now),
             Command::Look(answer) => drop(answer.try_send(Arc::new(self.view()))),
             Command::Digest => {
                 let (seq, digest) = (self.studio.seq(), self.studio.digest());
@@ -173,6 +177,7 @@ impl Participant {
     /// Looks at the rings and at everything that comes due.
     pub fn poll(&mut self) {
         let now = self.clock.now();
+        self.look_at_clock(now);
         self.hear_engine(now);
         self.doze(now);
         self.rest_hands(now);

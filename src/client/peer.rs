@@ -20,7 +20,7 @@ use serde_json::{Value, json};
 
 use self::device::Device;
 pub use self::order::Order;
-use super::events::{fingerprint_json, to_json};
+use super::events::{clock_json, fingerprint_json, to_json};
 #[cfg(feature = "midi")]
 use super::midi_out;
 use super::people::Wish;
@@ -247,7 +247,8 @@ impl Peer {
                     json!({"client": peer.client.0, "name": peer.name, "online": peer.online,
                         "role": peer.role, "away": peer.away, "cursor": state.cursor, "focus": state.focus,
                         "host_bpm": state.host_tempo.map(|tempo| tempo.bpm()), "playing": state.playing,
-                        "rtt_us": peer.state.rtt_us, "clock_bound_us": peer.state.clock_bound_us})
+                        "rtt_us": state.rtt_us, "clock_bound_us": state.clock_bound_us,
+                        "clock_estimated_us": state.clock_estimated_us, "trim_us": state.trim_us})
                 });
                 tell(json!({"event": "peers", "peers": peers.collect::<Vec<_>>()}))?;
             }
@@ -255,8 +256,8 @@ impl Peer {
                 Ok(wish) => self.client.send(Command::People(wish)),
                 Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
             },
-            Order::Clock => tell(json!({"event": "clock", "offset_ns": view.clock.offset_ns,
-                "bound_ns": view.clock.bound_ns, "rtt_ns": view.clock.rtt_ns, "probes": view.clock.probes}))?,
+            Order::Clock => tell(clock_json(&view.clock))?,
+            Order::Trim(ms) => self.client.send(Command::Trim(ms)),
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! WebSockets to a server: the session's and the clock's.
+//! The session's WebSocket to a server, and what the clock's shares with it.
 //!
 //! Thread: the session's own, as tasks. A task ends with its socket; whoever started it decides
 //! what comes next.
@@ -13,8 +13,7 @@ use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{self, Bytes, Message};
 
 use super::reach::{Failure, Stream};
-use super::{HostClock, Link, Reach};
-use crate::time::{Clock, HostNanos, Probe};
+use super::{Link, Reach};
 use crate::wire::{self, Down, Up};
 
 /// How long a connection may take to stand.
@@ -22,12 +21,9 @@ const CONNECT: Duration = Duration::from_secs(5);
 /// Quiet after which the server is asked for a sign of life.
 const HEARTBEAT: Duration = Duration::from_secs(30);
 /// How long it may take to give one, and how long one frame may take to leave.
-const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
+pub(super) const SIGN_OF_LIFE: Duration = Duration::from_secs(10);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(200);
-/// Probes of a burst, and the time between them.
-const BURST: u32 = 10;
-const BURST_GAP: Duration = Duration::from_millis(50);
 
 /// What a session socket tells; each with the number of the try it belongs to.
 pub enum SocketEvent {
@@ -47,7 +43,7 @@ pub enum Outgoing {
     Goodbye,
 }
 
-type Socket = WebSocketStream<Stream>;
+pub(super) type Socket = WebSocketStream<Stream>;
 
 /// Opens a session socket, says hello and carries frames until it is lost.
 pub async fn session(
@@ -68,7 +64,7 @@ pub async fn session(
 }
 
 /// Opens a socket at `/PLACE/SESSION` and sends its first frame.
-async fn open(link: &Link, reach: Reach, place: &str, hello: Vec<u8>) -> Result<Socket, Failure> {
+pub(super) async fn open(link: &Link, reach: Reach, place: &str, hello: Vec<u8>) -> Result<Socket, Failure> {
     let lost = |error: &dyn std::fmt::Display| Failure::Lost(format!("{link}: {error}"));
     let host = link.server.split_once("://").map_or(link.server.as_str(), |(_, host)| host);
     let target = format!("ws://{host}/{place}/{}", link.session);
@@ -154,7 +150,7 @@ async fn carry(
 }
 
 /// A frame's bytes; `None` for what the protocol keeps to itself; an error when the socket ended.
-fn take(frame: Option<Result<Message, tungstenite::Error>>) -> Result<Option<Bytes>, String> {
+pub(super) fn take(frame: Option<Result<Message, tungstenite::Error>>) -> Result<Option<Bytes>, String> {
     match frame {
         Some(Ok(Message::Binary(bytes))) => Ok(Some(bytes)),
         Some(Ok(Message::Close(close))) => {
@@ -168,7 +164,7 @@ fn take(frame: Option<Result<Message, tungstenite::Error>>) -> Result<Option<Byt
 }
 
 /// Sends one message, and says why where it could not.
-async fn leave(socket: &mut Socket, message: Message) -> Option<String> {
+pub(super) async fn leave(socket: &mut Socket, message: Message) -> Option<String> {
     match timeout(SIGN_OF_LIFE, socket.send(message)).await {
         Ok(Ok(())) => None,
         Ok(Err(error)) => Some(error.to_string()),
@@ -183,69 +179,4 @@ async fn say_goodbye(socket: &mut Socket) {
     let _ = socket.close(None).await;
     // The server's own close: what was sent before has then arrived.
     while let Some(Ok(_)) = socket.next().await {}
-}
-
-/// Probes the session's clock on a socket of its own, so that no large frame blocks it: 10 probes
-/// 50 ms apart, then one every 2 s ± 10 %; another burst whenever `again` is notified.
-pub async fn clock(
-    link: Link,
-    reach: Reach,
-    hello: Vec<u8>,
-    probes: mpsc::Sender<Probe>,
-    again: std::sync::Arc<tokio::sync::Notify>,
-) {
-    let mut pause = Duration::from_secs(1);
-    loop {
-        match open(&link, reach, "clock", hello.clone()).await {
-            Ok(socket) => {
-                pause = Duration::from_secs(1);
-                let reason = probe(socket, &probes, &again).await;
-                tracing::debug!(reason, "the clock's socket ended");
-            }
-            Err(Failure::Lost(reason) | Failure::Refused(reason)) => {
-                tracing::debug!(reason, "the clock's socket did not open");
-            }
-        }
-        tokio::time::sleep(pause.mul_f64(0.75 + 0.5 * rand::random::<f64>())).await;
-        pause = (pause * 2).min(Duration::from_secs(30));
-    }
-}
-
-async fn probe(mut socket: Socket, probes: &mpsc::Sender<Probe>, again: &tokio::sync::Notify) -> String {
-    let (mut left, mut next) = (BURST, Instant::now());
-    let (mut answered, mut unanswered) = (true, 0);
-    loop {
-        tokio::select! {
-            frame = socket.next() => {
-                let t4 = HostClock.now();
-                match take(frame).map(|bytes| bytes.map(|bytes| wire::decode_down(&bytes))) {
-                    Ok(Some(Ok(Down::Pong { t1, t2, t3 }))) => {
-                        (answered, unanswered) = (true, 0);
-                        if probes.send(Probe { t1: HostNanos(t1), t2, t3, t4 }).await.is_err() {
-                            return "nobody listens".into();
-                        }
-                    }
-                    Ok(Some(Ok(Down::Error { message, fatal: true, .. }))) | Err(message) => return message,
-                    Ok(_) => {}
-                }
-            }
-            () = again.notified() => (left, next) = (BURST, Instant::now()),
-            () = tokio::time::sleep_until(next) => {
-                unanswered += u32::from(!answered);
-                if unanswered > BURST {
-                    return "probes stay unanswered".into();
-                }
-                left = left.saturating_sub(1);
-                let jitter = 0.9 + 0.2 * rand::random::<f64>();
-                next = Instant::now()
-                    + if left > 0 { BURST_GAP } else { Duration::from_secs(2).mul_f64(jitter) };
-                answered = false;
-                let up = Up::Probe { t1: HostClock.now().0 };
-                let Ok(bytes) = wire::encode_up(&up) else { return "a probe could not be written".into() };
-                if let Some(reason) = leave(&mut socket, Message::Binary(Bytes::from(bytes))).await {
-                    return reason;
-                }
-            }
-        }
-    }
 }

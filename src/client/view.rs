@@ -130,11 +130,17 @@ pub struct ClockStatus {
     pub offset_ns: Option<i64>,
     /// Certified bound in ns: the truth lies no further away.
     pub bound_ns: i64,
+    /// Estimated bound in ns: the truth usually lies within it, on a path as long one way as the other.
+    pub estimated_ns: i64,
+    /// By how many ns this machine sounds later than the clock has it: the musician's trim.
+    pub trim_ns: i64,
+    /// For how many ns the server has not answered, where the clock goes on by itself.
+    pub held_over_ns: Option<i64>,
     /// Median round trip of the window in ns.
     pub rtt_ns: i64,
     /// Probes in the window.
     pub probes: u32,
-    /// Session time as a function of host time, if known.
+    /// Session time as a function of host time, if known, as this machine plays by it: trimmed.
     pub map: Option<ClockMap>,
 }
 

@@ -1,5 +1,7 @@
 //! What the server counts, as Prometheus reads it. No label names a session or a person.
 
+pub mod peers;
+
 use std::sync::OnceLock;
 use std::time::Duration;
 

@@ -99,7 +99,7 @@ impl Room {
         let room = Room {
             session: session.to_owned(),
             store: app.store.clone(),
-            clock: app.clock,
+            clock: app.clock.clone(),
             patience: app.patience,
             public_url: app.naming.public_url.clone(),
             rooms: app.rooms.clone(),
@@ -220,7 +220,7 @@ impl Room {
             Up::Fingerprints(bars) => self.take_fingerprints(seat, bars),
             Up::Chat(text) => self.take_chat(seat, &text),
             // The socket answers these itself.
-            Up::Hello(_) | Up::Probe { .. } | Up::Leave | Up::People(_) => {}
+            Up::Hello(_) | Up::Probe { .. } | Up::Recall(_) | Up::Leave | Up::People(_) => {}
         }
         None
     }

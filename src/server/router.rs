@@ -66,7 +66,7 @@ async fn ready(State(app): State<Arc<App>>) -> Result<Json<Value>, Problem> {
 
 async fn prometheus() -> impl IntoResponse {
     let kind = [(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")];
-    (kind, metrics::handle().render())
+    (kind, metrics::handle().render() + &metrics::peers::render())
 }
 
 async fn session_page(

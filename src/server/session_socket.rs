@@ -206,7 +206,7 @@ impl Reader<'_> {
             let up = match decode_up(&bytes) {
                 Ok(Up::Leave) => return,
                 Ok(Up::Hello(_)) => Err((ErrorCode::Unexpected, "there was a Hello already".to_owned())),
-                Ok(Up::Probe { .. }) => {
+                Ok(Up::Probe { .. } | Up::Recall(_)) => {
                     Err((ErrorCode::Unexpected, "probes belong on the clock socket".to_owned()))
                 }
                 Ok(up) => limits.admit(&up).map(|()| up).map_err(|rule| (ErrorCode::RateLimit, rule)),

@@ -9,7 +9,7 @@ use crate::param::Slot;
 use crate::rt::ports::BarFingerprint;
 pub use crate::session::Role;
 use crate::session::{ClientId, Commit, Cseq, Refusal, Seq, StampedOp};
-use crate::time::{Beats, SessionNanos, Tempo};
+use crate::time::{Beats, ClockEpoch, Recollection, SessionNanos, Tempo};
 
 /// From a client to its server. The variant's index is the frame's type byte.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -49,6 +49,9 @@ pub enum Up {
     Leave,
     /// Something about the people here.
     People(Ask),
+    /// On the clock socket: how the epoch before is remembered, once the burst is back, to a
+    /// reference that has not settled.
+    Recall(Recollection),
     /// Something about branches or the past.
     Line(LineAsk),
 }
@@ -113,6 +116,10 @@ pub struct PresenceState {
     pub rtt_us: u32,
     /// Certified bound of its clock in µs.
     pub clock_bound_us: u32,
+    /// Estimated bound of its clock in µs.
+    pub clock_estimated_us: u32,
+    /// By how many µs it sounds later than its clock has it.
+    pub trim_us: i32,
 }
 
 /// From the server to a client.
@@ -189,6 +196,9 @@ pub enum Down {
     Part(Vec<u8>),
     /// Something about the people here.
     People(News),
+    /// On the clock socket: by which clock the stamps of the pongs that follow count. First of all,
+    /// and whenever that changes.
+    Clock(ClockEpoch),
     /// Something about branches or the past.
     Line(LineNews),
 }
@@ -200,7 +210,7 @@ pub struct Welcome {
     pub client: ClientId,
     /// What it may do.
     pub role: Role,
-    /// Names this session's clock; changes when the reference does.
+    /// Names this session's clock as it is now; the clock socket tells how it goes on.
     pub clock_epoch: u64,
     /// The last `cseq` of this client that was committed or refused.
     pub acked: Cseq,

@@ -32,6 +32,10 @@ async fn session_time(
 ) -> (SessionNanos, SessionNanos) {
     let mut clock = open(server, "clock", &invite.session).await;
     send(&mut clock, &Up::Hello(hello(invite, 1, 0))).await;
+    match receive(&mut clock).await {
+        Some(Down::Clock(told)) => assert_eq!(told.shifted_ns, 0),
+        other => panic!("by which clock, not {other:?}"),
+    }
     send(&mut clock, &Up::Probe { t1: -5 }).await;
     match receive(&mut clock).await {
         Some(Down::Pong { t1: -5, t2, t3 }) => (t2, t3),

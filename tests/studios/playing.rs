@@ -34,7 +34,7 @@ fn onsets(peer: &Peer) -> BTreeMap<(i64, i64), i64> {
 }
 
 /// Two peers sound the same notes, at least so many, at the same time.
-fn together(a: &Peer, b: &Peer, least: usize) {
+pub fn together(a: &Peer, b: &Peer, least: usize) {
     let (at_a, at_b) = (onsets(a), onsets(b));
     let mut apart: Vec<i64> =
         at_a.iter().filter_map(|(note, at)| Some((at_b.get(note)? - at).abs())).collect();

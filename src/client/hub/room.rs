@@ -6,6 +6,7 @@
 //! holds every frame that waits.
 
 mod branch;
+mod clock;
 mod keeping;
 mod lines;
 mod upstream;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 use self::branch::Branch;
 use super::speech::{FromHub, Greeting, ToHub};
+use crate::client::clock_socket::ClockOrder;
 use crate::client::hands::Hands;
 use crate::client::journal::{Flusher, Instance, Journal};
 use crate::client::lines::LocalLines;
@@ -29,7 +31,7 @@ use crate::client::pass::Pass;
 use crate::client::{Connection, HostClock, Link, Reach};
 use crate::pattern::Register;
 use crate::session::{ClientId, Commit, Cseq, MAX_OPS, Refusal, Replica, Role, StampedOp, State};
-use crate::time::{Clock, Envelope, HostNanos, Probe};
+use crate::time::{Clock, ClockEpoch, HostNanos, Probe, SharedClock};
 use crate::wire::{Down, ErrorCode, LineAsk, Participant, Snapshot, Up, Welcome};
 
 /// Who the machine is to itself before a session has given it a number.
@@ -116,7 +118,10 @@ pub struct Room {
     journal: Option<Journal>,
     connection: Connection,
     people: Vec<Participant>,
-    envelope: Envelope,
+    /// The session's clock.
+    shared_clock: SharedClock,
+    /// What instances that come later are told of it.
+    clock_told: Option<ClockEpoch>,
     probes: VecDeque<Probe>,
     /// When each unanswered frame last left.
     sent: BTreeMap<Cseq, HostNanos>,
@@ -173,7 +178,8 @@ impl Room {
             branch: None,
             journal: None,
             people: Vec::new(),
-            envelope: Envelope::default(),
+            shared_clock: SharedClock::new(),
+            clock_told: None,
             probes: VecDeque::new(),
             sent: BTreeMap::new(),
             resend_at: None,
@@ -216,7 +222,7 @@ impl Room {
                     None => break,
                 },
                 Some((number, event)) = self.events.events.recv() => self.socket(number, event),
-                Some(probe) = self.events.probes.recv() => self.probe(probe),
+                Some(word) = self.events.clock.recv() => self.clock_word(word),
                 () = tokio::time::sleep(patience) => {}
             }
             self.tick();
@@ -244,7 +250,7 @@ impl Room {
             Message::Stop => self.stopping = true,
             Message::Said { seat, speech } => match speech {
                 ToHub::Up(up) => self.up(seat, up),
-                ToHub::Burst => self.network.burst(),
+                ToHub::Burst => self.network.order_clock(ClockOrder::Burst),
                 ToHub::Greeting(_) => {}
             },
         }
@@ -257,6 +263,7 @@ impl Room {
 
     fn tick(&mut self) {
         let now = self.clock.now();
+        self.look_at_clock(now);
         self.speak(now);
         self.promote(now);
         self.tend_lines();
@@ -346,6 +353,9 @@ impl Room {
         self.tell(seat, FromHub::Unsaved(self.unsaved));
         if !self.people.is_empty() {
             self.tell(seat, FromHub::Down(Box::new(Down::Participants(self.people.clone()))));
+        }
+        if let Some(told) = self.clock_told {
+            self.tell(seat, FromHub::Clock(told));
         }
         for probe in self.probes.clone() {
             self.tell(seat, FromHub::Probe(probe.into()));
@@ -540,7 +550,7 @@ impl Room {
     /// 0 while session time is this machine's own: no server has told another, or what it told is
     /// forgotten.
     fn clock_epoch(&self) -> u64 {
-        if self.envelope.map().is_some() || self.branch.is_none() { self.epoch } else { 0 }
+        if self.shared_clock.map().is_some() || self.branch.is_none() { self.epoch } else { 0 }
     }
 }
 

@@ -6,7 +6,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
 use crate::client::{Connection, MergeReport};
 use crate::session::{Cseq, MAX_SNAPSHOT, Seq, StampedOp};
-use crate::time::{HostNanos, Probe, SessionNanos};
+use crate::time::{ClockEpoch, HostNanos, Probe, SessionNanos};
 use crate::wire::{Down, Up};
 
 /// Changes with [`ToHub`] and [`FromHub`], and with the wire's frames.
@@ -87,6 +87,8 @@ pub enum FromHub {
     SetAside(String),
     /// Something a person should know.
     Notice(String),
+    /// By which clock the stamps of the probes that follow count.
+    Clock(ClockEpoch),
 }
 
 /// A probe's four stamps.

@@ -175,19 +175,19 @@ impl Participant {
         }
     }
 
-    /// Session time as host time; alone, they are the same.
+    /// Session time as the host time at which it is to sound; alone, they are the same.
     fn host_time(&self, at: SessionNanos) -> Option<HostNanos> {
         match self.studio.is_alone() || self.session.has_own_clock() {
             true => Some(HostNanos(at.0)),
-            false => self.session.envelope.map().map(|map| map.host(at)),
+            false => self.played_map().map(|map| map.host(at)),
         }
     }
 
-    /// Host time as session time.
+    /// Host time as session time, whatever the trim: what sounds then, sounds there.
     fn session_time(&self, at: HostNanos) -> Option<SessionNanos> {
         match self.studio.is_alone() || self.session.has_own_clock() {
             true => Some(SessionNanos(at.0)),
-            false => self.session.envelope.map().map(|map| map.session(at)),
+            false => self.session.clock.map().map(|map| map.session(at)),
         }
     }
 }

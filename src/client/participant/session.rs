@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::Participant;
 use super::people::Company;
+use crate::client::clock_socket::ClockWord;
 use crate::client::hub::line::{FromHub, Greeting, LineEvent, SPEECH_VERSION};
 use crate::client::studio::Studio;
 use crate::client::{AudioMatch, Connection, Event, Link, Peer};
 use crate::session::{Catchup, ClientId, Commit, Cseq, Part, State};
-use crate::time::{Clock, Envelope, HostNanos, Probe, Tempo, Verdict};
+use crate::time::{Clock, HostNanos, SharedClock, Tempo};
 use crate::wire::{
     BarFingerprint, Down, Gesture, Participant as Person, PresenceState, Snapshot, Up, Welcome,
 };
@@ -30,8 +31,12 @@ const CHAT: usize = 500;
 /// What belongs to one session.
 #[derive(Default)]
 pub struct SessionSide {
-    /// The clock's estimator.
-    pub envelope: Envelope,
+    /// The session's clock; its epoch is told on its own socket.
+    pub clock: SharedClock,
+    /// When its figures were last told as an event, and shown.
+    pub clock_told: HostNanos,
+    pub clock_shown: HostNanos,
+    /// What the hub names the session's clock: 0 for this machine's own.
     epoch: u64,
     /// Bars that sounded here and have not been told.
     pub bars: Vec<BarFingerprint>,
@@ -210,7 +215,8 @@ impl Participant {
             FromHub::Acked { cseq, seq } => self.events.tell(Event::Acked { cseq, seq }, now),
             FromHub::Kept(ticket) => self.events.tell(Event::Kept { ticket }, now),
             FromHub::TakenBack { cseq, reason } => self.taken_back(cseq, reason),
-            FromHub::Probe(stamps) => self.probe(stamps.into()),
+            FromHub::Clock(epoch) => self.clock_word(ClockWord::Epoch(epoch)),
+            FromHub::Probe(stamps) => self.clock_word(ClockWord::Probe(stamps.into())),
             FromHub::Connection(connection) => self.server_is(connection),
             FromHub::Unsaved(unsaved) => self.session.unsaved = unsaved,
             FromHub::Merged(report) => {
@@ -283,7 +289,7 @@ impl Participant {
             Down::Line(news) => self.line_news(news),
             Down::Goaway { .. } => self.shown.notice = Some("the server is restarting".into()),
             // Joined by the socket, and answered on the clock's own.
-            Down::Part(_) | Down::Pong { .. } => {}
+            Down::Part(_) | Down::Pong { .. } | Down::Clock(_) => {}
             Down::People(news) => self.news(news, now),
         }
         self.shown.stale();
@@ -305,12 +311,7 @@ impl Participant {
         let now = self.clock.now();
         (self.session.attached, self.session.known) = (true, true);
         self.network.welcomed();
-        if self.session.epoch != welcome.clock_epoch {
-            self.session.epoch = welcome.clock_epoch;
-            self.session.envelope.clear();
-            self.shown.clock = Default::default();
-            self.network.burst();
-        }
+        self.session.epoch = welcome.clock_epoch;
         // Answered while no line stood: as what, the hub has told whoever listened.
         for cseq in welcomed.settled {
             self.events.tell(Event::Acked { cseq, seq: self.studio.seq() }, now);
@@ -378,20 +379,6 @@ impl Participant {
         person.map_or_else(|| format!("participant {}", client.0), |person| person.name.clone())
     }
 
-    /// A clock probe came back.
-    pub fn probe(&mut self, probe: Probe) {
-        if self.session.envelope.add(probe) == Verdict::Stepped {
-            self.network.burst();
-        }
-        let now = self.clock.now();
-        if let Some(map) = self.session.envelope.map() {
-            let clock = &mut self.shown.clock;
-            (clock.map, clock.offset_ns) = (Some(map), Some(map.offset_at(now)));
-            (clock.bound_ns, clock.rtt_ns, clock.probes) = (map.bound_at(now), map.rtt_ns, map.probes);
-            self.shown.stale();
-        }
-    }
-
     /// Tells the hub what it does not know yet, and looks for it where the line is lost.
     pub(super) fn speak(&mut self, now: HostNanos) {
         if self.network.is_due(now)
@@ -441,13 +428,16 @@ impl Participant {
             host_tempo: Tempo::from_host_bpm(self.engine.micro_bpm as f64 / 1e6),
             rtt_us: (clock.rtt_ns / 1000).clamp(0, i64::from(u32::MAX)) as u32,
             clock_bound_us: (clock.bound_ns / 1000).clamp(0, i64::from(u32::MAX)) as u32,
+            clock_estimated_us: (clock.estimated_ns / 1000).clamp(0, i64::from(u32::MAX)) as u32,
+            trim_us: (self.trim.ns() / 1000) as i32,
             ..self.session.presence
         };
         let due = match &self.session.told {
             None => true,
             Some((told, at)) => {
-                let seen =
-                    |state: &PresenceState| (state.cursor, state.focus, state.playing, state.host_tempo);
+                let seen = |state: &PresenceState| {
+                    (state.cursor, state.focus, state.playing, state.host_tempo, state.trim_us)
+                };
                 let moved = seen(told) != seen(&state);
                 let gap = if moved { PRESENCE_GAP } else { FIGURES_GAP };
                 *told != state && now - *at >= gap

@@ -40,6 +40,8 @@ pub enum Order {
     Peers,
     /// `clock`: the shared clock's estimate.
     Clock,
+    /// `trim MS`: sound later, or earlier.
+    Trim(f64),
     /// `chat TEXT`.
     Chat(String),
     /// Something about the people.
@@ -58,7 +60,7 @@ pub enum OrderError {
     /// No such command.
     #[error(
         "'{0}' is no command; there are: set, step, velocity, tempo, tap, play, stop, join, leave, load, state, hash, \
-         fingerprint, peers, clock, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
+         fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, fork, audition, merge, drop, name, unname, restore, history, export, import, quit"
     )]
     Unknown(String),
@@ -141,6 +143,8 @@ impl Order {
             ("fingerprint", []) => Ok(Order::Fingerprint),
             ("peers" | "people", []) => Ok(Order::Peers),
             ("clock", []) => Ok(Order::Clock),
+            ("trim", [ms]) => Ok(Order::Trim(f64::from(number(ms)?))),
+            ("trim", _) => Err(OrderError::Form("trim -2.5")),
             ("chat", [_, ..]) => Ok(Order::Chat(rest.to_owned())),
             ("export", [_, ..]) => Ok(Order::Export(rest.to_owned())),
             ("import", [_, ..]) => Ok(Order::Import(rest.to_owned())),

@@ -78,6 +78,7 @@ impl Room {
         if let Some(member) = self.members.get_mut(&seat.client) {
             member.state = state;
             member.presence_changed = differs(&state, &member.told);
+            metrics::peers::told(&self.session, seat.client, state);
         }
     }
 
@@ -144,6 +145,8 @@ fn differs(new: &PresenceState, told: &PresenceState) -> bool {
     seen(new) != seen(told)
         || wavers(new.rtt_us, told.rtt_us)
         || wavers(new.clock_bound_us, told.clock_bound_us)
+        || wavers(new.clock_estimated_us, told.clock_estimated_us)
+        || new.trim_us != told.trim_us
 }
 
 #[cfg(test)]

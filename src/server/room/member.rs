@@ -136,7 +136,7 @@ impl Room {
         let welcome = Down::Welcome(Welcome {
             client,
             role: entry.admission.role,
-            clock_epoch: self.clock.epoch,
+            clock_epoch: self.clock.epoch(),
             acked: self.sequencer.acked(client),
             state,
         });
@@ -204,6 +204,7 @@ impl Room {
         self.locks.release_all(seat.client);
         metrics::participants(-1);
         self.leave_lines(seat.client);
+        metrics::peers::gone(&self.session, seat.client);
         tracing::info!(session = self.session, client = seat.client.0, "left");
         if self.people() == 0 {
             self.empty_since = Some(Instant::now());
@@ -276,6 +277,8 @@ impl Room {
                 "engine_version": member.engine_version,
                 "rtt_us": member.state.rtt_us,
                 "clock_bound_us": member.state.clock_bound_us,
+                "clock_estimated_us": member.state.clock_estimated_us,
+                "trim_us": member.state.trim_us,
                 "bytes_up": bytes.up,
                 "bytes_down": bytes.down,
                 "seconds": member.since.elapsed().as_secs_f64(),

@@ -1,5 +1,6 @@
 //! The store on embedded SQLite: WAL with `synchronous=FULL`, one connection that writes.
 
+mod anchor;
 mod lines;
 mod people;
 mod transfer;

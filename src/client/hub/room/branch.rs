@@ -100,7 +100,7 @@ impl Room {
     fn stop_forgotten(&mut self, now: HostNanos) {
         let Some(branch) = &mut self.branch else { return };
         let Timeline { playing, tick, .. } = branch.state().timeline();
-        if playing && self.envelope.map().is_none() {
+        if playing && self.shared_clock.map().is_none() {
             let commit = branch.sequencer.stop(SessionNanos(now.0), tick);
             self.authored(commit);
         }
@@ -255,7 +255,7 @@ impl Room {
 
     fn session_now(&self) -> SessionNanos {
         let now = self.clock.now();
-        match self.envelope.map() {
+        match self.shared_clock.map() {
             Some(map) if self.clock_epoch() != 0 => map.session(now),
             _ => SessionNanos(now.0),
         }

@@ -1,13 +1,13 @@
 //! The room's one connection to the session's server.
 
-use super::{PROBES, Room};
+use super::Room;
 use crate::client::Connection;
 use crate::client::hub::speech::FromHub;
 use crate::client::journal::Record;
 use crate::client::socket::SocketEvent;
 use crate::rt::ENGINE_VERSION;
 use crate::session::{Catchup, Commit, Cseq, Refusal, State};
-use crate::time::{Clock, HostNanos, Probe, Verdict};
+use crate::time::{Clock, HostNanos};
 use crate::wire::{Ask, Down, ErrorCode, Hello, News, Snapshot, Up, VERSION, Welcome};
 
 const MS: i64 = 1_000_000;
@@ -142,7 +142,7 @@ impl Room {
                 people.filter(|person| person.client == client).for_each(|person| person.state = state);
             }
             Down::Line(news) => return self.line_news(news),
-            Down::Part(_) | Down::Pong { .. } => return,
+            Down::Part(_) | Down::Pong { .. } | Down::Clock(_) => return,
             _ => {}
         }
         self.tell_all(&FromHub::Down(Box::new(frame)));
@@ -173,12 +173,7 @@ impl Room {
             return self.unusable(&error);
         }
         (self.known, self.whole) = (true, false);
-        if self.epoch != welcome.clock_epoch {
-            self.epoch = welcome.clock_epoch;
-            self.envelope.clear();
-            self.probes.clear();
-            self.network.burst();
-        }
+        self.epoch = welcome.clock_epoch;
         self.rewrite();
         let hello = self.hello();
         self.network.welcomed(&hello);
@@ -233,18 +228,6 @@ impl Room {
             self.tell_instance(meta.instance, super::nack(meta.ticket, reason.clone()));
         }
         self.tell_instance(meta.instance, FromHub::TakenBack { cseq, reason: reason.to_string() });
-    }
-
-    /// A clock probe came back: every instance is told, for they share this machine's clock.
-    pub(super) fn probe(&mut self, probe: Probe) {
-        if self.envelope.add(probe) == Verdict::Stepped {
-            self.network.burst();
-        }
-        if self.probes.len() == PROBES {
-            self.probes.pop_front();
-        }
-        self.probes.push_back(probe);
-        self.tell_all(&FromHub::Probe(probe.into()));
     }
 }
 

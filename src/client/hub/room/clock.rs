@@ -1,0 +1,65 @@
+//! The session's clock as the machine measures it: one socket for all instances, which share this
+//! machine's clock and are told every word of it.
+
+use super::{PROBES, Room};
+use crate::client::clock_socket::{ClockOrder, ClockWord};
+use crate::client::hub::speech::FromHub;
+use crate::time::{Clock, ClockEpoch, ClockNews, HostNanos, Probe};
+
+impl Room {
+    /// A word of the clock's socket.
+    pub(super) fn clock_word(&mut self, word: ClockWord) {
+        let (now, slept) = (self.clock.now(), self.clock.slept());
+        match word {
+            ClockWord::Epoch(epoch) => {
+                self.shared_clock.told(epoch, now);
+                self.remember(epoch);
+                self.tell_all(&FromHub::Clock(epoch));
+            }
+            ClockWord::Probe(probe) => {
+                self.shared_clock.probe(probe, now, slept);
+                if self.probes.len() == PROBES {
+                    self.probes.pop_front();
+                }
+                self.probes.push_back(probe);
+                self.tell_all(&FromHub::Probe(probe.into()));
+            }
+        }
+        self.clock_moved();
+    }
+
+    /// Looks at the machine's clocks.
+    pub(super) fn look_at_clock(&mut self, now: HostNanos) {
+        self.shared_clock.look(now, self.clock.slept());
+        self.clock_moved();
+    }
+
+    /// Keeps what later instances are told: probes of another clock are of no use to them.
+    fn remember(&mut self, epoch: ClockEpoch) {
+        if epoch.shifted_ns != 0 {
+            let shifted = |probe: &Probe| Probe {
+                t2: probe.t2 + epoch.shifted_ns,
+                t3: probe.t3 + epoch.shifted_ns,
+                ..*probe
+            };
+            self.probes = self.probes.iter().map(shifted).collect();
+        } else if self.clock_told.is_none_or(|told| told.epoch != epoch.epoch) {
+            self.probes.clear();
+        }
+        self.clock_told = Some(ClockEpoch { shifted_ns: 0, ..epoch });
+    }
+
+    fn clock_moved(&mut self) {
+        if self.shared_clock.take_burst() {
+            self.network.order_clock(ClockOrder::Burst);
+        }
+        if let Some(recollection) = self.shared_clock.take_recollection() {
+            self.network.order_clock(ClockOrder::Recall(recollection));
+        }
+        while let Some(news) = self.shared_clock.take_news() {
+            if matches!(news, ClockNews::Stepped | ClockNews::Woke { .. }) {
+                self.probes.clear();
+            }
+        }
+    }
+}
