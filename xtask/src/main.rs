@@ -1,9 +1,10 @@
-//! The project's own commands: `cargo xtask bundle | test | tidy | bench | simulate | jam`.
+//! The project's own commands: `cargo xtask bundle | test | tidy | bench | simulate | fuzz | jam`.
 //!
 //! Progress goes to standard error; standard output holds results alone.
 
 mod bench;
 mod bundle;
+mod fuzz;
 // The hosts that the jam drives, and the clocks that it reads, are Linux's.
 #[cfg(target_os = "linux")]
 mod jam;
@@ -36,6 +37,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Thousands of seeded sessions under virtual time, with everything that can go wrong.
     Simulate(simulate::Arguments),
+    /// The readers of outside bytes under libFuzzer, guided by coverage.
+    Fuzz(fuzz::Arguments),
     #[cfg(target_os = "linux")]
     /// Two studios, one groove: the main job on real parts.
     Jam(jam::Arguments),
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
             Task::Test(arguments) => test::run(&arguments),
             Task::Tidy(arguments) => tidy::run(&arguments),
             Task::Bench(arguments) => bench::run(&arguments),
+            Task::Fuzz(arguments) => fuzz::run(&arguments),
             Task::Simulate(arguments) => simulate::run(&arguments),
             #[cfg(target_os = "linux")]
             Task::Jam(arguments) => jam::run(&arguments),

@@ -8,7 +8,7 @@ use crate::steps;
 /// The options of `cargo xtask simulate`.
 #[derive(clap::Args)]
 pub struct Arguments {
-    /// How many schedules; about a hundred a second on two cores.
+    /// How many schedules; about 20 a second on two cores.
     #[arg(long, default_value_t = 10_000)]
     schedules: u64,
     /// Replays the one schedule that a failure named.
