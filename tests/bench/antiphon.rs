@@ -1,10 +1,12 @@
-//! The project's own measurements: `cargo bench --features client --bench antiphon -- [NAME] [--json]`.
+//! The project's own measurements: `cargo bench --features client,server --bench antiphon -- [NAME] [--json]`.
 //!
-//! Every comparison is a ratio within one run. Each measurement ends within ten seconds.
+//! Every comparison is a ratio within one run. Each measurement ends within ten seconds,
+//! but the session's: three jams of half a minute.
 
 mod engine;
 mod ops;
 mod report;
+mod session;
 
 use std::process::ExitCode;
 
@@ -13,7 +15,8 @@ use report::Report;
 type Measure = fn(&mut Report);
 
 /// Every measurement by its name.
-const ALL: [(&str, Measure); 2] = [("engine", engine::measure), ("ops", ops::measure)];
+const ALL: [(&str, Measure); 3] =
+    [("engine", engine::measure), ("ops", ops::measure), ("session", session::measure)];
 
 fn main() -> ExitCode {
     // `cargo bench` itself adds `--bench`.

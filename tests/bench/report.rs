@@ -116,3 +116,11 @@ pub fn median(mut figures: Vec<f64>) -> f64 {
     figures.sort_by(f64::total_cmp);
     figures[figures.len() / 2]
 }
+
+/// The figure below which `part` (0 to 1) of the figures lie; 0 without any.
+pub fn percentile(figures: &[f64], part: f64) -> f64 {
+    let mut sorted = figures.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let last = sorted.len().saturating_sub(1);
+    sorted.get((part * last as f64).ceil() as usize).copied().unwrap_or(0.0)
+}

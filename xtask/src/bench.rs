@@ -19,9 +19,12 @@ pub struct Arguments {
 pub fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(&[Need::Build])?;
     steps::step("build the benches", || {
-        steps::run(&mut steps::cargo("bench --package antiphon --features client --bench antiphon --no-run"))
+        steps::run(&mut steps::cargo(
+            "bench --package antiphon --features client,server --bench antiphon --no-run",
+        ))
     })?;
-    let mut bench = steps::cargo("bench --quiet --package antiphon --features client --bench antiphon --");
+    let mut bench =
+        steps::cargo("bench --quiet --package antiphon --features client,server --bench antiphon --");
     bench.args(&arguments.name);
     if arguments.json {
         bench.arg("--json");
