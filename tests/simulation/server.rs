@@ -63,8 +63,10 @@ fn id(who: usize) -> ClientId {
     ClientId(who as u32 + 1)
 }
 
-fn down(who: usize, connection: u32, frame: &Down) -> Letter {
-    Letter { who, connection, bytes: wire::encode_down(frame).expect("it fits") }
+/// What is too large for one frame goes in several.
+fn down(who: usize, connection: u32, frame: &Down) -> Vec<Letter> {
+    let frames = wire::frames(frame.clone()).expect("it fits");
+    frames.into_iter().map(|bytes| Letter { who, connection, bytes }).collect()
 }
 
 impl Server {
@@ -110,7 +112,7 @@ impl Server {
                 Ok(Up::Gesture(moves)) => {
                     let others = self.seats.iter().filter(|(other, _)| **other != who);
                     let frame = Down::Gestures { author: id(who), moves };
-                    let told = others.map(|(other, connection)| down(*other, *connection, &frame));
+                    let told = others.flat_map(|(other, connection)| down(*other, *connection, &frame));
                     letters.extend(told.filter(|_| self.parts[who].role() != Role::Listener));
                 }
                 Ok(up) => self.decide(&mut transaction, who, connection, up, now),
@@ -118,7 +120,7 @@ impl Server {
                     self.errors += 1;
                     let message = error.to_string();
                     let frame = Down::Error { code: ErrorCode::Malformed, message, fatal: false };
-                    letters.push(down(who, connection, &frame));
+                    letters.extend(down(who, connection, &frame));
                 }
             }
         }
@@ -150,12 +152,12 @@ impl Server {
                         // What is still on its way into the store is told with it.
                         if let Some(bytes) = self.store.commits.get((seq.0 as usize).wrapping_sub(1)) {
                             let commit = postcard::from_bytes(bytes).expect("a commit");
-                            to.replies.push(down(who, connection, &Down::Commits(vec![commit])));
+                            to.replies.extend(down(who, connection, &Down::Commits(vec![commit])));
                         }
                     }
                     Err(reason) => {
                         self.refused.extend(tag.filter(|_| reason.is_final()).map(|tag| (who, tag)));
-                        to.replies.push(down(who, connection, &Down::Nack { cseq, reason }));
+                        to.replies.extend(down(who, connection, &Down::Nack { cseq, reason }));
                     }
                 }
             }
@@ -199,7 +201,7 @@ impl Server {
             return Vec::new();
         }
         let frame = Down::Commits(commits.to_vec());
-        self.seats.iter().map(|(who, connection)| down(*who, *connection, &frame)).collect()
+        self.seats.iter().flat_map(|(who, connection)| down(*who, *connection, &frame)).collect()
     }
 
     /// The store has the transaction: now it is told.
@@ -219,7 +221,7 @@ impl Server {
             }
             *seat = connection;
             let welcome = self.welcome(who, seen, chance);
-            letters.push(down(who, connection, &Down::Welcome(welcome)));
+            letters.extend(down(who, connection, &Down::Welcome(welcome)));
         }
         letters
     }

@@ -8,7 +8,7 @@ use antiphon::session::{
     Catchup, ClientId, Commit, Cseq, Frame, Op, Refusal, Replica, Role, Seq, StampedOp, State,
 };
 use antiphon::time::{Beats, Tempo};
-use antiphon::wire::{self, Down, Gesture, Hello, Snapshot, Up, Welcome};
+use antiphon::wire::{self, Assembly, Down, Gesture, Hello, Snapshot, Up, Welcome};
 
 use crate::chance::Chance;
 use crate::plan::{Bug, MS, Nanos, SECOND};
@@ -49,6 +49,8 @@ pub struct Studio {
     /// Commits it was told of as its own.
     pub promised: BTreeMap<u64, Seq>,
     hand: Option<(Slot, f32)>,
+    /// Joins the parts of what is too large for one frame.
+    parts: Assembly,
 }
 
 /// What goes out on the present connection.
@@ -72,6 +74,7 @@ impl Studio {
             refused: BTreeSet::new(),
             promised: BTreeMap::new(),
             hand: None,
+            parts: Assembly::default(),
         }
     }
 
@@ -177,6 +180,7 @@ impl Studio {
         self.welcomed = false;
         self.hello = None;
         self.sent.clear();
+        self.parts = Assembly::default();
         // Frames on their way belong to a connection that is gone.
         self.connection += 1;
         self.retry = now + 200 * MS;
@@ -184,7 +188,10 @@ impl Studio {
 
     /// Takes what the server said; the error ends the connection.
     pub fn hear(&mut self, bytes: &[u8], now: Nanos) -> Result<Frames, ()> {
-        match wire::decode_down(bytes).expect("the server speaks properly") {
+        let frame = wire::decode_down(bytes).expect("the server speaks properly");
+        // Parts that came out of turn end the connection, as those of a broken one do.
+        let Some(frame) = self.parts.push(frame).map_err(drop)? else { return Ok(Vec::new()) };
+        match frame {
             Down::Welcome(welcome) => self.welcome(welcome, now),
             // What is not for this state is for another life of this connection.
             _ if !self.welcomed => Ok(Vec::new()),
@@ -230,7 +237,7 @@ impl Studio {
                 self.cached = Some(bytes.clone());
                 Catchup::Full(Box::new(State::decode(&bytes).expect("a state")))
             }
-            Snapshot::Parts { .. } => panic!("this server sends states whole"),
+            Snapshot::Parts { .. } => panic!("the parts have been joined"),
         };
         let waiting: BTreeMap<Cseq, Option<u64>> =
             self.replica.outbox().map(|(cseq, _, ops)| (cseq, tag_in(self.who, ops))).collect();

@@ -28,10 +28,10 @@ pub struct Arguments {
 /// Everything at once, so that the programs, the plugin and all tests share one build.
 const FEATURES: &str = "antiphon/standalone,antiphon/server";
 
-/// The test program that runs in release as well: the same song must give the same fingerprints
-/// there. It needs no feature, so that little is built for it. (The allocation guard of `realtime`
-/// exists in development builds alone.)
-const IN_RELEASE: &str = "engine";
+/// The test programs that run in release as well: the same song must give the same fingerprints
+/// there, and ten times as many schedules are lived through. They need no feature, so that little
+/// is built for them. (The allocation guard of `realtime` exists in development builds alone.)
+const IN_RELEASE: [&str; 2] = ["engine", "simulation"];
 
 /// `cargo xtask test`.
 pub fn run(arguments: &Arguments) -> Result<()> {
@@ -47,7 +47,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if let Ok(bundle) = &bundled {
         let filter = arguments.filter.as_deref();
         count.suite("tests", || tests(nextest, bundle, filter));
-        count.suite("the engine's tests in release", || tests_in_release(nextest, filter));
+        count.suite("engine and simulation in release", || tests_in_release(nextest, filter));
         if filter.is_none() {
             count.check("the standalone opens its window", window::opens(bundle));
             #[cfg(target_os = "linux")]
@@ -86,7 +86,8 @@ fn tests(nextest: bool, bundle: &Bundle, filter: Option<&str>) -> Result<(usize,
 
 fn tests_in_release(nextest: bool, filter: Option<&str>) -> Result<(usize, usize)> {
     let mut command = runner(nextest);
-    command.args(["--package", "antiphon", "--test", IN_RELEASE, "--release"]);
+    command.args(["--package", "antiphon", "--release"]);
+    command.args(IN_RELEASE.iter().flat_map(|program| ["--test", program]));
     command.args(filter);
     tee(&mut command)
 }
