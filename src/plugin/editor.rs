@@ -6,6 +6,7 @@
 mod footer;
 mod grid;
 mod header;
+mod history;
 mod keys;
 mod strip;
 mod theme;
@@ -83,6 +84,8 @@ pub struct Hands {
     told_cursor: Option<(u8, u8)>,
     /// A notice of the session's that has been read.
     dismissed: Option<String>,
+    /// The page of history and branches.
+    history: history::Page,
 }
 
 /// A stroke over the grid.
@@ -106,6 +109,7 @@ impl Default for Hands {
             position: None,
             told_cursor: None,
             dismissed: None,
+            history: history::Page::default(),
         }
     }
 }
@@ -144,6 +148,7 @@ impl NiceEguiApp for App {
         header::show(ui, &scene, &mut self.hands);
         transport::show(ui, &scene, &mut self.hands);
         footer::show(ui, &scene, &mut self.hands);
+        history::show(ui, &scene, &mut self.hands);
         grid::show(ui, &scene, &mut self.hands);
         self.hands.tell_cursor(&self.desk);
 

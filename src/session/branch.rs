@@ -34,7 +34,8 @@ pub struct Branch {
     pub parent: BranchId,
     /// The parent's commit after which it began. Its own commits go on counting from there.
     pub fork_seq: Seq,
-    /// Its last commit, as last told: the session's own line hears of it when the branch rests.
+    /// Its last commit, as last told: the session's own line hears of it when nobody follows the
+    /// branch any more, so that work on it changes nothing for the others.
     pub head: Seq,
     /// What it is called.
     pub name: String,

@@ -15,8 +15,8 @@ use crate::client::studio::Studio;
 use crate::client::view::{HistoryView, LinesView};
 use crate::client::{Connection, Event, LineCommand, MergeReport, When};
 use crate::session::{
-    BranchId, Catchup, ClientId, Commit, Cseq, HistoryEntry, MAX_ENTRIES, MergeRules, Op, Record, Role, Seq,
-    SessionFile, StampedOp, State, three_way,
+    BranchId, Catchup, ClientId, Commit, Cseq, HistoryEntry, MAX_ENTRIES, Matter, MergeRules, Op, Record,
+    Role, Seq, SessionFile, StampedOp, State, three_way,
 };
 use crate::time::{Beats, Clock, HostNanos};
 use crate::wire::{Down, Gather, LineAsk, LineNews, Up};
@@ -518,7 +518,10 @@ impl Participant {
         }
         let head = mine.seq();
         let merge = self.on_main(|it| {
-            let merge = three_way(base, it.studio.confirmed(), mine, &MergeRules::default());
+            let theirs = it.studio.confirmed();
+            let strategy = |register| theirs.rulings().conflicts.strategy(Matter::of(register));
+            let rules = MergeRules { strategy: &strategy, ..MergeRules::default() };
+            let merge = three_way(base, theirs, mine, &rules);
             let mut ops: Vec<_> = merge.edits.iter().copied().map(Op::Edit).collect();
             ops.extend(merge.tempo.map(Op::RequestTempo));
             ops.push(Op::Record(Record::Merged { id: branch, head }));

@@ -2,6 +2,7 @@
 
 use egui::{Align, Layout, RichText, Ui, vec2};
 
+use super::history;
 use super::theme::{self, PANEL, QUIET, S4, TEXT};
 use super::widgets::{self, Dot};
 use super::{Hands, Scene};
@@ -25,6 +26,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
                 }
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+                history::toggle(ui, scene, hands);
                 if notice.is_some() && ui.small_button("Dismiss").on_hover_text("Take this line away").clicked() {
                     scene.desk.dismiss();
                     hands.dismissed = scene.view.notice.clone();

@@ -19,8 +19,6 @@ use crate::session::{
 };
 use crate::wire::{Down, ErrorCode, LineAsk, LineNews, WireError, encode_down};
 
-/// A branch that has rested this long tells the session how far it came.
-const REST: Duration = Duration::from_secs(2);
 /// How often edits of branches that wait for their beat are looked after.
 const LOOK: Duration = Duration::from_millis(50);
 /// Commits of a branch between two snapshots of it.
@@ -31,7 +29,6 @@ pub(super) struct Line {
     sequencer: Sequencer,
     fork: Seq,
     followers: BTreeSet<ClientId>,
-    changed: Instant,
     snapshot: Seq,
 }
 
@@ -141,8 +138,8 @@ impl Room {
             (Ok(Some(recovered)), Some(fork)) => {
                 let snapshot = recovered.state.seq();
                 let sequencer = Sequencer::branch(recovered.state, recovered.clients);
-                let (followers, changed) = (BTreeSet::new(), Instant::now());
-                self.lines.insert(branch, Line { sequencer, fork, followers, changed, snapshot });
+                let followers = BTreeSet::new();
+                self.lines.insert(branch, Line { sequencer, fork, followers, snapshot });
                 Ok(())
             }
             (Ok(_), _) => Err("there is no such branch any more".to_owned()),
@@ -231,7 +228,6 @@ impl Room {
             return true;
         }
         metrics::committed(commits.len(), commits.iter().map(|commit| commit.ops.len()).sum());
-        line.changed = Instant::now();
         let frames: Vec<_> = LineNews::commits(branch, &commits).into_iter().flat_map(encoded).collect();
         for client in &line.followers {
             if let Some(member) = self.members.get(client) {
@@ -258,22 +254,12 @@ impl Room {
 
     /// When branches next need looking after.
     pub(super) fn lines_due(&self, now: Instant) -> Option<Instant> {
-        let records = self.sequencer.state().records();
-        let due = self.lines.iter().filter_map(|(id, line)| {
-            let state = line.sequencer.state();
-            let told = records.branch(*id).is_some_and(|record| record.head >= state.seq());
-            let waits = !state.waiting().is_empty();
-            match (waits, told) {
-                (true, _) => Some(now + LOOK),
-                (false, false) => Some(line.changed + REST),
-                (false, true) => None,
-            }
-        });
-        due.min()
+        let waits = |line: &Line| !line.sequencer.state().waiting().is_empty();
+        self.lines.values().any(waits).then(|| now + LOOK)
     }
 
-    /// Lets stamped edits take effect, notes how far branches came, and puts away those that nobody
-    /// follows or that were dropped.
+    /// Lets stamped edits take effect, and puts away branches that nobody follows or that were
+    /// dropped, noting how far they came.
     pub(super) async fn tend_lines(&mut self) {
         if self.lines.is_empty() {
             return;
@@ -301,6 +287,7 @@ impl Room {
         }
     }
 
+    /// Keeps a snapshot of a branch now and then; one that nobody follows is put away.
     async fn rest_line(&mut self, id: BranchId, alone: bool) {
         let Some(line) = self.lines.get_mut(&id) else { return };
         let seq = line.sequencer.state().seq();
@@ -314,12 +301,12 @@ impl Room {
                 }
             }
         }
-        let rested = alone || line.changed.elapsed() >= REST;
+        // Only now, so that work on a branch changes nothing for the others.
         if alone {
             self.lines.remove(&id);
-        }
-        if rested && let Some(commit) = self.sequencer.note_head(id, seq) {
-            self.store_and_queue(vec![commit], &BTreeSet::new()).await;
+            if let Some(commit) = self.sequencer.note_head(id, seq) {
+                self.store_and_queue(vec![commit], &BTreeSet::new()).await;
+            }
         }
     }
 }
