@@ -6,12 +6,14 @@
 //! Invariant: two songs with the same edits in the same order are equal, bit for bit.
 
 mod arrangement;
+mod bars;
 mod chance;
 mod context;
 mod difference;
 mod digest;
 mod edit;
 mod grid;
+pub mod groove;
 mod kit;
 mod name;
 mod schema;
@@ -23,6 +25,7 @@ pub use arrangement::{
     Clip, ClipField, ClipRegister, ClipSource, MAX_BARS, MAX_CLIPS, MAX_SCENES, MAX_SECTIONS, Scene,
     SceneField, SceneRegister, Section, SectionField, SectionRegister,
 };
+pub use bars::{Bar, Bars};
 pub use chance::{chance, hash};
 pub use context::{
     Chord, ChordChange, ChordKind, Context, ContextField, ContextRegister, MAX_CHORD_BEAT, MAX_CHORDS,

@@ -25,4 +25,4 @@ mod transport;
 pub use engine::{Block, Drive, Engine, EngineConfig, MAX_MIDI_OUT, MidiBuffer};
 
 /// Part of every input key: grows with each change that alters a sample.
-pub const ENGINE_VERSION: u32 = 1;
+pub const ENGINE_VERSION: u32 = 2;

@@ -148,9 +148,9 @@ table! {
     LfoMixRate "lfo.mix.rate" "LFO to Delay mix: rate", 0.1 to 20.0, default 1.0, stated 1.0, Unit::Hertz, Log, Mean, 0.3, kept;
     LfoMixDepth "lfo.mix.depth" "LFO to Delay mix: depth", 0.0 to 1.0, default 0.0, stated 0.5, Unit::None, Linear, Mean, 0.4, kept;
     LfoMixWave "lfo.mix.wave" "LFO to Delay mix: wave", 0.0 to 3.0, default 0.0, stated 0.0, Unit::Words(&["sine", "triangle", "square", "sawtooth"]), Stepped, LastWrite, 0.2, kept;
-    GrooveEnabled "groove.enabled" "Groove on", 0.0 to 1.0, default 1.0, stated 1.0, Unit::Switch, Stepped, LastWrite, 0.5, kept;
-    GrooveType "groove.type" "Groove type", 0.0 to 4.0, default 0.0, stated 0.0, Unit::Words(&["swing", "humanize", "rush", "drag", "template"]), Stepped, LastWrite, 0.6, kept;
-    GrooveAmount "groove.amount" "Groove amount", 0.0 to 1.0, default 0.0, stated 0.5, Unit::None, Linear, Mean, 0.6, kept;
-    GrooveSubdivision "groove.subdivision" "Groove subdivision", 0.0 to 2.0, default 2.0, stated 2.0, Unit::Words(&["4n", "8n", "16n"]), Stepped, LastWrite, 0.5, kept;
+    GrooveEnabled "groove.enabled" "Groove on", 0.0 to 1.0, default 1.0, stated 1.0, Unit::Switch, Stepped, LastWrite, 0.5, heard;
+    GrooveType "groove.type" "Groove type", 0.0 to 4.0, default 0.0, stated 0.0, Unit::Words(&["swing", "humanize", "rush", "drag", "template"]), Stepped, LastWrite, 0.6, heard;
+    GrooveAmount "groove.amount" "Groove amount", 0.0 to 1.0, default 0.0, stated 0.5, Unit::None, Linear, Mean, 0.6, heard;
+    GrooveSubdivision "groove.subdivision" "Groove subdivision", 0.0 to 2.0, default 2.0, stated 2.0, Unit::Words(&["4n", "8n", "16n"]), Stepped, LastWrite, 0.5, heard;
     Ceiling "limiter.ceiling" "Limiter ceiling", -24.0 to 0.0, default -0.3, stated -0.3, Unit::Decibels, Linear, Mean, 0.5, heard;
 }

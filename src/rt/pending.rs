@@ -4,6 +4,7 @@
 //! arrival.
 
 use crate::param::TrackIndex;
+use crate::pattern::groove::{self, Groove};
 use crate::pattern::{Edit, PatternIndex, Song, Step, StepField};
 use crate::time::Beats;
 
@@ -11,7 +12,7 @@ use crate::time::Beats;
 pub(super) const PENDING: usize = 256;
 
 /// How much earlier than its place a step may sound.
-const EARLIEST: Beats = Beats(Beats::SIXTEENTH.0 / 2);
+const EARLIEST: Beats = Beats(Beats::SIXTEENTH.0 / 2 + groove::EARLIEST.0);
 
 /// An edit and its beat.
 #[derive(Clone, Copy)]
@@ -73,7 +74,7 @@ impl Pending {
             }
             _ => false,
         };
-        is || self.entries[..self.length].iter().any(becomes)
+        is || !Groove::of(song, track).is_straight() || self.entries[..self.length].iter().any(becomes)
     }
 
     /// A cell as it will be at a tick: under the edits that are foreseen for it.

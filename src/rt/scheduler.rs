@@ -5,6 +5,7 @@
 
 use super::pending::Pending;
 use crate::param::TrackIndex;
+use crate::pattern::groove::{self, Groove};
 use crate::pattern::{Overflow, Song, Step, Track, chance};
 use crate::time::Beats;
 
@@ -30,7 +31,7 @@ pub(super) struct Stroke {
     pub(super) stroke: u8,
     /// The position it belongs to.
     pub(super) tick: Beats,
-    /// The position at which it sounds: `tick` moved by the step's micro-timing.
+    /// The position at which it sounds: `tick` moved by the groove and the step's micro-timing.
     pub(super) sounds: Beats,
     /// Its length.
     pub(super) length: Beats,
@@ -55,10 +56,16 @@ pub(super) fn strokes(
 ) {
     let held = song.track(track);
     let pattern = held.playing();
-    // A step's strokes sound from half a step before it to half a step after its end.
+    let groove = Groove::of(song, track);
+    let (early, late) = match groove.is_straight() {
+        true => (Beats::ZERO, Beats::ZERO),
+        false => (groove::EARLIEST, groove::LATEST),
+    };
+    // A step's strokes sound from half a step before it to half a step after its end, and as much
+    // earlier or later as the groove may move it.
     let step = Beats::SIXTEENTH.0;
-    let first = (span.from.0 - step - step / 2).div_euclid(step);
-    let last = (span.to.0 - 1 + step / 2).div_euclid(step);
+    let first = (span.from.0 - late.0 - step - step / 2).div_euclid(step);
+    let last = (span.to.0 - 1 + early.0 + step / 2).div_euclid(step);
     for absolute in first..=last {
         let nominal = Beats(absolute * step);
         if span.end.is_some_and(|end| nominal >= end) {
@@ -72,9 +79,10 @@ pub(super) fn strokes(
         }
         let count = i64::from(state.ratchet.clamp(1, 8));
         let micro = Beats(i64::from(state.micro.clamp(-50, 50)) * (step / 100));
+        let moved = groove.offset(absolute, cell) + micro;
         for stroke in 0..count {
             let tick = nominal + Beats(step * stroke / count);
-            let sounds = tick + micro;
+            let sounds = tick + moved;
             let early = span.origin && sounds < span.from && nominal >= span.from;
             if early || (sounds >= span.from && sounds < span.to) {
                 let length = Beats(step / count);
@@ -141,6 +149,44 @@ mod tests {
             let mut cut = gather(&song, 0, 8 * bar, chunk, false);
             cut.sort_unstable();
             assert_eq!(cut, whole);
+        }
+    }
+
+    #[test]
+    fn every_groove_gives_each_stroke_once_however_the_span_is_cut() {
+        use crate::param::{Owner, Param, Slot};
+        let track = TrackIndex::new(0).expect("the first track");
+        for (kind, subdivision) in [(0.0, 0.0), (0.0, 2.0), (1.0, 2.0), (2.0, 1.0), (3.0, 0.0), (4.0, 2.0)] {
+            let mut grooved = song(|track| {
+                track.groove_template = crate::pattern::Name::new("samba").expect("a name");
+                for (at, step) in track.playing_mut().steps.iter_mut().enumerate() {
+                    (step.on, step.ratchet) = (true, 1 + (at % 3) as u8);
+                    step.micro = [0, -50, 50, 13][at % 4];
+                }
+            });
+            for owner in [Owner::Master, Owner::Track(track)] {
+                for (param, value) in [
+                    (Param::GrooveAmount, 1.0),
+                    (Param::GrooveType, kind),
+                    (Param::GrooveSubdivision, subdivision),
+                ] {
+                    grooved.params[Slot::new(owner, param).index()] = value;
+                }
+            }
+            let bar = Beats::quarters(4).0;
+            let mut whole = gather(&grooved, 0, 8 * bar, 8 * bar, false);
+            whole.sort_unstable();
+            let steps: std::collections::BTreeSet<_> =
+                whole.iter().map(|(step, stroke, _)| (step, stroke)).collect();
+            assert_eq!(steps.len(), whole.len(), "none doubled");
+            // Every stroke whose place is well inside the span.
+            let inside = (8..120).map(|step: i64| 1 + step.rem_euclid(16) % 3).sum::<i64>();
+            assert_eq!(whole.iter().filter(|(step, _, _)| (8..120).contains(step)).count() as i64, inside);
+            for chunk in [1001, 17_640, 176_399] {
+                let mut cut = gather(&grooved, 0, 8 * bar, chunk, false);
+                cut.sort_unstable();
+                assert_eq!(cut, whole);
+            }
         }
     }
 

@@ -8,7 +8,7 @@ use super::document::{Document, Said};
 use super::keys;
 use super::statement::{Scope, Statement};
 use crate::param::{MAX_TRACKS, Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, Name, PatternIndex, Song, voice_named};
+use crate::pattern::{Edit, Name, PatternIndex, Song, groove, voice_named};
 use crate::time::Tempo;
 
 /// What a document stands for; problems that need the whole text are added to `found`.
@@ -189,6 +189,15 @@ impl Assembly<'_> {
             let templated = values.iter().any(|(param, value)| *param == Param::GrooveType && *value == 4.0);
             if templated && template.is_none() {
                 let message = "a groove of type template needs name=".to_owned();
+                self.note(Severity::Warning, *line, said.whole, message);
+            }
+            let unknown = template.as_ref().filter(|name| groove::template(name).is_none());
+            if let Some(name) = unknown.filter(|_| templated) {
+                let names: Vec<&str> = groove::templates().collect();
+                let message = format!(
+                    "there is no groove template '{name}', so it is straight; there are: {}",
+                    names.join(", ")
+                );
                 self.note(Severity::Warning, *line, said.whole, message);
             }
         }
