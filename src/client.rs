@@ -95,6 +95,13 @@ pub enum Command {
     Gesture(Edit),
     /// Ask for a tempo.
     Tempo(Tempo),
+    /// Ask for a gradual change of tempo from the next bar on.
+    Ramp {
+        /// The tempo at its end.
+        tempo: Tempo,
+        /// Over how many bars, 1 to [`crate::session::MAX_RAMP_BARS`].
+        bars: u16,
+    },
     /// Start the session's transport from a tick, on a bar soon enough for everybody.
     Start(Beats),
     /// Stop the session's transport.

@@ -33,7 +33,7 @@ use super::studio::{Made, Studio};
 use super::trim::Trim;
 use super::{ClientConfig, Command, Event, HostClock, Link, Reach, View, When};
 use crate::param::Slot;
-use crate::pattern::Edit;
+use crate::pattern::{Bars, Edit};
 use crate::rt::ports::{FromEngine, SessionPorts, ToEngine};
 use crate::session::{Change, Commit, Op, StampedOp, State};
 use crate::time::{Beats, Clock, HostNanos, SessionNanos};
@@ -44,8 +44,6 @@ const MS: i64 = 1_000_000;
 const SOLO_LEAD: i64 = 100 * MS;
 /// After this much quiet the thread looks at the rings less often.
 const LULL: i64 = 1_000 * MS;
-/// A bar of four quarters.
-const BAR: Beats = Beats::quarters(4);
 
 /// The machine's participant.
 pub struct Participant {
@@ -141,6 +139,9 @@ impl Participant {
             Command::Edit { edits, when } => self.edit(&edits, when, now),
             Command::Gesture(edit) => self.gesture(edit, now),
             Command::Tempo(tempo) => self.ops(vec![StampedOp { op: Op::RequestTempo(tempo), at: None }]),
+            Command::Ramp { tempo, bars } => {
+                self.ops(vec![StampedOp { op: Op::RequestRamp { tempo, bars }, at: None }]);
+            }
             Command::Start(tick) => self.on_main(|it| it.start(tick, now)),
             Command::Stop => self.on_main(|it| it.stop(now)),
             Command::Export(answer) => drop(answer.try_send(self.export())),
@@ -213,7 +214,10 @@ impl Participant {
         let at = match when {
             When::Now => None,
             When::At(tick) => Some(tick),
-            When::NextBar => self.engine.position_at(now).map(|tick| (tick + Beats(1)).ceil_to(BAR)),
+            When::NextBar => {
+                let bars = Bars::in_song(self.studio.song());
+                self.engine.position_at(now).map(|tick| bars.line_after(tick))
+            }
         };
         if let Some(reason) = edits.iter().find_map(|edit| edit.check().err()) {
             return self.complain(reason.to_string());

@@ -27,7 +27,7 @@ use super::people::Wish;
 use super::{
     Client, ClientConfig, Code, Command, Connection, Event, HostClock, LineCommand, Link, Reach, Taps, When,
 };
-use crate::pattern::{Song, text};
+use crate::pattern::{Bars, MAX_METRES, Song, text};
 use crate::rt::ports::{BarFingerprint, ports};
 use crate::rt::{Engine, EngineConfig};
 use crate::time::{Clock, TempoMap};
@@ -210,6 +210,14 @@ impl Peer {
             Order::Set(edit) => self.client.send(Command::Gesture(edit)),
             Order::Edit(edit, when) => self.client.send(Command::Edit { edits: vec![edit], when }),
             Order::Tempo(tempo) => self.client.send(Command::Tempo(tempo)),
+            Order::Metre(metre, bar) => match Bars::change(&view.song, bar, metre) {
+                Some(edit) => self.client.send(Command::Edit { edits: vec![edit], when: When::Now }),
+                None => {
+                    let message = format!("a song has at most {MAX_METRES} changes of metre");
+                    tell(json!({"event": "error", "message": message}))?;
+                }
+            },
+            Order::Ramp(tempo, bars) => self.client.send(Command::Ramp { tempo, bars }),
             Order::Tap => {
                 let tempo = self.taps.tap(HostClock.now());
                 tempo.into_iter().for_each(|tempo| self.client.send(Command::Tempo(tempo)));

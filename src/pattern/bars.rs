@@ -3,7 +3,7 @@
 //! Thread: any. Realtime-safe: yes; fixed size, no heap. Invariant: bars follow each other without a
 //! gap, and a change of metre stands on a bar line.
 
-use super::{MAX_METRES, Metre, Song};
+use super::{Edit, MAX_METRES, Metre, MetreChange, Song};
 use crate::time::Beats;
 
 /// A stretch of bars of one length.
@@ -71,6 +71,15 @@ impl Bars {
         bars
     }
 
+    /// The edit that lets a metre hold from a bar on: in the place of a change that stands there, else
+    /// in a free one; `None` where there is none.
+    pub fn change(song: &Song, bar: u32, metre: Metre) -> Option<Edit> {
+        let place = |wanted: &dyn Fn(&Option<MetreChange>) -> bool| song.metres.iter().position(wanted);
+        let there = place(&|change| change.is_some_and(|change| change.bar == bar));
+        let place = there.or_else(|| place(&Option::is_none))?;
+        Some(Edit::Metre { place: place as u8, change: Some(MetreChange { bar, metre }) })
+    }
+
     fn stretch(&self, holds: impl Fn(&Stretch) -> bool) -> &Stretch {
         let after = self.stretches[..self.length].partition_point(holds);
         &self.stretches[after.saturating_sub(1)]
@@ -125,7 +134,6 @@ impl Default for Bars {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pattern::MetreChange;
     use proptest::prelude::*;
 
     fn song(changes: &[(u32, u8, u8)]) -> Song {

@@ -307,8 +307,8 @@ impl Engine {
         if host.quarters.is_none() && !std::mem::replace(&mut self.told_no_position, true) {
             self.outbox.send(&mut self.ports.to_session, FromEngine::Fault(Fault::NoPosition));
         }
-        if let Some(ticks) = transport::bar_of(host) {
-            self.renderer.set_bar(ticks);
+        if let Some(metre) = transport::metre_of(host) {
+            self.renderer.follow_host_bars(metre);
         }
         let loop_range = transport::loop_of(host);
         let stream = self.output.stream_at(self.frame);
@@ -364,7 +364,7 @@ impl Engine {
     fn enter_session(&mut self, frame: i64, offset: u32, midi: &mut MidiBuffer) {
         if let Some((tick, _)) = self.start.take() {
             let song = self.material.map.sample_at(tick).0;
-            self.renderer.set_bar(Beats::quarters(4));
+            self.renderer.follow_song_bars(&self.material.song);
             self.begin_run(Driver::Session, Timing::Session, song, frame);
             self.midi.end_all(offset, midi);
         }

@@ -35,8 +35,8 @@ pub(super) enum Input {
 
 impl InputKey {
     /// The key of a run from a song sample.
-    pub(super) fn origin(song: u64, timing: u64, origin: i64, bar_ticks: i64) -> InputKey {
-        InputKey(u64::from(ENGINE_VERSION)).fold(song).fold(timing).fold(origin as u64).fold(bar_ticks as u64)
+    pub(super) fn origin(song: u64, timing: u64, origin: i64, bars: u64) -> InputKey {
+        InputKey(u64::from(ENGINE_VERSION)).fold(song).fold(timing).fold(origin as u64).fold(bars)
     }
 
     /// This key with an input that landed at a song sample.

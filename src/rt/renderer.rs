@@ -15,7 +15,7 @@ use super::timed::Timed;
 use super::timeline::{Anchor, Timeline, Timing};
 use crate::dsp::{LIMITER_LATENCY, QUANTUM, Quantum};
 use crate::param::{MAX_TRACKS, Owner, Slot, TrackIndex};
-use crate::pattern::{Edit, Song};
+use crate::pattern::{Bars, Edit, Metre, Song};
 use crate::time::{Beats, TempoMap};
 
 /// Loops shorter than this (85 ms) are not wrapped ahead; the host's jumps place the head instead.
@@ -85,7 +85,9 @@ pub(super) struct Renderer {
     origin: Option<usize>,
     /// The host's loop.
     pub(super) loop_range: Option<(Beats, Beats)>,
-    bar_ticks: Beats,
+    metres: Bars,
+    /// Whether the song's own changes of metre make its bars, and not a host's.
+    own_metres: bool,
     next_bar: i64,
     map_digest: u64,
     moves: Box<Timed<(Slot, f32), MOVES>>,
@@ -126,7 +128,8 @@ impl Renderer {
             next_tick: Beats::ZERO,
             origin: None,
             loop_range: None,
-            bar_ticks: Beats::quarters(4),
+            metres: Bars::in_song(&material.song),
+            own_metres: false,
             next_bar: 0,
             map_digest: map_digest(&material.map),
             moves: Timed::new((slot, 0.0)),
@@ -151,9 +154,9 @@ impl Renderer {
         let anchor = Anchor { stream: 0, song: song - offset, timing };
         self.timeline = Some(Timeline::new(anchor));
         (self.next_tick, self.origin) = (from, Some(offset as usize));
-        self.next_bar = self.first_bar_from(from);
+        self.next_bar = self.metres.from(from).number;
         let timing = timing_digest(&timing, self.map_digest);
-        self.key = InputKey::origin(material.song.digest(), timing, song, self.bar_ticks.0);
+        self.key = InputKey::origin(material.song.digest(), timing, song, self.metres.digest());
         offset as usize
     }
 
@@ -194,6 +197,9 @@ impl Renderer {
     pub(super) fn note_song(&mut self, song: &Song) {
         self.pending.clear();
         self.mixer.note_song();
+        if self.own_metres {
+            self.set_bars(Bars::in_song(song));
+        }
         self.key = self.key.with(Input::Song(song.digest()), self.song_head());
     }
 
@@ -205,14 +211,30 @@ impl Renderer {
         differs
     }
 
-    /// The metre, as ticks of a bar.
-    pub(super) fn set_bar(&mut self, ticks: Beats) {
-        if self.bar_ticks != ticks {
-            self.bar_ticks = ticks;
-            self.bars.clear();
-            self.next_bar = self.first_bar_from(self.next_tick);
-            self.key = self.key.with(Input::Timing(ticks.0 as u64), self.song_head());
+    /// A host's bars.
+    pub(super) fn follow_host_bars(&mut self, metre: Metre) {
+        self.own_metres = false;
+        self.set_bars(Bars::of(metre));
+    }
+
+    /// The song's bars, from now on.
+    pub(super) fn follow_song_bars(&mut self, song: &Song) {
+        self.own_metres = true;
+        self.set_bars(Bars::in_song(song));
+    }
+
+    fn set_bars(&mut self, metres: Bars) {
+        if self.metres == metres {
+            return;
         }
+        let before = self.metres.at(self.next_tick);
+        self.metres = metres;
+        // A change further on leaves the bar that sounds as it is.
+        if self.metres.at(self.next_tick) != before {
+            self.bars.clear();
+            self.next_bar = self.metres.from(self.next_tick).number;
+        }
+        self.key = self.key.with(Input::Timing(metres.digest()), self.song_head());
     }
 
     /// Takes an edit in: lands it, or lets it wait for its beat. `false` where the table was full.
@@ -223,7 +245,7 @@ impl Renderer {
             return true;
         };
         let running = self.timeline.is_some();
-        let at = if running && at < self.next_tick { self.next_tick.ceil_to(self.bar_ticks) } else { at };
+        let at = if running && at < self.next_tick { self.metres.line_from(self.next_tick) } else { at };
         let waits = self.pending.insert(at, edit);
         if !waits {
             self.land(&mut material.song, edit, self.song_head());
@@ -271,6 +293,7 @@ impl Renderer {
         match edit {
             Edit::Param { slot, .. } => self.mixer.note_change(slot.owner()),
             Edit::Track { track, .. } => self.mixer.note_change(Owner::Track(track)),
+            Edit::Metre { .. } if self.own_metres => self.set_bars(Bars::in_song(song)),
             _ => {}
         }
         true
@@ -279,10 +302,6 @@ impl Renderer {
     /// The song sample of the next quantum's first sample; the stream's while stopped.
     fn song_head(&self) -> i64 {
         self.timeline.map_or(self.head, |timeline| timeline.rendered().song_at(self.head))
-    }
-
-    fn first_bar_from(&self, tick: Beats) -> i64 {
-        tick.ceil_to(self.bar_ticks).0 / self.bar_ticks.0
     }
 
     /// Renders the next quantum.
@@ -352,7 +371,7 @@ impl Renderer {
         let Material { song, map } = material;
         let stretch = Stretch { head: self.head, from, to, anchor, map };
         loop {
-            let bar = Beats(self.next_bar * self.bar_ticks.0);
+            let bar = self.metres.bar(self.next_bar).start;
             if bar >= until {
                 break;
             }
@@ -400,13 +419,13 @@ impl Renderer {
         while let Some((_, edit)) = self.pending.take_before(Beats(i64::MAX)) {
             self.land(&mut material.song, edit, last);
         }
-        let whole = end.0.rem_euclid(self.bar_ticks.0) == 0;
+        let whole = self.metres.line_from(end) == end;
         marks.push(offset, if whole { Mark::End } else { Mark::BreakOff });
         if let Some(timeline) = &mut self.timeline {
             timeline.wrap(Anchor { stream: self.head + offset as i64, song: first, timing: anchor.timing });
         }
         (self.next_tick, self.origin) = (start, Some(offset));
-        self.next_bar = self.first_bar_from(start);
+        self.next_bar = self.metres.from(start).number;
     }
 
     fn plan_live(&mut self, material: &Material) {

@@ -5,6 +5,7 @@
 
 use super::ports::HostTransport;
 use super::timeline::{Anchor, Timing};
+use crate::pattern::Metre;
 use crate::time::{Beats, TICKS_PER_BEAT, Tempo, TempoMap};
 
 /// Beyond this difference (4 ms) the host has located.
@@ -123,11 +124,10 @@ pub(super) fn loop_of(host: &HostTransport) -> Option<(Beats, Beats)> {
     (start < end).then_some((start, end))
 }
 
-/// Ticks of a bar in a host's metre.
-pub(super) fn bar_of(host: &HostTransport) -> Option<Beats> {
-    let (beats, unit) = host.metre?;
-    let usable = (1..=64).contains(&beats) && matches!(unit, 1 | 2 | 4 | 8 | 16 | 32);
-    usable.then(|| Beats(Beats::quarters(4).0 * i64::from(beats) / i64::from(unit)))
+/// A host's metre, where it is one.
+pub(super) fn metre_of(host: &HostTransport) -> Option<Metre> {
+    let (count, unit) = host.metre?;
+    Some(Metre { count, unit }).filter(|metre| metre.is_sound())
 }
 
 #[cfg(test)]

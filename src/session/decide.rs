@@ -102,12 +102,18 @@ impl Bench<'_> {
                 self.write(Op::Drag(drag), edit, since, overtaken, made);
             }
             Op::Revert(revert) => self.revert(index, revert, made)?,
-            Op::RequestTempo(_) | Op::RevertTempo { .. } if std::mem::replace(&mut made.tempo, true) => {
+            Op::RequestTempo(_) | Op::RequestRamp { .. } | Op::RevertTempo { .. }
+                if std::mem::replace(&mut made.tempo, true) =>
+            {
                 return Err(invalid(index, "a frame asks for one tempo at most"));
             }
             Op::RequestTempo(tempo) => {
                 self.may(index, Area::Tempo)?;
                 self.ask_tempo(tempo, at, made).map_err(|reason| invalid(index, reason))?;
+            }
+            Op::RequestRamp { tempo, bars } => {
+                self.may(index, Area::Tempo)?;
+                self.ramp_tempo(tempo, bars, at, made).map_err(|reason| invalid(index, reason))?;
             }
             Op::RevertTempo { tempo, written, force } => {
                 self.may(index, Area::Tempo)?;

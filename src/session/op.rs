@@ -14,6 +14,9 @@ use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 /// The most ops a frame may hold.
 pub const MAX_OPS: usize = 256;
 
+/// The most bars over which a tempo may change gradually.
+pub const MAX_RAMP_BARS: u16 = 256;
+
 /// A participant of one session, numbered by its sequencer from 1; 0 is the sequencer itself.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ClientId(pub u32);
@@ -116,6 +119,14 @@ pub enum Op {
     },
     /// The requests that the tempo was decided from; the sequencer alone writes it.
     TempoAsked(Vec<TempoRequest>),
+    /// A client asks for a gradual change of tempo from the next bar line on; the sequencer answers
+    /// with [`Op::TempoMap`] in its place, so that only steps travel.
+    RequestRamp {
+        /// The tempo at its end.
+        tempo: Tempo,
+        /// Its length, 1 to [`MAX_RAMP_BARS`] bars.
+        bars: u16,
+    },
 }
 
 /// The end of a gesture.

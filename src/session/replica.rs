@@ -281,7 +281,9 @@ impl Replica {
         registers.dedup();
         let plans = self.written(&registers, &self.overlay().edits).into_iter();
         let asked = self.outbox.iter().flat_map(|frame| &frame.ops).rev().find_map(|op| match op.op {
-            Op::RequestTempo(tempo) | Op::RevertTempo { tempo, .. } => Some(tempo),
+            Op::RequestTempo(tempo) | Op::RequestRamp { tempo, .. } | Op::RevertTempo { tempo, .. } => {
+                Some(tempo)
+            }
             _ => None,
         });
         Held {
@@ -661,7 +663,8 @@ fn subjects(
     ops: &[StampedOp],
     writes: &[Vec<(Edit, Option<Beats>)>],
 ) -> Vec<(Subject, Option<(Edit, Beats)>)> {
-    let tempo = ops.iter().filter(|op| matches!(op.op, Op::RequestTempo(_) | Op::RevertTempo { .. }));
+    let asks = |op: &Op| matches!(op, Op::RequestTempo(_) | Op::RequestRamp { .. } | Op::RevertTempo { .. });
+    let tempo = ops.iter().filter(|op| asks(&op.op));
     let written = writes.iter().flatten();
     let written = written.map(|(edit, at)| (Subject::Register(edit.register()), at.map(|at| (*edit, at))));
     written.chain(tempo.map(|_| (Subject::Tempo, None))).collect()
@@ -767,6 +770,7 @@ fn check_own(op: &mut StampedOp) -> Result<(), String> {
     match &op.op {
         Op::Edit(_)
         | Op::RequestTempo(_)
+        | Op::RequestRamp { .. }
         | Op::Drag(_)
         | Op::Grid(_)
         | Op::AddTrack(_)

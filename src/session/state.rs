@@ -431,7 +431,7 @@ fn check_op(op: &Op, at: Option<Beats>, seq: Seq) -> Result<(), OpError> {
         Op::AddTrack(track) => Ok(track.check()?),
         // Records are checked against what there is; texts were when they were read.
         Op::Record(_) | Op::Said { .. } => Ok(()),
-        Op::RequestTempo(_) | Op::RevertTempo { .. } => Err(OpError::Request),
+        Op::RequestTempo(_) | Op::RequestRamp { .. } | Op::RevertTempo { .. } => Err(OpError::Request),
         Op::Drag(drag) => {
             sound(drag.curve.is_sound(), "a gesture")?;
             Ok(check_edit(&Edit::Param { slot: drag.slot, value: drag.value })?)

@@ -215,6 +215,7 @@ fn beat_us(bpm: f64) -> i64 {
 mod tests {
     use super::*;
     use crate::grid::Score;
+    use antiphon::pattern::Bars;
     use antiphon::time::{Beats, SessionNanos, TempoMap};
 
     /// A LAN of one timeline, whose clock runs at a rate of its own.
@@ -246,7 +247,7 @@ mod tests {
             World {
                 lan: Lan { now: 1_000_000, beat: 0.3, bpm: 60e6 / 571_429.0, playing: false, peers: 1 },
                 bridge: Bridge::new(sends),
-                score: Score { timeline, tempo_map: TempoMap::constant(tempo(124.0)) },
+                score: Score { timeline, tempo_map: TempoMap::constant(tempo(124.0)), bars: Bars::default() },
                 rate: 50e-6,
                 jumps: 0,
                 wishes: Vec::new(),
@@ -331,8 +332,9 @@ mod tests {
         world.run(1_000);
         assert_eq!(world.wishes, [Wish::Tempo(tempo(130.0))], "asked once, at its round number");
         assert_eq!(beat_us(world.lan.bpm), beat_us(130.0), "and left while the session decides");
-        let bar = (world.score.at(world.session_now()).beat.expect("it plays") / 4.0) as i64 + 1;
-        let map = world.score.tempo_map.with_tempo(Beats::quarters(4 * bar), tempo(130.0));
+        let since = world.session_now() - world.score.timeline.at;
+        let there = world.score.tempo_map.tick_at_nanos(SessionNanos(since));
+        let map = world.score.tempo_map.with_tempo(world.score.bars.line_after(there), tempo(130.0));
         world.score.tempo_map = map.expect("a map");
         world.run(4_000);
         assert!(world.run(5_000) < 120.0, "in phase at the new tempo");

@@ -18,8 +18,8 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use antiphon::client::events::to_json;
-use antiphon::client::{Client, ClientConfig, Command, Connection, Event, Link, default_profile};
-use antiphon::pattern::Song;
+use antiphon::client::{Client, ClientConfig, Command, Connection, Event, Link, View, default_profile};
+use antiphon::pattern::{Bars, Song};
 use antiphon::rt::ports::{EnginePorts, ports};
 use antiphon::time::{Beats, ClockMap, SessionNanos, TempoMap};
 use anyhow::Context;
@@ -240,7 +240,7 @@ impl Program {
         let lan = self.lan.as_mut()?;
         let tie = lan.clock();
         let host = tie.host(tie.link_us);
-        let score = Score { timeline: view.timeline, tempo_map: view.tempo_map.clone() };
+        let score = score_of(&view);
         let grid = score.at(map.session(host));
         Some((lan.look(tie.link_us, grid.quantum), grid, map.bound_at(host)))
     }
@@ -250,7 +250,7 @@ impl Program {
         let view = self.client.view();
         // Until the clocks are tied there is no phase to show.
         let Some(map) = view.clock.map else { return Ok(()) };
-        let score = Score { timeline: view.timeline, tempo_map: view.tempo_map.clone() };
+        let score = score_of(&view);
         let lan = self.lan.get_or_insert_with(|| {
             let tempo = score.tempo_map.tempo_at(score.timeline.tick);
             Lan::join(tempo.bpm())
@@ -282,6 +282,10 @@ impl Program {
         }
         tell(json!({"event": "lan", "peers": seen.peers, "tempo": seen.bpm, "playing": seen.playing}))
     }
+}
+
+fn score_of(view: &View) -> Score {
+    Score { timeline: view.timeline, tempo_map: view.tempo_map.clone(), bars: Bars::in_song(&view.song) }
 }
 
 /// A session time on Link's clock.

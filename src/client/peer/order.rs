@@ -6,7 +6,8 @@ use super::past;
 use super::people_order::PeopleOrder;
 use crate::client::{LineCommand, Link, LinkError, When};
 use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
-use crate::pattern::{Edit, EditError, MAX_STEPS, Song, StepField};
+use crate::pattern::{Bars, Edit, EditError, MAX_BARS, MAX_STEPS, Metre, Song, StepField};
+use crate::session::MAX_RAMP_BARS;
 use crate::time::{Beats, Tempo, TempoError};
 
 /// What a line asks for. Steps are counted from 0, as in the notation; bars from 1.
@@ -18,8 +19,12 @@ pub enum Order {
     Edit(Edit, When),
     /// `tempo 124`.
     Tempo(Tempo),
+    /// `ramp 140 over 8 bars`: from the next bar on.
+    Ramp(Tempo, u16),
     /// `tap`: the tempo of the hand that taps.
     Tap,
+    /// `metre 7/8 [bar N]`: from a bar on, the first where none is named.
+    Metre(Metre, u32),
     /// `play [bar N]`.
     Play(Beats),
     /// `stop`.
@@ -59,7 +64,7 @@ pub enum Order {
 pub enum OrderError {
     /// No such command.
     #[error(
-        "'{0}' is no command; there are: set, step, velocity, tempo, tap, play, stop, join, leave, load, state, hash, \
+        "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, play, stop, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, fork, audition, merge, drop, name, unname, restore, history, export, import, quit"
     )]
@@ -124,11 +129,24 @@ impl Order {
             }
             ("velocity", _) => Err(OrderError::Form("velocity kick 3 0.7 [next]")),
             ("tempo", [bpm]) => Ok(Order::Tempo(Tempo::from_bpm(f64::from(number(bpm)?))?)),
+            ("metre", [metre]) => Ok(Order::Metre(read_metre(metre)?, 0)),
+            ("metre", [metre, "bar", bar]) => {
+                let number = bar.parse::<u32>().ok().filter(|bar| (1..=MAX_BARS + 1).contains(bar));
+                let number = number.ok_or_else(|| OrderError::Value((*bar).to_owned()))?;
+                Ok(Order::Metre(read_metre(metre)?, number - 1))
+            }
+            ("metre", _) => Err(OrderError::Form("metre 7/8 [bar N]")),
+            ("ramp", [bpm, "over", bars, "bars" | "bar"]) => {
+                let bars = bars.parse().ok().filter(|bars| (1..=MAX_RAMP_BARS).contains(bars));
+                let bars = bars.ok_or_else(|| OrderError::Value(rest.to_owned()))?;
+                Ok(Order::Ramp(Tempo::from_bpm(f64::from(number(bpm)?))?, bars))
+            }
+            ("ramp", _) => Err(OrderError::Form("ramp 140 over 8 bars")),
             ("tap", []) => Ok(Order::Tap),
             ("tempo", _) => Err(OrderError::Form("tempo 124")),
             ("play", []) => Ok(Order::Play(Beats::ZERO)),
             ("play", ["bar", bar]) => match bar.parse::<i64>() {
-                Ok(bar @ 1..=1_000_000) => Ok(Order::Play(Beats::quarters(4 * (bar - 1)))),
+                Ok(bar @ 1..=1_000_000) => Ok(Order::Play(Bars::in_song(song).bar(bar - 1).start)),
                 _ => Err(OrderError::Value((*bar).to_owned())),
             },
             ("play", _) => Err(OrderError::Form("play [bar N]")),
@@ -157,6 +175,13 @@ impl Order {
             },
         }
     }
+}
+
+fn read_metre(word: &str) -> Result<Metre, OrderError> {
+    let parts =
+        word.split_once('/').and_then(|(count, unit)| Some((count.parse().ok()?, unit.parse().ok()?)));
+    let metre = parts.map(|(count, unit)| Metre { count, unit }).filter(|metre| metre.is_sound());
+    metre.ok_or_else(|| OrderError::Value(word.to_owned()))
 }
 
 fn set(place: &str, value: &str, song: &Song) -> Result<Order, OrderError> {
@@ -228,6 +253,10 @@ mod tests {
             read("set master.filter.type notch"),
             Ok(Order::Set(Edit::Param { slot: kind, value: 3.0 }))
         );
+        let tempo = Tempo::from_bpm(140.0).expect("a tempo");
+        assert_eq!(read("ramp 140 over 8 bars"), Ok(Order::Ramp(tempo, 8)));
+        assert_eq!(read("metre 7/8 bar 5"), Ok(Order::Metre(Metre { count: 7, unit: 8 }, 4)));
+        assert!(read("metre 7/9").is_err());
         assert_eq!(read("play bar 3"), Ok(Order::Play(Beats::quarters(8))));
         assert_eq!(read("chat hello you"), Ok(Order::Chat("hello you".into())));
         for (line, part) in [

@@ -6,11 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::Room;
+use crate::pattern::Bars;
 use crate::session::{Commit, MAX_TICK, State, Timeline};
 use crate::time::{Beats, SessionNanos};
 
-/// A bar of four quarters; other metres come with their own list.
-const BAR: Beats = Beats::quarters(4);
 /// The least time between a request to start and the sound.
 const LEAD: i64 = 250_000_000;
 /// What a start adds to one and a half of the longest round trip: two audio blocks.
@@ -54,13 +53,14 @@ impl Room {
         let worst = online.map(|member| member.state.rtt_us).max().unwrap_or(0);
         let earliest = self.clock.now() + lead(worst);
         let state = self.sequencer.state();
+        let bars = Bars::in_song(state.song());
         let at = match position(state, earliest) {
             // A tick's time is rounded up, so the bar found is never before `earliest`.
-            Some(there) => time_of(state, there.ceil_to(BAR)).max(earliest),
+            Some(there) => time_of(state, bars.line_from(there)).max(earliest),
             None => earliest,
         };
         // Bounded first: a tick from a frame may be any number.
-        self.sequencer.start(tick.clamp(Beats::ZERO, MAX_TICK).ceil_to(BAR), at)
+        self.sequencer.start(bars.line_from(tick.clamp(Beats::ZERO, MAX_TICK)), at)
     }
 
     /// Stops where it is; `None` when it is stopped already.
@@ -81,8 +81,9 @@ impl Room {
             let wait = (at - self.clock.now()).max(0);
             return Some(now + Duration::from_nanos(wait as u64)).max(self.promote_after);
         }
-        let bar = state.tempo_map().segment_at(timeline.tick);
-        let bar = bar.nanos_at(bar.tick + BAR).0 - bar.ns;
+        let segment = state.tempo_map().segment_at(timeline.tick);
+        let length = Bars::in_song(state.song()).at(timeline.tick).length();
+        let bar = segment.nanos_at(segment.tick + length).0 - segment.ns;
         let since = self.waiting_since.get(&first.stamp.seq).copied().unwrap_or(now);
         Some(since + Duration::from_nanos(bar.max(0) as u64)).max(self.promote_after)
     }

@@ -1,16 +1,17 @@
 //! The sequencer authors the tempo map: clients ask, it answers on a bar line.
 
 use super::{Bench, Made};
+use crate::pattern::Bars;
 use crate::session::conflict::Wanted;
 use crate::session::state::{OpError, check_tick};
 use crate::session::{
-    Candidate, Conflict, ConflictKind, MAX_REQUESTS, MAX_TEMPO_SEGMENTS, Matter, Op, Strategy, Subject,
-    TempoRequest, agreed,
+    Candidate, Conflict, ConflictKind, MAX_RAMP_BARS, MAX_REQUESTS, MAX_TEMPO_SEGMENTS, Matter, Op, Strategy,
+    Subject, TempoRequest, agreed,
 };
-use crate::time::{Beats, Tempo, TempoMap};
+use crate::time::{Beats, Tempo, TempoMap, ramp};
 
-/// A bar of four quarters; other metres come with their own list.
-const BAR: Beats = Beats::quarters(4);
+/// The most steps of a ramp: a commit of the whole map fits a frame.
+const RAMP_STEPS: usize = 128;
 
 impl Bench<'_> {
     /// Answers a request. Requests whose authors did not see each other's are decided together.
@@ -51,6 +52,44 @@ impl Bench<'_> {
         made.push(Op::TempoAsked(vec![TempoRequest { author: self.author, seq: self.next(), tempo }]));
         made.push(Op::TempoMap(map));
         Ok(())
+    }
+
+    /// A gradual change, from the next bar line on: one person's wish, expanded into steps here.
+    pub(super) fn ramp_tempo(
+        &self,
+        tempo: Tempo,
+        bars: u16,
+        at: Option<Beats>,
+        made: &mut Made,
+    ) -> Result<(), OpError> {
+        let tempo = Tempo::from_micro_bpm(tempo.micro_bpm())?;
+        let start = self.next_line(at)?;
+        let song_bars = Bars::in_song(self.state.song());
+        let first = song_bars.from(start).number;
+        let end = song_bars.bar(first + i64::from(bars.clamp(1, MAX_RAMP_BARS))).start;
+        check_tick(end)?;
+        let now = self.state.tempo_map();
+        let steps = ramp(now.tempo_at(start), tempo, start, end - start, RAMP_STEPS);
+        let mut map = now.clone();
+        for (tick, tempo) in steps {
+            map = map.with_tempo(tick, tempo)?;
+        }
+        map.revision = now.revision.checked_add(1).ok_or(OpError::TempoSegments)?;
+        if map.segments().len() > MAX_TEMPO_SEGMENTS {
+            return Err(OpError::TempoSegments);
+        }
+        made.push(Op::TempoAsked(vec![TempoRequest { author: self.author, seq: self.next(), tempo }]));
+        made.push(Op::TempoMap(map));
+        Ok(())
+    }
+
+    /// The bar line from which a change can hold: the next after the session's position, or after
+    /// `at` if that is later.
+    fn next_line(&self, at: Option<Beats>) -> Result<Beats, OpError> {
+        let soonest = self.position.map_or(Beats::ZERO, |position| position.max(Beats::ZERO) + Beats(1));
+        let from = soonest.max(at.unwrap_or(Beats::ZERO));
+        check_tick(from)?;
+        Ok(Bars::in_song(self.state.song()).line_from(from))
     }
 
     fn tempo_card(&self, requests: &[TempoRequest], agreed: bool, result: Tempo, made: &mut Made) {
@@ -105,14 +144,12 @@ impl Bench<'_> {
     fn map_with(&self, tempo: Tempo, at: Option<Beats>) -> Result<TempoMap, OpError> {
         let now = self.state.tempo_map();
         let revision = now.revision.checked_add(1).ok_or(OpError::TempoSegments)?;
-        let Some(position) = self.position else {
+        if self.position.is_none() {
             let mut constant = TempoMap::constant(tempo);
             constant.revision = revision;
             return Ok(constant);
-        };
-        let from = (position.max(Beats::ZERO) + Beats(1)).max(at.unwrap_or(Beats::ZERO));
-        check_tick(from)?;
-        let map = now.with_tempo(from.ceil_to(BAR), tempo)?;
+        }
+        let map = now.with_tempo(self.next_line(at)?, tempo)?;
         if map.segments().len() > MAX_TEMPO_SEGMENTS { Err(OpError::TempoSegments) } else { Ok(map) }
     }
 }

@@ -14,7 +14,7 @@ use super::{Meta, Room, nack};
 use crate::client::MergeReport;
 use crate::client::hub::speech::FromHub;
 use crate::client::journal::Record;
-use crate::pattern::Edit;
+use crate::pattern::{Bars, Edit};
 use crate::session::{
     Catchup, ClientId, Commit, Cseq, MAX_OPS, MergeRules, Op, Outcome, Refusal, Role, Seq, Sequencer,
     StampedOp, State, Timeline, Welcomed, three_way,
@@ -27,8 +27,6 @@ const FEW: usize = 512;
 const YOUNG: i64 = 600_000_000_000;
 /// How soon a start on the branch sounds.
 const LEAD: i64 = 100_000_000;
-/// A bar of four quarters.
-const BAR: Beats = Beats::quarters(4);
 
 /// The machine's own line of the session.
 pub(super) struct Branch {
@@ -232,7 +230,8 @@ impl Room {
             Some(position) => position,
             None => {
                 let segment = branch.state().tempo_map().segment_at(Beats::ZERO);
-                let bar = segment.nanos_at(segment.tick + BAR).0 - segment.ns;
+                let length = Bars::in_song(branch.state().song()).at(Beats::ZERO).length();
+                let bar = segment.nanos_at(segment.tick + length).0 - segment.ns;
                 let since = *branch.waiting_since.entry(first.1).or_insert(now);
                 if now - since < bar {
                     return;
