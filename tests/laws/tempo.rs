@@ -83,3 +83,34 @@ fn the_strategy_of_tempo_is_kept_too() {
     assert!(!room.cards().iter().any(|card| card.kind.waits()));
     room.check();
 }
+
+#[test]
+fn a_ramp_begins_and_ends_on_bars_of_the_songs_metre_and_travels_as_steps() {
+    use antiphon::pattern::{Bars, Metre};
+    let mut room = Room::new(1);
+    let seven = Bars::change(room.state().song(), 0, Metre { count: 7, unit: 8 }).expect("a place");
+    room.write(0, vec![now(Op::Edit(seven)), tempo(120.0)]).expect("accepted");
+    let start = room.sequencer.start(Beats::ZERO, SessionNanos(0));
+    room.log.push(start);
+    let Some(commit) = room.log.last().cloned() else { panic!("a start") };
+    room.people.iter_mut().for_each(|one| drop(one.commit(&commit).expect("the next commit")));
+    room.position = Some(Beats::quarters(1));
+    let ramp = Op::RequestRamp { tempo: Tempo::from_bpm(140.0).expect("a tempo"), bars: 4 };
+    room.write(0, vec![now(ramp)]).expect("accepted");
+    room.check();
+    let map = room.state().tempo_map();
+    let bar = Metre { count: 7, unit: 8 }.bar();
+    assert_eq!(map.tempo_at(bar - Beats(1)).bpm(), 120.0);
+    assert!(map.tempo_at(bar).bpm() > 120.0);
+    assert_eq!(map.tempo_at(bar + bar + bar + bar + bar).bpm(), 140.0);
+    assert!(map.tempo_at(bar + bar + bar + bar + bar - Beats(1)).bpm() < 140.0);
+    let tempi: Vec<f64> = map.segments().iter().map(|segment| segment.tempo.bpm()).collect();
+    assert!(tempi.windows(2).all(|pair| pair[0] < pair[1]), "{tempi:?}");
+    assert_eq!(map.check(), Ok(()));
+    // A tempo asked for now ends the rest of the ramp.
+    room.position = Some(bar + bar);
+    room.write(0, vec![tempo(100.0)]).expect("accepted");
+    assert_eq!(room.state().tempo_map().segments().last().map(|last| last.tempo.bpm()), Some(100.0));
+    assert_eq!(room.state().tempo_map().tempo_at(bar + bar + bar).bpm(), 100.0);
+    room.check();
+}

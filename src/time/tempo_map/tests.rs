@@ -118,3 +118,32 @@ fn maps_from_outside_are_checked() {
     assert_eq!(with(|s| s[1].tick = Beats(i64::MAX)), Err(TempoMapError::Furthest(1)));
     assert_eq!(map.with_tempo(Beats(i64::MAX), Tempo::MIN), Err(TempoMapError::Furthest(2)));
 }
+
+/// Ten million ticks, anywhere in a song of a day or close to a border of a map of 64 segments.
+#[test]
+fn ten_million_random_ticks_return_from_their_nanoseconds() {
+    const TICKS: u64 = 10_000_000;
+    let mut seed = 1u64;
+    let mut random = move |below: i64| {
+        // Marsaglia's xorshift64 (2003).
+        seed ^= seed << 13;
+        seed ^= seed >> 7;
+        seed ^= seed << 17;
+        (seed >> 1) as i64 % below
+    };
+    let mut map = TempoMap::constant(Tempo::DEFAULT);
+    let mut tick = Beats::ZERO;
+    for _ in 0..63 {
+        tick += Beats(1 + random(4_000_000_000));
+        let tempo = Tempo::from_micro_bpm(40_000_000 + random(260_000_000) as u64).expect("within range");
+        map = map.with_tempo(tick, tempo).expect("a short map");
+    }
+    for n in 0..TICKS {
+        let tick = match n % 4 {
+            0 => map.segments()[random(64) as usize].tick + Beats(random(2_000) - 1_000),
+            _ => Beats(random(122_000_000_000) - 1_000_000),
+        };
+        let ns = map.nanos_at(tick);
+        assert_eq!(map.tick_at_nanos(ns), tick);
+    }
+}
