@@ -13,7 +13,7 @@ use thiserror::Error;
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::history::Row;
-use super::{BranchId, ClientId, MAX_BRANCHES, MAX_SNAPSHOT, Seq, State};
+use super::{BranchId, ClientId, Commit, MAX_BRANCHES, MAX_SNAPSHOT, Seq, State};
 
 const MAGIC: [u8; 4] = *b"ANTF";
 /// The format [`SessionFile::encode`] writes.
@@ -107,11 +107,11 @@ impl SessionFile {
         section(&mut bytes, Kind::Name, &body(&self.name));
         section(&mut bytes, Kind::People, &list(&self.people));
         section(&mut bytes, Kind::Origin, &self.main.origin.encode());
-        section(&mut bytes, Kind::Log, &list(&self.main.log));
+        section(&mut bytes, Kind::Log, &list(&rows(&self.main.log)));
         section(&mut bytes, Kind::Head, &self.head.encode());
         for (id, log) in &self.branches {
             let mut inside = body(id);
-            inside.extend(list(log));
+            inside.extend(list(&rows(log)));
             section(&mut bytes, Kind::Branch, &inside);
         }
         bytes
@@ -142,7 +142,7 @@ impl SessionFile {
         let (origin, at) = reader.section(Kind::Origin)?;
         let origin = read_state(origin).map_err(|reason| at.bad(reason))?;
         let (log, log_at) = reader.section(Kind::Log)?;
-        let log: Vec<Row> = items(log).map_err(|reason| log_at.bad(reason))?;
+        let log = read_rows(log).map_err(|reason| log_at.bad(reason))?;
         let (head, head_at) = reader.section(Kind::Head)?;
         let head = read_state(head).map_err(|reason| head_at.bad(reason))?;
         let mut branches = Vec::new();
@@ -152,7 +152,7 @@ impl SessionFile {
                 return Err(at.bad("there are too many"));
             }
             let (id, rows) = postcard::take_from_bytes::<BranchId>(inside).map_err(|e| at.bad(e))?;
-            branches.push((id, items(rows).map_err(|reason| at.bad(reason))?, at));
+            branches.push((id, read_rows(rows).map_err(|reason| at.bad(reason))?, at));
         }
         let told: Vec<_> = branches.iter().map(|(id, _, _)| *id).collect();
         let known: Vec<_> = head.records().branches().iter().map(|branch| branch.id).collect();
@@ -257,6 +257,20 @@ fn items<T: DeserializeOwned>(mut bytes: &[u8]) -> Result<Vec<T>, String> {
         bytes = rest;
     }
     Ok(items)
+}
+
+/// Each row's time, and its commit as logs keep it: a version byte, then the commit.
+fn rows(log: &[Row]) -> Vec<(i64, Vec<u8>)> {
+    log.iter().map(|row| (row.at_ms, row.commit.encode())).collect()
+}
+
+fn read_rows(bytes: &[u8]) -> Result<Vec<Row>, String> {
+    let rows: Vec<(i64, Vec<u8>)> = items(bytes)?;
+    let row = |(nth, (at_ms, bytes)): (usize, (i64, Vec<u8>))| match Commit::decode(&bytes) {
+        Some(commit) => Ok(Row { at_ms, commit }),
+        None => Err(format!("entry {nth} is no commit")),
+    };
+    rows.into_iter().enumerate().map(row).collect()
 }
 
 fn whole<T: DeserializeOwned>(bytes: &[u8]) -> Option<T> {

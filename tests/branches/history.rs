@@ -321,3 +321,28 @@ fn a_log_in_memory_is_bounded_and_still_rebuilds_what_it_keeps() {
     );
     assert_eq!(past.state_at(Seq(1)).expect("replays"), None);
 }
+
+/// What every version must be able to read: the bytes that this format's first version wrote.
+#[test]
+fn a_file_of_this_format_keeps_its_bytes_and_its_meaning() {
+    let acts = [(0, 0, 1, 9), (6, 0, 2, 17), (9, 0, 1, 80), (10, 0, 1, 2), (3, 1, 2, 40), (11, 0, 2, 5)];
+    let session = session(&acts);
+    let now: String = session.file().encode().iter().map(|byte| format!("{byte:02x}")).collect();
+    let path =
+        format!("{}/tests/golden/session/v1.hex", std::env::var("CARGO_MANIFEST_DIR").expect("a root"));
+    if std::env::var("ANTIPHON_GOLDEN").is_ok_and(|how| how == "write") {
+        std::fs::create_dir_all(std::path::Path::new(&path).parent().expect("a folder")).expect("made");
+        std::fs::write(&path, format!("{now}\n")).expect("written");
+    }
+    let golden = std::fs::read_to_string(&path).expect("the golden file of this version");
+    let golden = golden.trim();
+    let digits = golden.as_bytes().chunks(2);
+    let bytes: Vec<u8> = digits
+        .map(|two| u8::from_str_radix(std::str::from_utf8(two).expect("ASCII"), 16).expect("a byte"))
+        .collect();
+    let file = SessionFile::decode(&bytes).expect("an old file is read");
+    assert_eq!(file.head.song(), session.main.state().song());
+    assert_eq!(file.head.records(), session.main.state().records());
+    assert_eq!(file.main.log.len(), session.past.rows().count());
+    assert_eq!(golden, now, "the format changed, so FILE_VERSION must");
+}
