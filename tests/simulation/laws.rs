@@ -1,8 +1,8 @@
 //! What must hold when everything has arrived.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use antiphon::session::{ClientId, Commit, Op, Role, Seq, State};
+use antiphon::session::{Area, ClientId, Commit, Op, Role, Seq, State};
 
 use crate::studio::{Studio, tag_of};
 use crate::world::World;
@@ -11,6 +11,11 @@ use crate::world::World;
 pub fn check(world: &World) {
     let log: Vec<_> = world.server.store.log(0).collect();
     let live = world.server.sequencer.state();
+    let mut numbers = BTreeSet::new();
+    for commit in log.iter().filter(|commit| commit.author.0 > 0) {
+        let fresh = numbers.insert((commit.author, commit.cseq));
+        assert!(fresh, "frame {:?} of {:?} landed twice", commit.cseq, commit.author);
+    }
     for studio in world.studios() {
         assert_eq!(studio.replica.seq(), live.seq(), "studio {} is behind", studio.who);
         assert_eq!(studio.replica.confirmed().digest(), live.digest(), "studio {} differs", studio.who);
@@ -31,6 +36,7 @@ pub fn check(world: &World) {
     check_roles_and_bounds(world, &log);
     let mut replayed = State::new();
     for commit in &log {
+        check_permission(world, &replayed, commit);
         replayed.apply(commit).expect("the log is gapless and sound");
     }
     assert_eq!(replayed.digest(), live.digest(), "the log alone gives another state");
@@ -71,5 +77,16 @@ fn check_roles_and_bounds(world: &World, log: &[Commit]) {
                 _ => {}
             }
         }
+    }
+}
+
+/// Nobody changes what they may not.
+fn check_permission(world: &World, before: &State, commit: &Commit) {
+    let Some(who) = commit.author.0.checked_sub(1) else { return };
+    let role = world.plan.parts[who as usize].role();
+    let granted = before.rulings().permissions.grant(commit.author, role);
+    for edit in commit.ops.iter().filter_map(|op| op.op.edit()) {
+        let area = Area::of(edit.register());
+        assert!(granted.allows(area), "commit {:?}: {:?} may not change {area}", commit.seq, commit.author);
     }
 }

@@ -3,9 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, Name, PatternIndex, StepField, TrackField};
+use antiphon::pattern::{
+    ClipField, Edit, Grid, GridEdit, Name, Order, PatternIndex, StepField, Strategy, TrackField, TrackId,
+};
 use antiphon::session::{
-    Catchup, ClientId, Commit, Cseq, Frame, Op, Refusal, Replica, Role, Seq, StampedOp, State,
+    Area, Catchup, ClientId, Commit, Cseq, Frame, Grant, How, Matter, NewTrack, Op, Refusal, Replica, Role,
+    Seq, StampedOp, State,
 };
 use antiphon::time::{Beats, Tempo};
 use antiphon::wire::{self, Assembly, Down, Gesture, Hello, Snapshot, Up, Welcome};
@@ -17,8 +20,6 @@ use crate::plan::{Bug, MS, Nanos, SECOND};
 const ANSWER: Nanos = 5 * SECOND;
 /// A hello without a welcome is given up after this long.
 const WELCOME: Nanos = 3 * SECOND;
-/// Tags are counted in steps that a velocity holds exactly.
-const TAGS: f32 = 1_048_576.0;
 
 /// What a studio left on its disk.
 struct Journal {
@@ -93,6 +94,11 @@ impl Studio {
                 vec![up(&if chance.happens(0.7) { Up::Start { tick } } else { Up::Stop })]
             }
             6..=20 => self.drag(chance),
+            21..=26 => self.revert(chance, now),
+            27..=31 => {
+                let op = self.rule(chance);
+                self.edit(vec![on_arrival(op)], now)
+            }
             _ => {
                 let writes = (0..chance.between(1, 4)).map(|_| write(chance)).collect();
                 self.edit(writes, now)
@@ -109,6 +115,51 @@ impl Studio {
         match self.welcomed {
             true => vec![up(&Up::Gesture(vec![Gesture { slot, value }]))],
             false => Vec::new(),
+        }
+    }
+
+    /// Undoes or redoes; now and then whatever happened since.
+    fn revert(&mut self, chance: &mut Chance, now: Nanos) -> Frames {
+        let how = chance.pick(&[How::Checked, How::Checked, How::Force, How::Skip]);
+        let made = if chance.happens(0.6) { self.replica.undo(how) } else { self.replica.redo(how) };
+        match made {
+            Some((last, _)) => {
+                self.next = Cseq(last.0 + 1);
+                self.send(now)
+            }
+            None => Vec::new(),
+        }
+    }
+
+    /// What changes more than a register: tracks, whole patterns, and what is agreed.
+    fn rule(&mut self, chance: &mut Chance) -> Op {
+        let track = TrackIndex::new(chance.below(3) as usize).expect("a track");
+        let pattern = PatternIndex::new(1).expect("a pattern");
+        let grid = |grid| Op::Grid(GridEdit { track, pattern, grid });
+        match chance.below(7) {
+            0 => grid(Grid::Rotate(chance.pick(&[-3, 1, 5]))),
+            1 => grid(Grid::Clear { from: 2, count: 9 }),
+            2 => grid(Grid::Insert { at: 1, count: 2 }),
+            3 => Op::AddTrack(NewTrack {
+                id: TrackId { client: self.who as u32 + 1, counter: self.tags as u32 + 1 },
+                name: Name::new("more").expect("a name"),
+                order: Order::between(None, None),
+                place: track,
+            }),
+            4 => {
+                let strategy = chance.pick(&[Strategy::LastWrite, Strategy::Merge, Strategy::Manual]);
+                Op::Strategy { matter: chance.pick(&[Matter::Continuous, Matter::Discrete]), strategy }
+            }
+            5 => {
+                let cards = self.replica.confirmed().rulings().conflicts.cards();
+                let id = cards.first().map_or(1, |card| card.id);
+                Op::Resolve { id, choice: chance.pick(&[None, Some(0), Some(1)]) }
+            }
+            // Never of the song as a whole: everybody's tags must be free to land.
+            _ => Op::Permit {
+                who: Some(ClientId(chance.between(1, 5) as u32)),
+                grant: chance.pick(&[None, Some(Grant::ALL.without(Area::Master).without(Area::Tempo))]),
+            },
         }
     }
 
@@ -305,25 +356,16 @@ pub fn on_arrival(op: Op) -> StampedOp {
     StampedOp { op, at: None }
 }
 
-/// The cells from 32 on belong to one studio each.
-fn tag_place(who: usize) -> (TrackIndex, u8) {
-    (TrackIndex::new(who % 16).expect("a track"), 32 + (who / 16) as u8)
-}
-
+/// A clip of the arrangement belongs to each studio, and nothing else touches it.
 fn tag(who: usize, tag: u64) -> Edit {
-    let (track, step) = tag_place(who);
-    let pattern = PatternIndex::FIRST;
-    Edit::Step { track, pattern, step, field: StepField::Velocity(tag as f32 / TAGS) }
+    Edit::Clip { clip: who as u8, field: ClipField::Start(tag as u32) }
 }
 
 /// The tag that an op carries for a studio.
 pub fn tag_of(who: usize, op: &Op) -> Option<u64> {
-    let place = tag_place(who);
     match op {
-        Op::Edit(Edit::Step { track, step, field: StepField::Velocity(value), .. })
-            if (*track, *step) == place =>
-        {
-            Some((value * TAGS) as u64)
+        Op::Edit(Edit::Clip { clip, field: ClipField::Start(tag) }) if usize::from(*clip) == who => {
+            Some(u64::from(*tag))
         }
         _ => None,
     }
