@@ -3,6 +3,7 @@
 //! Thread: the window's own (on Linux apart from the host's main thread). Draws a
 //! [`View`] and sends [`Command`]s; holds nothing of the session itself.
 
+mod clock;
 mod footer;
 mod grid;
 mod header;

@@ -1,12 +1,19 @@
 //! The project's own measurements: `cargo bench --features client,server --bench antiphon -- [NAME] [--json]`.
 //!
-//! Every comparison is a ratio within one run. Each measurement ends within ten seconds,
-//! but the session's: three jams of half a minute.
+//! Every comparison is a ratio within one run. Each measurement ends within ten seconds, but the
+//! session's, three jams of half a minute, and the clock's, four hundred simulated half hours.
 
+mod clock;
+#[path = "../support/clock_trial.rs"]
+mod clock_trial;
 mod engine;
+#[path = "../support/network_model.rs"]
+mod network_model;
 mod ops;
 mod report;
 mod session;
+#[path = "../support/virtual_peer.rs"]
+mod virtual_peer;
 
 use std::process::ExitCode;
 
@@ -15,8 +22,15 @@ use report::Report;
 type Measure = fn(&mut Report);
 
 /// Every measurement by its name.
-const ALL: [(&str, Measure); 3] =
-    [("engine", engine::measure), ("ops", ops::measure), ("session", session::measure)];
+const ALL: [(&str, Measure); 4] = [
+    ("engine", engine::measure),
+    ("ops", ops::measure),
+    ("session", session::measure),
+    ("clock", clock::measure),
+];
+
+/// Where curves for a picture are written, if anybody asks.
+const CURVES: &str = "ANTIPHON_BENCH_CURVES";
 
 fn main() -> ExitCode {
     // `cargo bench` itself adds `--bench`.
@@ -35,6 +49,11 @@ fn main() -> ExitCode {
     let mut report = Report::new(name);
     for (_, measure) in ALL.iter().filter(|(known, _)| name == "all" || *known == name) {
         measure(&mut report);
+    }
+    if let Some(file) = std::env::var_os(CURVES)
+        && let Err(error) = std::fs::write(&file, report.curves().to_string())
+    {
+        eprintln!("{} cannot be written: {error}", file.display());
     }
     if json {
         println!("{}", report.json());

@@ -28,19 +28,40 @@ impl Row {
     }
 }
 
+/// A line of a picture.
+pub struct Curve {
+    /// The panel it stands in.
+    pub panel: String,
+    /// Its name.
+    pub name: String,
+    /// Figure and percent of figures that do not exceed it.
+    pub points: Vec<(f64, f64)>,
+}
+
 /// The rows of one run.
 pub struct Report {
     name: String,
     rows: Vec<Row>,
+    curves: Vec<Curve>,
 }
 
 impl Report {
     pub fn new(name: &str) -> Report {
-        Report { name: name.to_owned(), rows: Vec::new() }
+        Report { name: name.to_owned(), rows: Vec::new(), curves: Vec::new() }
     }
 
     pub fn add(&mut self, row: Row) {
         self.rows.push(row);
+    }
+
+    pub fn draw(&mut self, curve: Curve) {
+        self.curves.push(curve);
+    }
+
+    /// `[{"panel", "name", "points": [[figure, percent]]}]`.
+    pub fn curves(&self) -> serde_json::Value {
+        let curve = |curve: &Curve| serde_json::json!({ "panel": curve.panel, "name": curve.name, "points": curve.points });
+        self.curves.iter().map(curve).collect()
     }
 
     /// `{"name", "rows": [{"case", "value", "unit", "beside"?, "ratio"?, "bar"?, "holds"?}]}`.

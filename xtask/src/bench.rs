@@ -1,5 +1,7 @@
 //! `cargo xtask bench`: the project's own measurements.
 
+mod plot;
+
 use anyhow::{Context, Result, bail};
 
 use crate::setup::{self, Need};
@@ -29,9 +31,15 @@ pub fn run(arguments: &Arguments) -> Result<()> {
     if arguments.json {
         bench.arg("--json");
     }
+    let curves = steps::root().join("target/bench-curves.json");
+    bench.env("ANTIPHON_BENCH_CURVES", &curves);
     let status = bench.status().context("could not start cargo")?;
     if !status.success() {
         bail!("the bench ended with {status}");
+    }
+    let picture = steps::root().join("target/bench-clock.png");
+    if plot::draw(&curves, &picture)? {
+        eprintln!("the picture: {}", picture.display());
     }
     Ok(())
 }

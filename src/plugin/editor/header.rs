@@ -4,7 +4,7 @@ use egui::{Align, Layout, RichText, TextEdit, Ui, vec2};
 
 use super::theme::{self, ACCENT, PANEL, QUIET, S3, S4, TEXT};
 use super::widgets::{self, Dot};
-use super::{Hands, Scene};
+use super::{Hands, Scene, clock};
 use crate::client::{AudioMatch, Command, Connection, Link, Peer, View};
 
 /// More people than this are told as a number.
@@ -20,7 +20,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             connection(ui, scene.view);
             if scene.view.session.is_some() && !refused(scene.view) {
                 widgets::divide(ui);
-                session(ui, scene.view);
+                session(ui, scene);
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| join(ui, scene, hands));
         });
@@ -58,22 +58,13 @@ fn session_name(view: &View) -> String {
     link.rsplit('/').next().unwrap_or(link).to_owned()
 }
 
-fn session(ui: &mut Ui, view: &View) {
+fn session(ui: &mut Ui, scene: &Scene<'_>) {
+    let view = scene.view;
     widgets::figure(ui, "unsaved", &view.unsaved.to_string())
         .on_hover_text("Edits made here that the server has not confirmed yet; none is lost on the way.");
     ui.add_space(S4);
 
-    let clock = &view.clock;
-    let bound = match clock.offset_ns {
-        Some(_) if clock.bound_ns < 10_000_000 => format!("±{:.2} ms", clock.bound_ns as f64 / 1e6),
-        Some(_) => format!("±{:.0} ms", clock.bound_ns as f64 / 1e6),
-        None => "–".to_owned(),
-    };
-    widgets::figure(ui, "clock", &bound).on_hover_text(format!(
-        "The shared clock is certain to this bound (round trip {:.1} ms, {} probes).",
-        clock.rtt_ns as f64 / 1e6,
-        clock.probes,
-    ));
+    clock::show(ui, scene);
     ui.add_space(S4);
 
     let (audio, hint) = match view.audio {
@@ -106,6 +97,10 @@ fn people(ui: &mut Ui, peers: &[Peer]) {
         if peer.online {
             hint += &format!("\n{:.1} ms round trip", f64::from(peer.state.rtt_us) / 1e3);
             hint += &format!(" · clock ±{:.2} ms", f64::from(peer.state.clock_bound_us) / 1e3);
+            hint += &format!(" (likely ±{:.2})", f64::from(peer.state.clock_estimated_us) / 1e3);
+            if peer.state.trim_us != 0 {
+                hint += &format!("\ntrimmed by {:+.1} ms", f64::from(peer.state.trim_us) / 1e3);
+            }
             if let Some(tempo) = peer.state.host_tempo {
                 hint += &format!("\nhost at {:.2} BPM", tempo.bpm());
             }
