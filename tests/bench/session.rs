@@ -6,6 +6,8 @@
 
 #[path = "session/bare.rs"]
 mod bare;
+#[path = "session/hour.rs"]
+mod hour;
 #[path = "session/process.rs"]
 mod process;
 #[path = "session/studio.rs"]
@@ -33,13 +35,14 @@ const MOVE: Duration = Duration::from_micros(16_667);
 /// After so much quiet in the session, an edit is a first one.
 const QUIET: Duration = Duration::from_millis(100);
 
-/// Measures all three sizes.
+/// Measures all three sizes, and what an hour leaves behind.
 pub fn measure(report: &mut Report) {
     for (people, editors) in [(4, 4), (16, 8), (100, 10)] {
         let jam = Jam::played(people, editors);
         let bare = bare::played(people, editors, jam.payload);
         jam.tell(people, &bare, report);
     }
+    hour::measure(report);
 }
 
 /// What one jam showed.

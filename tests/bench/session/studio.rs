@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
-use antiphon::client::{Client, ClientConfig, Command, Event, When};
+use antiphon::client::{Client, ClientConfig, Command, Event, Reach, When};
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
 use antiphon::pattern::{Edit, Song};
 use antiphon::rt::ports::{EnginePorts, ports};
@@ -48,6 +48,7 @@ impl Studio {
             link: Some(link.parse().expect("a link")),
             song: Song::new(),
             tempo_map: TempoMap::default(),
+            reach: Reach::default(),
         };
         let client = Client::spawn(config, session).expect("a client");
         let (told, heard) = unbounded();
