@@ -14,6 +14,7 @@ mod hub;
 pub mod journal;
 mod lines;
 mod link;
+pub mod live;
 mod midi_clock;
 pub mod midi_out;
 mod network;
@@ -127,6 +128,8 @@ pub enum Command {
     /// Sound later than the session's clock has it by so many ms, or earlier; kept in the profile
     /// folder. What a path longer one way than the other, or a device, adds unseen.
     Trim(f64),
+    /// Make steps of what was played live in the last bar; [`Event::KeptNotes`] tells.
+    Keep(live::Keep),
     /// Ask for the confirmed state's digest; [`Event::Digest`] answers.
     Digest,
     /// Ask for the view as the commands before this one left it.
@@ -328,6 +331,37 @@ pub enum Event {
         holder: String,
         /// Who changed it.
         by: String,
+    },
+    /// Somebody else plays a note live; it sounds here at `tick`, a bar after its player heard it.
+    Played {
+        /// Whose name.
+        from: String,
+        /// On which track.
+        track: crate::param::TrackIndex,
+        /// MIDI note.
+        note: u8,
+        /// 1 to 127; 0 is its end.
+        velocity: u8,
+        /// Where it sounds here; `None`: it came too late, or nothing plays here.
+        tick: Option<Beats>,
+    },
+    /// A note was played live here.
+    PlayedHere {
+        /// On which track.
+        track: crate::param::TrackIndex,
+        /// MIDI note.
+        note: u8,
+        /// 0 to 1; 0 is its end.
+        velocity: f32,
+        /// The song position that was heard.
+        tick: Beats,
+    },
+    /// What was played live has become steps.
+    KeptNotes {
+        /// Notes that became steps.
+        notes: usize,
+        /// Notes for which their step had no place.
+        left_out: usize,
     },
     /// Somebody has done nothing for a while, or does again.
     Away {

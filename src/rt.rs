@@ -5,6 +5,7 @@
 //! device's rate and the machine.
 
 mod cues;
+mod echoes;
 mod engine;
 mod fingerprint;
 mod instrument;

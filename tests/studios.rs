@@ -9,6 +9,8 @@ mod clock;
 mod editing;
 #[path = "studios/killing.rs"]
 mod killing;
+#[path = "studios/live.rs"]
+mod live;
 #[path = "support/peer.rs"]
 mod peer;
 #[path = "studios/people.rs"]

@@ -139,6 +139,16 @@ pub fn to_json(event: &Event) -> Value {
         Event::Touched { what, holder, by } => {
             json!({"event": "touched", "part": what, "holder": holder, "by": by})
         }
+        Event::Played { from, track, note, velocity, tick } => json!({
+            "event": "played", "from": from, "track": track.get(), "note": note, "velocity": velocity,
+            "tick": tick.map(|tick| tick.0),
+        }),
+        Event::PlayedHere { track, note, velocity, tick } => json!({
+            "event": "played-here", "track": track.get(), "note": note, "velocity": velocity, "tick": tick.0,
+        }),
+        Event::KeptNotes { notes, left_out } => {
+            json!({"event": "kept-notes", "notes": notes, "left_out": left_out})
+        }
         Event::Away { from, away } => json!({"event": "away", "from": from, "away": away}),
     }
 }

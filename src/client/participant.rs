@@ -160,6 +160,7 @@ impl Participant {
             }
             Command::Cursor(cursor) => self.cursor(cursor),
             Command::People(wish) => self.wish(wish),
+            Command::Keep(keep) => self.keep(keep, now),
             Command::Focus(track) => {
                 self.engine.focus = Some(track);
                 self.feed.push(ToEngine::Focus(track));

@@ -18,8 +18,9 @@ use anyhow::Context;
 use crossbeam::channel::{Receiver, unbounded};
 use serde_json::{Value, json};
 
-use self::device::Device;
+use self::device::{Device, Keys};
 pub use self::order::Order;
+use self::people_order::PeopleOrder;
 use super::events::{clock_json, fingerprint_json, to_json};
 #[cfg(feature = "midi")]
 use super::midi_out;
@@ -89,7 +90,7 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     let config = EngineConfig { rate: f64::from(args.rate), max_block: args.block as usize };
     let (song, tempo_map) = (Song::new(), TempoMap::default());
     let engine = Engine::new(config, Box::new(song.clone()), Box::new(tempo_map.clone()), engine_ports);
-    let device = Device::start(engine, args.rate, args.block as usize, args.record.as_deref())?;
+    let (device, keys) = Device::start(engine, args.rate, args.block as usize, args.record.as_deref())?;
     let reach = Reach { insecure_plaintext: args.insecure_plaintext };
     let client = Client::spawn(
         ClientConfig { profile, name: args.name.clone(), link, song, tempo_map, reach },
@@ -100,7 +101,8 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
         midi_out::send_clock(client.watch(), midi_out::port::open(port)?)?;
     }
     code.into_iter().for_each(|code| client.send(Command::People(Wish::Join(code))));
-    let mut peer = Peer { client, quiet: args.quiet, load: args.load, last_bar: None, taps: Taps::default() };
+    let mut peer =
+        Peer { client, quiet: args.quiet, load: args.load, last_bar: None, taps: Taps::default(), keys };
     let ended = peer.listen(&orders());
     // Goodbye first, then silence.
     drop(peer);
@@ -153,6 +155,7 @@ struct Peer {
     quiet: bool,
     /// A file to load as soon as the session has welcomed us.
     load: Option<PathBuf>,
+    keys: Keys,
     last_bar: Option<BarFingerprint>,
     taps: Taps,
 }
@@ -260,8 +263,14 @@ impl Peer {
                 });
                 tell(json!({"event": "peers", "peers": peers.collect::<Vec<_>>()}))?;
             }
-            Order::People(order) => match order.wish(&view) {
-                Ok(wish) => self.client.send(Command::People(wish)),
+            Order::People(PeopleOrder::Note(track, note, velocity, ms)) => {
+                // The focus travels by another ring than the note: it is waited for.
+                self.client.send(Command::Focus(track));
+                self.client.view_after_commands();
+                self.keys.press(note, velocity, ms);
+            }
+            Order::People(order) => match order.command(&view) {
+                Ok(command) => self.client.send(command),
                 Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
             },
             Order::Clock => tell(clock_json(&view.clock))?,

@@ -98,9 +98,6 @@ pub struct Line {
     pub text: String,
 }
 
-/// Lines of chat kept for the view.
-pub(super) const CHAT_LINES: usize = 200;
-
 /// A part as a person reads it.
 pub fn part_words(part: Part, song: &crate::pattern::Song) -> String {
     let track = part.track().map_or("the master", |track| song.track(track).name.as_str());

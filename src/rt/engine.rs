@@ -241,6 +241,13 @@ impl Engine {
                     }
                 }
                 ToEngine::Focus(track) => self.focus = track,
+                ToEngine::Echo { track, note, velocity, at } => {
+                    let velocity = if velocity.is_finite() { velocity.clamp(0.0, 1.0) } else { 0.0 };
+                    let note = TrackNote { track, note: note.min(127), velocity };
+                    if !self.renderer.take_echo(at, note) {
+                        self.outbox.count_dropped();
+                    }
+                }
             }
         }
     }
@@ -273,11 +280,18 @@ impl Engine {
 
     fn take_notes(&mut self, notes: &[LiveNote]) {
         let ahead = (self.output.look_ahead() + LIMITER_LATENCY + QUANTUM) as i64;
-        for note in notes {
-            let stream = self.output.stream_at(self.frame + i64::from(note.frame)) + ahead;
-            if let Some(track) = self.track_of(note) {
-                let velocity = if note.velocity.is_finite() { note.velocity.clamp(0.0, 1.0) } else { 0.0 };
-                self.renderer.take_live(stream, TrackNote { track, note: note.note.min(127), velocity });
+        for live in notes {
+            let heard = self.output.stream_at(self.frame + i64::from(live.frame));
+            let Some(track) = self.track_of(live) else { continue };
+            let velocity = if live.velocity.is_finite() { live.velocity.clamp(0.0, 1.0) } else { 0.0 };
+            let note = live.note.min(127);
+            self.renderer.take_live(heard + ahead, TrackNote { track, note, velocity });
+            // Stamped with what its player hears, not with where it sounds here.
+            if let Some(timeline) = &mut self.renderer.timeline {
+                let anchor = timeline.heard_at(heard);
+                let tick = anchor.timing.tick_at(&self.material.map, anchor.song_at(heard));
+                let played = FromEngine::Played { track, note, velocity, tick };
+                self.outbox.send(&mut self.ports.to_session, played);
             }
         }
     }
@@ -405,7 +419,7 @@ impl Engine {
                     self.midi.end(news.track, news.note, offset, midi);
                     continue;
                 }
-                What::Live => None,
+                What::Live | What::Echo { .. } => None,
                 What::Step { cell, velocity, muted, .. } => {
                     if !muted && !self.midi.begin(news.track, news.note, velocity, offset, midi) {
                         self.outbox.count_dropped();
@@ -413,7 +427,10 @@ impl Engine {
                     Some(cell)
                 }
             };
-            let tick = if let What::Step { tick, .. } = news.what { tick } else { self.last_tick };
+            let tick = match news.what {
+                What::Step { tick, .. } | What::Echo { tick } => tick,
+                What::End | What::Live => self.last_tick,
+            };
             let lamp = FromEngine::NoteOn { track: news.track, step, tick, frame };
             self.outbox.send(&mut self.ports.to_session, lamp);
         }

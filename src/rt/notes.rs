@@ -16,6 +16,8 @@ pub(super) enum Until {
     Tick(Beats),
     /// When the musician lets go.
     Live,
+    /// When the musician elsewhere lets go, at this position at the latest.
+    Echo(Beats),
 }
 
 /// A note that sounds.

@@ -3,9 +3,11 @@
 //! Thread: audio. Realtime-safe: yes.
 
 use super::cues::{Cue, CueList};
+use super::echoes::LONGEST;
 use super::instrument::{pitch_of, polyphony, voice_of};
 use super::notes::{Held, Notes, Until};
 use super::pending::Pending;
+use super::renderer::TrackNote;
 use super::scheduler::{self, Span, Stroke};
 use super::timeline::Anchor;
 use crate::dsp::QUANTUM;
@@ -35,6 +37,8 @@ pub(super) enum What {
     Step { cell: u8, tick: Beats, velocity: f32, muted: bool },
     /// The musician struck it.
     Live,
+    /// A musician elsewhere struck it, a bar before this place.
+    Echo { tick: Beats },
 }
 
 /// A part of the quantum being planned: its offsets, and how the song lies on it.
@@ -110,11 +114,18 @@ impl Players {
     }
 
     fn end_due(&mut self, stretch: &Stretch<'_>, to: Beats) {
-        let due = |held: &Held| matches!(held.until, Until::Tick(tick) if tick < to);
+        let due = |held: &Held| matches!(held.until, Until::Tick(tick) | Until::Echo(tick) if tick < to);
         for track in TrackIndex::all() {
             while let Some((voice, held)) = self.notes[track.get()].end_where(due) {
-                let Until::Tick(tick) = held.until else { continue };
-                self.end_note(track, voice, held.note, stretch.head, stretch.offset_of(tick));
+                match held.until {
+                    Until::Tick(tick) => {
+                        self.end_note(track, voice, held.note, stretch.head, stretch.offset_of(tick));
+                    }
+                    Until::Echo(tick) => {
+                        self.cues[track.get()].insert(stretch.offset_of(tick), Cue::Release { voice });
+                    }
+                    Until::Live => {}
+                }
             }
         }
     }
@@ -189,6 +200,34 @@ impl Players {
         any
     }
 
+    /// Begins (velocity above 0) or ends a note that somebody else plays live; says whether anything
+    /// changed.
+    pub(super) fn echo(
+        &mut self,
+        song: &Song,
+        TrackNote { track, note, velocity }: TrackNote,
+        at: Beats,
+        (head, offset): (i64, u8),
+    ) -> bool {
+        if velocity <= 0.0 {
+            let is_it = |held: &Held| matches!(held.until, Until::Echo(_)) && held.note == note;
+            let ended = self.notes[track.get()].end_where(is_it);
+            if let Some((voice, _)) = ended {
+                self.cues[track.get()].insert(offset, Cue::Release { voice });
+            }
+            return ended.is_some();
+        }
+        if !song.track(track).alive || !self.cues[track.get()].has_room() {
+            return false;
+        }
+        let (pitch_hz, _) = pitch_of(song, track, Some(note));
+        let seed = hash(u64::from(song.seed), u64::from(note) << 32 | u64::from(velocity.to_bits()));
+        let held = Held { note, until: Until::Echo(at + LONGEST) };
+        self.strike(song, track, held, head, offset, (pitch_hz, velocity, seed));
+        self.tell(News { stream: head + i64::from(offset), track, note, what: What::Echo { tick: at } });
+        true
+    }
+
     fn strike(
         &mut self,
         song: &Song,
@@ -201,7 +240,7 @@ impl Players {
         let kind = voice_of(song.track(track));
         let (voice, before) = self.notes[track.get()].begin(held, polyphony(kind));
         if let Some(before) = before
-            && before.until != Until::Live
+            && matches!(before.until, Until::Tick(_))
         {
             self.end_note(track, voice, before.note, head, offset);
         }

@@ -50,6 +50,23 @@ pub enum ToEngine {
     Stop,
     /// The track that live notes play, see [`LiveNote`].
     Focus(TrackIndex),
+    /// A note that somebody else plays live, to sound exactly at tick `at`: others hear it one bar
+    /// after its player did. It is an input of the sound: peers who hold the same notes before their
+    /// ticks keep equal keys; its player, who heard it a bar earlier, settles at the next run.
+    ///
+    /// Where the position has passed `at`, a beginning is dropped and an end acts at once. What
+    /// waits is forgotten when a run begins or ends; in a host's loop it goes round. A note without
+    /// an end ends after 16 beats. Full (512): dropped and counted.
+    Echo {
+        /// On which track.
+        track: TrackIndex,
+        /// MIDI note, 0 to 127.
+        note: u8,
+        /// 0 to 1; 0 is the note's end.
+        velocity: f32,
+        /// When.
+        at: Beats,
+    },
 }
 
 /// From the engine, to the session's thread.
@@ -76,6 +93,18 @@ pub enum FromEngine {
         tick: Beats,
         /// The device frame at which it sounds, counted from the engine's first block.
         frame: i64,
+    },
+    /// The musician played a live note here, or let it go, while the song played. May be dropped when
+    /// the ring is full.
+    Played {
+        /// On which track.
+        track: TrackIndex,
+        /// MIDI note, 0 to 127.
+        note: u8,
+        /// 0 to 1; 0 is the note's end.
+        velocity: f32,
+        /// The song position that was heard when it was played.
+        tick: Beats,
     },
     /// A bar has been rendered.
     Fingerprint(BarFingerprint),

@@ -4,6 +4,7 @@
 //! same song, timing, origin and inputs at the same samples give the same bits, however often
 //! [`Renderer::quantum`] is called between two blocks.
 
+use super::echoes::Echoes;
 use super::fingerprint::{BarHasher, Input, InputKey, map_digest, timing_digest};
 use super::mixer::Mixer;
 use super::outbox::Moved;
@@ -92,6 +93,8 @@ pub(super) struct Renderer {
     map_digest: u64,
     moves: Box<Timed<(Slot, f32), MOVES>>,
     lives: Box<Timed<TrackNote, LIVES>>,
+    /// What others play live.
+    echoes: Box<Echoes>,
     /// Parameters that the host has moved.
     pub(super) moved: Moved,
     /// Peaks since the last look: each track, then the master.
@@ -134,6 +137,7 @@ impl Renderer {
             map_digest: map_digest(&material.map),
             moves: Timed::new((slot, 0.0)),
             lives: Timed::new(TrackNote { track, note: 0, velocity: 0.0 }),
+            echoes: Echoes::new(),
             moved: Moved::new(),
             peaks: ([0.0; MAX_TRACKS], [0.0; 2]),
             releases_due: false,
@@ -166,6 +170,7 @@ impl Renderer {
         self.players.clear();
         self.bars.clear();
         self.lives.clear();
+        self.echoes.clear();
         (self.timeline, self.origin, self.head, self.releases_due) = (None, None, 0, false);
     }
 
@@ -179,6 +184,7 @@ impl Renderer {
             self.players.clear_track(track);
         }
         self.players.clear_news();
+        self.echoes.clear();
         self.releases_due = true;
         self.bars.clear();
         (self.timeline, self.origin) = (None, None);
@@ -266,6 +272,12 @@ impl Renderer {
     pub(super) fn take_live(&mut self, stream: i64, note: TrackNote) {
         // A full table holds 256 notes of 3 ms; what is more is noise.
         let _ = self.lives.push(stream, note);
+    }
+
+    /// A note of another's waits for its tick; `false` where there is no room.
+    pub(super) fn take_echo(&mut self, at: Beats, note: TrackNote) -> bool {
+        let at = if at < self.next_tick && note.velocity <= 0.0 { self.next_tick } else { at };
+        at >= self.next_tick && self.timeline.is_some() && self.echoes.insert(at, note)
     }
 
     /// Lands the host's moves due by a stream sample.
@@ -368,6 +380,7 @@ impl Renderer {
         until: Beats,
         end: Option<Beats>,
     ) {
+        let since = self.next_tick;
         let Material { song, map } = material;
         let stretch = Stretch { head: self.head, from, to, anchor, map };
         loop {
@@ -390,6 +403,23 @@ impl Renderer {
             self.land(song, edit, anchor.song_at(self.head));
         }
         self.plan_notes(song, &stretch, until, end);
+        self.plan_echoes(song, &stretch, since, until);
+    }
+
+    /// What others play live, in its place among the pattern's notes.
+    fn plan_echoes(&mut self, song: &Song, stretch: &Stretch<'_>, since: Beats, until: Beats) {
+        while let Some((at, note)) = self.echoes.take_before(until) {
+            // A map exchanged meanwhile may have carried the position past it.
+            if at < since && note.velocity > 0.0 {
+                continue;
+            }
+            let offset = stretch.offset_of(at);
+            if self.players.echo(song, note, at, (stretch.head, offset)) {
+                let TrackNote { track, note, velocity } = note;
+                let live = Input::Live { track: track.get() as u8, note, velocity };
+                self.key = self.key.with(live, stretch.anchor.song_at(stretch.head) + i64::from(offset));
+            }
+        }
     }
 
     fn plan_notes(&mut self, song: &Song, stretch: &Stretch<'_>, to: Beats, end: Option<Beats>) {
@@ -412,6 +442,7 @@ impl Renderer {
     ) {
         self.players.end_pattern(self.head, offset as u8);
         self.players.forget_strokes();
+        self.echoes.wrap(start, end);
         let at = |tick| anchor.timing.sample_at(&material.map, tick);
         let (first, last) = (at(start), at(end));
         self.key = self.key.with(Input::Wrap, last).with(Input::Wrap, first);

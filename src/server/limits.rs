@@ -23,8 +23,6 @@ pub const SILENCE: Duration = Duration::from_secs(75);
 pub const SEND_QUEUE: usize = 256;
 /// The most edits (ops) committed to the store at once.
 pub const BATCH_OPS: usize = 256;
-/// The most characters in a line of chat.
-pub const CHAT_CHARACTERS: usize = 500;
 /// The most characters in a participant's name.
 pub const NAME_CHARACTERS: usize = 64;
 

@@ -218,7 +218,7 @@ impl Room {
             Up::Gesture(moves) => self.take_gesture(seat, moves),
             Up::Presence(state) => self.take_presence(seat, state),
             Up::Fingerprints(bars) => self.take_fingerprints(seat, bars),
-            Up::Chat(text) => self.take_chat(seat, &text),
+            Up::Chat(words) => return self.take_chat(seat, &words).map(Request::Say),
             // The socket answers these itself.
             Up::Hello(_) | Up::Probe { .. } | Up::Recall(_) | Up::Leave | Up::People(_) => {}
         }

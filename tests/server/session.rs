@@ -197,5 +197,17 @@ async fn gestures_presence_and_chat_reach_the_others() {
         .await;
     assert_eq!(told, state);
     a.send(&Up::Chat("louder".to_owned())).await;
-    b.until(|down| (down == Down::Chat { author: ClientId(1), text: "louder".into() }).then_some(())).await;
+    let said = b.until(|down| match down {
+        Down::Commits(commits) => commits.iter().flat_map(|commit| &commit.ops).find_map(|op| match &op.op {
+            Op::Said { client, text } => Some((*client, text.as_str().to_owned())),
+            _ => None,
+        }),
+        _ => None,
+    });
+    assert_eq!(said.await, (ClientId(1), "louder".to_owned()));
+    // Late joiners read it too.
+    let c = Peer::join(&server, &invite, 3).await;
+    let Snapshot::Full { bytes, .. } = c.welcome.state else { panic!("everything") };
+    let held = antiphon::session::State::decode(&bytes).expect("a state");
+    assert!(held.chat().lines().any(|line| line.text.as_str() == "louder"));
 }

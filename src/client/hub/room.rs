@@ -32,7 +32,7 @@ use crate::client::{Connection, HostClock, Link, Reach};
 use crate::pattern::Register;
 use crate::session::{ClientId, Commit, Cseq, MAX_OPS, Refusal, Replica, Role, StampedOp, State};
 use crate::time::{Clock, ClockEpoch, HostNanos, Probe, SharedClock};
-use crate::wire::{Down, ErrorCode, LineAsk, Participant, Snapshot, Up, Welcome};
+use crate::wire::{Ask, Down, ErrorCode, LineAsk, News, Participant, Snapshot, Up, Welcome};
 
 /// Who the machine is to itself before a session has given it a number.
 const SELF: ClientId = ClientId(1);
@@ -431,6 +431,11 @@ impl Room {
             }
             Up::Line(ask) if self.lines.is_some() || self.connection == Connection::Online => {
                 self.line_ask(seat, instance, ask);
+            }
+            Up::People(Ask::Notes(notes)) => {
+                let told = News::Notes { author: hand, notes: notes.clone() };
+                self.tell_others(instance, &FromHub::Down(Box::new(Down::People(told))));
+                self.send(&Up::People(Ask::Notes(notes)));
             }
             other if self.connection == Connection::Online => self.network.send(&other),
             _ => {

@@ -79,6 +79,11 @@ impl Participant {
                     self.events.tell(Event::Onset { track, tick, frame, session }, now);
                     self.shown.stale();
                 }
+                FromEngine::Played { track, note, velocity, tick } => {
+                    let me = self.studio.client();
+                    self.session.company.live.played(me, track, note, velocity, tick, now);
+                    self.events.tell(Event::PlayedHere { track, note, velocity, tick }, now);
+                }
                 FromEngine::Fingerprint(bar) => {
                     self.session.bars.push(bar);
                     self.events.tell(Event::Fingerprint(bar), now);

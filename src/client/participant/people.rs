@@ -1,17 +1,28 @@
 //! People: invites, hands, following, as the session's thread has them.
 
+use std::collections::BTreeMap;
+
 use super::Participant;
-use crate::client::people::{CHAT_LINES, Given, Held, Line, Wish};
-use crate::client::{Event, Link};
-use crate::session::{ClientId, LOCK_NANOS, Locks, Part, Role, StampedOp};
+use crate::client::live::{Keep, Live};
+use crate::client::people::{Given, Held, Line, Wish};
+use crate::client::{Event, Link, When};
+use crate::rt::ports::ToEngine;
+use crate::session::{ChatLine, ClientId, LOCK_NANOS, Locks, MAX_OPS, Op, Part, Role, StampedOp};
 use crate::time::{Clock, HostNanos};
-use crate::wire::{Ask, GivenInvite, News, Up};
+use crate::wire::{Ask, GivenInvite, News, PlayedNote, Up};
+
+/// Names remembered of those who have gone.
+const NAMES: usize = 1024;
 
 /// What belongs to one session's people.
 #[derive(Default)]
 pub struct Company {
     /// What others have in hand.
     locks: Locks,
+    /// Who was ever seen here: chat outlives its speakers.
+    pub names: BTreeMap<ClientId, String>,
+    /// Notes played live.
+    pub live: Live,
     /// What I hold on to, and when the others were last told.
     holding: Option<(Part, Option<HostNanos>)>,
 }
@@ -76,6 +87,11 @@ impl Participant {
 
     /// What comes due about people: a lock's renewal, locks that have expired.
     pub(super) fn tend_people(&mut self, now: HostNanos) {
+        let people = 1 + self.shown.peers.iter().filter(|peer| peer.online).count();
+        let notes = self.session.company.live.frame(now, people);
+        if !notes.is_empty() {
+            self.network.send(Up::People(Ask::Notes(notes)));
+        }
         let side = &mut self.session.company;
         if let Some((part, told)) = &mut side.holding
             && told.is_none_or(|told| now - told >= LOCK_NANOS / 2)
@@ -124,6 +140,12 @@ impl Participant {
         if self.shown.people.following.is_some_and(|followed| !here(followed)) {
             self.shown.people.following = None;
         }
+        for person in &self.session.people {
+            if self.session.company.names.len() < NAMES {
+                self.session.company.names.insert(person.client, person.name.clone());
+            }
+        }
+        self.show_chat();
         self.show_locks(now);
         self.follow();
     }
@@ -177,7 +199,7 @@ impl Participant {
             }
             News::Touched { part, holder, by } => self.touched(part, holder, by, now),
             News::Away(changed) => self.away(&changed, now),
-            News::Notes { .. } => {}
+            News::Notes { author, notes } => self.echo(author, &notes, now),
         }
         self.shown.stale();
     }
@@ -220,18 +242,59 @@ impl Participant {
         self.show_people();
     }
 
+    /// Somebody else plays: it sounds here a bar later.
+    fn echo(&mut self, author: ClientId, notes: &[PlayedNote], now: HostNanos) {
+        let position = self.engine.position_at(now);
+        for note in notes.iter().filter(|note| note.is_valid()) {
+            let live = &mut self.session.company.live;
+            let at = position.and_then(|position| live.place(author, note, position));
+            let PlayedNote { track, note, velocity, .. } = *note;
+            if let Some(at) = at {
+                let velocity = f32::from(velocity) / 127.0;
+                self.feed.push(ToEngine::Echo { track, note, velocity, at });
+            }
+            let from = self.name_of(author);
+            self.events.tell(Event::Played { from, track, note, velocity, tick: at }, now);
+        }
+    }
+
+    /// Makes steps of the last bar that was played live.
+    pub(super) fn keep(&mut self, keep: Keep, now: HostNanos) {
+        let kept = self.session.company.live.keep(self.studio.client(), self.studio.song(), keep);
+        if kept.edits.is_empty() {
+            return self
+                .complain("nothing was played live while the song played; there is nothing to keep".into());
+        }
+        for edits in kept.edits.chunks(MAX_OPS) {
+            self.edit(edits, When::Now, now);
+        }
+        self.events.tell(Event::KeptNotes { notes: kept.notes, left_out: kept.left_out }, now);
+    }
+
     fn words_of(&self, part: Part) -> String {
         crate::client::people::part_words(part, self.studio.song())
     }
 
-    /// A line of chat came.
-    pub(super) fn heard_chat(&mut self, from: String, text: String, now: HostNanos) {
-        let chat = &mut self.shown.people.chat;
-        if chat.len() >= CHAT_LINES {
-            chat.remove(0);
+    /// Lines of chat came with a commit.
+    pub(super) fn heard_chat(&mut self, ops: &[StampedOp], now: HostNanos) {
+        let said = ops.iter().filter_map(|stamped| match &stamped.op {
+            Op::Said { client, text } => Some((*client, text.as_str().to_owned())),
+            _ => None,
+        });
+        for (client, text) in said.collect::<Vec<_>>() {
+            let from = self.name_of(client);
+            self.events.tell(Event::Chat { from, text }, now);
+            self.show_chat();
         }
-        chat.push(Line { from: from.clone(), text: text.clone() });
-        self.events.tell(Event::Chat { from, text }, now);
+    }
+
+    /// What was said, as the state keeps it.
+    pub(super) fn show_chat(&mut self) {
+        let said = self.studio.confirmed().chat().lines();
+        let line = |line: &ChatLine| (line.client, line.text.as_str().to_owned());
+        let said: Vec<_> = said.map(line).collect();
+        let line = |(client, text)| Line { from: self.name_of(client), text };
+        self.shown.people.chat = said.into_iter().map(line).collect();
     }
 
     /// A short code was exchanged, or was not.

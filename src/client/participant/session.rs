@@ -283,7 +283,7 @@ impl Participant {
             Down::Compared { bar, differ, .. } => self.compared(bar, differ),
             Down::Chat { author, text } => {
                 let from = self.name_of(author);
-                self.heard_chat(from, text, now);
+                self.events.tell(Event::Chat { from, text }, now);
             }
             Down::Error { message, .. } => self.complain(message),
             Down::Line(news) => self.line_news(news),
@@ -336,7 +336,9 @@ impl Participant {
                     }
                     self.tell_engine(changes);
                     self.confirmed(commit);
-                    self.hands_of(commit.author, &commit.ops, self.clock.now());
+                    let now = self.clock.now();
+                    self.hands_of(commit.author, &commit.ops, now);
+                    self.heard_chat(&commit.ops, now);
                 }
                 Err(error) => return self.unusable(&error),
             }
@@ -376,7 +378,8 @@ impl Participant {
 
     pub(super) fn name_of(&self, client: ClientId) -> String {
         let person = self.session.people.iter().find(|person| person.client == client);
-        person.map_or_else(|| format!("participant {}", client.0), |person| person.name.clone())
+        let name = person.map(|person| &person.name).or_else(|| self.session.company.names.get(&client));
+        name.map_or_else(|| format!("participant {}", client.0), String::clone)
     }
 
     /// Tells the hub what it does not know yet, and looks for it where the line is lost.

@@ -10,11 +10,14 @@ use anyhow::Context;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::client::HostClock;
+use crate::rt::ports::LiveNote;
 use crate::rt::{Block, Drive, Engine, MidiBuffer};
 use crate::time::{Clock, HostNanos};
 
 /// Seconds of sound that may wait to be written.
 const RECORD_AHEAD: usize = 4;
+/// Keys that may be down at a time.
+const PRESSED: usize = 64;
 /// How often the writer looks for sound.
 const WRITER_NAP: Duration = Duration::from_millis(20);
 
@@ -30,7 +33,12 @@ impl Device {
     ///
     /// # Errors
     /// The file cannot be made, or a thread cannot be started.
-    pub fn start(engine: Engine, rate: u32, block: usize, record: Option<&Path>) -> anyhow::Result<Device> {
+    pub fn start(
+        engine: Engine,
+        rate: u32,
+        block: usize,
+        record: Option<&Path>,
+    ) -> anyhow::Result<(Device, Keys)> {
         let ending = Arc::new(AtomicBool::new(false));
         let (mut sound, mut writer) = (None, None);
         if let Some(path) = record {
@@ -38,9 +46,19 @@ impl Device {
             writer = Some(start_writer(path, rate, consumer)?);
             sound = Some(producer);
         }
-        let player = Player { engine, rate: i128::from(rate), block, sound, ending: ending.clone() };
+        let (pressed, keys) = RingBuffer::new(PRESSED);
+        let player = Player {
+            engine,
+            rate: i128::from(rate),
+            block,
+            sound,
+            ending: ending.clone(),
+            keys,
+            held: Vec::with_capacity(PRESSED),
+            notes: Vec::with_capacity(2 * PRESSED),
+        };
         let player = std::thread::Builder::new().name("antiphon-device".into()).spawn(|| player.run())?;
-        Ok(Device { ending, player, writer })
+        Ok((Device { ending, player, writer }, Keys { pressed }))
     }
 
     /// Stops it and finishes the file.
@@ -58,6 +76,26 @@ impl Device {
     }
 }
 
+/// The keys of the device's keyboard.
+pub struct Keys {
+    pressed: Producer<Key>,
+}
+
+/// A key that is pressed, for so many ms.
+#[derive(Clone, Copy)]
+struct Key {
+    note: u8,
+    velocity: f32,
+    ms: u32,
+}
+
+impl Keys {
+    /// Presses a key at once; one that finds 64 waiting is not heard.
+    pub fn press(&mut self, note: u8, velocity: f32, ms: u32) {
+        let _ = self.pressed.push(Key { note, velocity, ms });
+    }
+}
+
 struct Player {
     engine: Engine,
     rate: i128,
@@ -65,9 +103,27 @@ struct Player {
     /// Interleaved samples towards the writer; a full ring loses sound, not time.
     sound: Option<Producer<f32>>,
     ending: Arc<AtomicBool>,
+    keys: Consumer<Key>,
+    /// Keys that are down, each until a frame.
+    held: Vec<(u8, i128)>,
+    notes: Vec<LiveNote>,
 }
 
 impl Player {
+    /// What the keyboard does in the block that begins at a frame.
+    fn take_keys(&mut self, frame: i128) {
+        self.notes.clear();
+        for (note, _) in self.held.extract_if(.., |(_, until)| *until <= frame) {
+            self.notes.push(LiveNote { frame: 0, channel: 0, note, velocity: 0.0 });
+        }
+        while self.held.len() < PRESSED
+            && let Ok(Key { note, velocity, ms }) = self.keys.pop()
+        {
+            self.held.push((note, frame + i128::from(ms) * self.rate / 1000));
+            self.notes.push(LiveNote { frame: 0, channel: 0, note, velocity });
+        }
+    }
+
     fn run(mut self) {
         crate::client::priority::prefer_realtime();
         let clock = HostClock;
@@ -81,13 +137,14 @@ impl Player {
             if let Ok(early) = u64::try_from(due - clock.now()) {
                 std::thread::sleep(Duration::from_nanos(early));
             }
+            self.take_keys(frame);
             self.engine.process(Block {
                 left: &mut left,
                 right: &mut right,
                 now: due,
                 drive: Drive::Session,
                 params: &[],
-                notes: &[],
+                notes: &self.notes,
                 midi_out: &mut midi_out,
             });
             if let Some(sound) = &mut self.sound {

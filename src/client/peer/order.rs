@@ -66,7 +66,7 @@ pub enum OrderError {
     #[error(
         "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, play, stop, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
-         follow, cursor, fork, audition, merge, drop, name, unname, restore, history, export, import, quit"
+         follow, cursor, note, keep, fork, audition, merge, drop, name, unname, restore, history, export, import, quit"
     )]
     Unknown(String),
     /// A command in another form.

@@ -1,8 +1,9 @@
 //! A headless peer's commands about people.
 
 use super::order::OrderError;
-use crate::client::View;
+use crate::client::live::Keep;
 use crate::client::people::Wish;
+use crate::client::{Command, View};
 use crate::param::TrackIndex;
 use crate::pattern::{MAX_STEPS, Song};
 use crate::session::{ClientId, Part, Role};
@@ -30,6 +31,10 @@ pub enum PeopleOrder {
     Follow(Option<String>),
     /// `cursor TRACK STEP`.
     Cursor(TrackIndex, u8),
+    /// `note TRACK NOTE VELOCITY [MS]`: a note played live, as from a keyboard.
+    Note(TrackIndex, u8, f32, u32),
+    /// `keep [grid] [all]`: the last bar that was played live becomes steps.
+    Keep(Keep),
 }
 
 impl PeopleOrder {
@@ -65,22 +70,36 @@ impl PeopleOrder {
             ("cursor", [name, at]) => {
                 super::order::track(name, song).and_then(|track| Ok(PeopleOrder::Cursor(track, step(at)?)))
             }
+            ("note", [name, note, velocity, length @ ..]) if length.len() < 2 => {
+                note_of(name, note, velocity, length, song)
+            }
+            ("note", _) => Err(OrderError::Form("note bass 36 0.8 [200]")),
+            ("keep", words) => match words.iter().find(|word| !["grid", "all"].contains(word)) {
+                Some(other) => Err(OrderError::Value((*other).to_owned())),
+                None => Ok(PeopleOrder::Keep(Keep {
+                    quantised: words.contains(&"grid"),
+                    everybody: words.contains(&"all"),
+                })),
+            },
             ("cursor", _) => Err(OrderError::Form("cursor kick 3")),
             _ => return None,
         })
     }
 
-    /// What it wishes, of the people in a view.
+    /// The command that carries it out among the people in a view. A live note is played on the
+    /// device, too.
     ///
     /// # Errors
     /// Nobody has the name.
-    pub fn wish(self, view: &View) -> Result<Wish, OrderError> {
+    pub fn command(self, view: &View) -> Result<Command, OrderError> {
         let client = |name: &str| -> Result<ClientId, OrderError> {
             let mut named = view.peers.iter().filter(|peer| peer.name.eq_ignore_ascii_case(name));
             let peer = named.clone().find(|peer| peer.online).or_else(|| named.next());
             peer.map(|peer| peer.client).ok_or_else(|| OrderError::Nobody(name.to_owned()))
         };
-        Ok(match self {
+        Ok(Command::People(match self {
+            PeopleOrder::Keep(keep) => return Ok(Command::Keep(keep)),
+            PeopleOrder::Note(track, ..) => return Ok(Command::Focus(track)),
             PeopleOrder::Kick(name) => Wish::Kick(client(&name)?),
             PeopleOrder::Role(name, role) => Wish::Role(client(&name)?, role),
             PeopleOrder::Invite(role, minutes, uses) => Wish::Invite { role, minutes, uses },
@@ -91,8 +110,23 @@ impl PeopleOrder {
             PeopleOrder::Unlock => Wish::Hold(None),
             PeopleOrder::Follow(name) => Wish::Follow(name.map(|name| client(&name)).transpose()?),
             PeopleOrder::Cursor(track, step) => Wish::Cursor(Some((track.get() as u8, step))),
-        })
+        }))
     }
+}
+
+fn note_of(
+    name: &str,
+    note: &str,
+    velocity: &str,
+    length: &[&str],
+    song: &Song,
+) -> Result<PeopleOrder, OrderError> {
+    let track = super::order::track(name, song)?;
+    let wrong = |word: &str| OrderError::Value(word.to_owned());
+    let pitch = note.parse::<u8>().ok().filter(|note| *note <= 127).ok_or_else(|| wrong(note))?;
+    let loud = velocity.parse::<f32>().ok().filter(|loud| (0.0..=1.0).contains(loud));
+    let length = length.first().map_or(Ok(200), |word| word.parse().map_err(|_| wrong(word)))?;
+    Ok(PeopleOrder::Note(track, pitch, loud.ok_or_else(|| wrong(velocity))?, length))
 }
 
 fn invite(words: &[&str]) -> Result<PeopleOrder, OrderError> {

@@ -8,7 +8,7 @@ use tokio_tungstenite::tungstenite::Bytes;
 use super::{RECENT, Room, Seat};
 use crate::server::metrics;
 use crate::server::outgoing::encoded;
-use crate::session::{Area, ClientId, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp};
+use crate::session::{Area, ClientId, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp, Text};
 use crate::time::Beats;
 use crate::wire::{Down, ErrorCode, LineAsk};
 
@@ -24,6 +24,8 @@ pub(super) enum Request {
     },
     Start(Beats),
     Stop,
+    /// A line of chat.
+    Say(Text),
     /// About branches or the past.
     Line(LineAsk),
 }
@@ -33,7 +35,7 @@ impl Request {
         match self {
             Request::Ops { ops, .. } => ops.len().max(1),
             Request::Line(LineAsk::Ops { ops, .. }) => ops.len().max(1),
-            Request::Start(_) | Request::Stop | Request::Line(_) => 1,
+            Request::Start(_) | Request::Stop | Request::Say(_) | Request::Line(_) => 1,
         }
     }
 }
@@ -94,6 +96,7 @@ impl Room {
                     self.complain(seat.client, ErrorCode::Unauthorized, message);
                 }
                 Request::Start(tick) => commits.push(self.start(tick)),
+                Request::Say(text) => commits.push(self.sequencer.say(seat.client, text)),
                 Request::Stop => commits.extend(self.stop()),
                 Request::Line(_) => {}
             }

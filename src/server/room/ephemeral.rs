@@ -1,14 +1,13 @@
-//! What is passed on and never stored: gestures, presence, chat, fingerprints.
+//! What is passed on and never stored: gestures, presence, fingerprints; and chat on its way to the log.
 
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::{Room, Seat};
 use crate::pattern::{Edit, Register};
-use crate::server::limits::CHAT_CHARACTERS;
 use crate::server::metrics;
 use crate::server::outgoing::encoded;
-use crate::session::{Area, ClientId, Part, Role, StampedOp};
+use crate::session::{Area, ClientId, MAX_TEXT, Part, Role, StampedOp, Text};
 use crate::wire::{BarFingerprint, Down, ErrorCode, Gesture, PresenceState};
 
 /// The most parameters that one hand holds.
@@ -99,13 +98,14 @@ impl Room {
         frames
     }
 
-    pub(super) fn take_chat(&mut self, seat: Seat, text: &str) {
-        let text = text.trim();
-        if text.is_empty() || text.chars().count() > CHAT_CHARACTERS {
-            let message = format!("a line of chat has 1 to {CHAT_CHARACTERS} characters");
-            return self.complain(seat.client, ErrorCode::TooLarge, message);
+    /// A line of chat, to be kept: late joiners read it too.
+    pub(super) fn take_chat(&mut self, seat: Seat, words: &str) -> Option<Text> {
+        let text = Text::new(words.trim());
+        if let Err(error) = &text {
+            let message = format!("a line of chat has 1 to {MAX_TEXT} characters: {error}");
+            self.complain(seat.client, ErrorCode::TooLarge, message);
         }
-        self.broadcast(Down::Chat { author: seat.client, text: text.to_owned() });
+        text.ok()
     }
 
     pub(super) fn take_fingerprints(&mut self, seat: Seat, bars: Vec<BarFingerprint>) {
