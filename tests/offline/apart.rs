@@ -164,3 +164,32 @@ fn after_days_what_both_sides_did_is_merged_and_told() {
     let kicks: Vec<f32> = (1000..1100).map(velocity).collect();
     assert_eq!(velocities(&commits, 1000..1100), kicks);
 }
+
+#[test]
+fn two_sides_that_grew_far_apart_are_merged_and_mine_is_kept_as_a_branch() {
+    let mut apart = Apart::open();
+    let loud = |track: &str, n: usize| format!("velocity {track} {} 1.0", n % 16);
+    for n in 0..600 {
+        let quiet = format!("velocity kick {} 0.{}", n % 16, 1 + n % 3);
+        apart.away.order(&if n < 584 { quiet } else { loud("kick", n) });
+    }
+    for _ in 0..600 {
+        apart.away.until("kept", |_| Some(()));
+    }
+    for n in 0..16 {
+        apart.there.order(&format!("velocity kick {n} 0.0{}", 1 + n % 9));
+    }
+    apart.there.state_when(|_| true);
+    apart.cable.mend();
+    let merged = apart.away.until("merged", |line| Some(line.clone()));
+    assert!(
+        merged["far_apart"] == true && number(&merged, "mean") + number(&merged, "over") >= 12,
+        "{merged}"
+    );
+    let kept = apart.away.until("merged", |line| line["branch"].is_number().then(|| line.clone()));
+    println!("{}; {}", text(&merged, "line"), text(&kept, "line"));
+    // The net of 600 edits, no more, and the branch's record.
+    let whole = |notation: &str| notation.contains("seq kick");
+    let seen = apart.there.state_when(whole);
+    assert_eq!(apart.away.state_when(whole), seen);
+}

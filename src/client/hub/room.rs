@@ -5,6 +5,7 @@
 //! maker hears of it; while the server cannot be reached, and only then, there is a branch, and it
 //! holds every frame that waits.
 
+mod apart;
 mod branch;
 mod clock;
 mod keeping;
@@ -19,6 +20,7 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
+use self::apart::Apart;
 use self::branch::Branch;
 use super::speech::{FromHub, Greeting, ToHub};
 use crate::client::clock_socket::ClockOrder;
@@ -135,6 +137,8 @@ pub struct Room {
     bars_of: Option<(u64, HostNanos)>,
     /// The instance that last did something: its presence is the machine's.
     leading: u64,
+    /// This machine's side of a merge, on its way to a branch of its own.
+    apart: Option<Apart>,
     unsaved: u64,
     /// Without a server: the lines of history of the machine's own.
     lines: Option<LocalLines>,
@@ -188,6 +192,7 @@ impl Room {
             whole: false,
             bars_of: None,
             leading: 0,
+            apart: None,
             unsaved: 0,
             lines: None,
             auditor: None,
@@ -474,7 +479,8 @@ impl Room {
                 self.gestures.release(slot);
             }
         }
-        if self.branch.as_ref().is_some_and(|branch| branch.long) {
+        let long = self.branch.as_ref().is_some_and(|branch| branch.long);
+        if long && (self.link.is_local() || !ops.iter().any(branch::is_a_word)) {
             return self.keep(None, instance, ticket, ops);
         }
         if ops.len() > MAX_OPS {

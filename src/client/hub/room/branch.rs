@@ -175,11 +175,13 @@ impl Room {
         }
         branch.long = true;
         // Those that may have arrived are asked about on return.
-        let unsent: Vec<Cseq> = self.waiting.iter().filter(|m| !m.sent).map(|m| m.cseq).collect();
-        for cseq in unsent {
-            self.replica.nack(cseq);
+        let frames = self.waiting.iter().zip(self.replica.outbox());
+        let merged = frames.filter(|(meta, (_, _, ops))| !meta.sent && !ops.iter().any(is_a_word));
+        let merged: Vec<Cseq> = merged.map(|(meta, _)| meta.cseq).collect();
+        for cseq in &merged {
+            self.replica.nack(*cseq);
         }
-        self.waiting.retain(|meta| meta.sent);
+        self.waiting.retain(|meta| !merged.contains(&meta.cseq));
         self.rewrite();
     }
 
@@ -291,8 +293,11 @@ impl Room {
                 }
             }
             let base = State::with_song(song, before.tempo_map().clone());
+            let open = sent.iter().filter(|(cseq, _)| !settled.contains(cseq)).flat_map(|(_, ops)| ops);
+            let words = open.filter(|op| is_a_word(op)).cloned().collect();
             self.drop_waiting(acked);
             self.merge(&base, &before, branch.state());
+            self.make_stamped(words);
         }
         Ok(())
     }
@@ -364,12 +369,15 @@ impl Room {
             .filter(|w| !before.waiting().iter().any(|b| b.edit == w.edit && b.at == w.at));
         let stamped: Vec<(Edit, Beats)> = waiting.map(|w| (w.edit, w.at)).collect();
         report.mine += stamped.len() as u32;
-        let mut ops: Vec<Op> = merge.edits.into_iter().map(Op::Edit).collect();
+        let mut ops: Vec<Op> = merge.edits.iter().copied().map(Op::Edit).collect();
         ops.extend(merge.tempo.map(Op::RequestTempo));
         self.make(ops);
         self.make_stamped(
             stamped.into_iter().map(|(edit, at)| StampedOp { op: Op::Edit(edit), at: Some(at) }).collect(),
         );
+        if merge.summary.is_far_apart() && self.apart.is_none() {
+            self.keep_apart(before, mine, report.clone());
+        }
         let told = FromHub::Merged(report);
         match self.members.is_empty() {
             true => self.news.push(told),
@@ -377,7 +385,7 @@ impl Room {
         }
     }
 
-    fn make(&mut self, ops: Vec<Op>) {
+    pub(super) fn make(&mut self, ops: Vec<Op>) {
         self.make_stamped(ops.into_iter().map(|op| StampedOp { op, at: None }).collect());
     }
 
@@ -398,4 +406,9 @@ impl Room {
             }
         }
     }
+}
+
+/// Whether an op says something that no difference of two states shows.
+pub(super) fn is_a_word(op: &StampedOp) -> bool {
+    matches!(op.op, Op::Resolve { .. } | Op::Strategy { .. } | Op::Permit { .. })
 }

@@ -60,6 +60,9 @@ impl Room {
     /// What the server tells about lines: edits and states of the branch that is followed are for
     /// whoever follows it.
     pub(super) fn line_news(&mut self, news: LineNews) {
+        if self.apart_news(&news) {
+            return;
+        }
         let followers = matches!(
             news,
             LineNews::Commits { .. } | LineNews::Nack { .. } | LineNews::State { acked: Some(_), .. }

@@ -179,6 +179,7 @@ impl Room {
         self.network.welcomed(&hello);
         self.connection = Connection::Online;
         self.welcome_all();
+        self.send_apart();
     }
 
     /// What the server sent does not fit what is here: start over from a whole state.
@@ -204,6 +205,7 @@ impl Room {
             return true;
         };
         self.sent.remove(&commit.cseq);
+        self.note_apart(commit);
         self.keep_record(Record::Answered(commit.cseq));
         let ticket = if meta.kept { Cseq(0) } else { meta.ticket };
         self.tell_commit(commit, meta.instance, ticket);
