@@ -18,7 +18,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use antiphon::client::events::to_json;
-use antiphon::client::{Client, ClientConfig, Command, Connection, Event, Link, View, default_profile};
+use antiphon::client::{
+    Client, ClientConfig, Command, Connection, Event, Link, Reach, View, default_profile,
+};
 use antiphon::pattern::{Bars, Song};
 use antiphon::rt::ports::{EnginePorts, ports};
 use antiphon::time::{Beats, ClockMap, SessionNanos, TempoMap};
@@ -80,6 +82,7 @@ fn run(arguments: Arguments) -> anyhow::Result<ExitCode> {
     let config = ClientConfig {
         profile: arguments.profile.unwrap_or_else(default_profile),
         name: arguments.name,
+        reach: Reach::of_environment(),
         link: Some(link),
         song: Song::new(),
         tempo_map: TempoMap::default(),
