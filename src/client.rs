@@ -103,6 +103,8 @@ pub enum Command {
         /// Over how many bars, 1 to [`crate::session::MAX_RAMP_BARS`].
         bars: u16,
     },
+    /// How loud this machine's metronome is, 0 (off) to 1.
+    Metronome(f32),
     /// Start the session's transport from a tick, on a bar soon enough for everybody.
     Start(Beats),
     /// Stop the session's transport.

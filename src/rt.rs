@@ -9,6 +9,7 @@ mod echoes;
 mod engine;
 mod fingerprint;
 mod instrument;
+mod metronome;
 mod midi;
 mod mixer;
 mod notes;

@@ -2,6 +2,8 @@
 
 #[path = "engine/echoes.rs"]
 mod echoes;
+#[path = "engine/metronome.rs"]
+mod metronome;
 #[path = "engine/rig.rs"]
 mod rig;
 

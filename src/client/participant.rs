@@ -161,6 +161,10 @@ impl Participant {
             Command::Cursor(cursor) => self.cursor(cursor),
             Command::People(wish) => self.wish(wish),
             Command::Keep(keep) => self.keep(keep, now),
+            Command::Metronome(level) => {
+                self.engine.metronome = level.clamp(0.0, 1.0);
+                self.feed.push(ToEngine::Metronome(self.engine.metronome));
+            }
             Command::Focus(track) => {
                 self.engine.focus = Some(track);
                 self.feed.push(ToEngine::Focus(track));

@@ -221,6 +221,7 @@ impl Peer {
                 }
             },
             Order::Ramp(tempo, bars) => self.client.send(Command::Ramp { tempo, bars }),
+            Order::Metronome(level) => self.client.send(Command::Metronome(level)),
             Order::Tap => {
                 let tempo = self.taps.tap(HostClock.now());
                 tempo.into_iter().for_each(|tempo| self.client.send(Command::Tempo(tempo)));

@@ -52,6 +52,8 @@ pub struct View {
     pub engine_micro_bpm: u64,
     /// Levels.
     pub meter: Option<Meter>,
+    /// How loud this machine's metronome is, 0 for off.
+    pub metronome: f32,
     /// The step each track last sounded.
     pub lamps: [Option<u8>; crate::param::MAX_TRACKS],
     /// Branches, versions, history.

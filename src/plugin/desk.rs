@@ -213,6 +213,7 @@ impl Desk {
             position: None,
             meter: None,
             lamps: [None; MAX_TRACKS],
+            metronome: 0.0,
             lines: Default::default(),
         })
     }

@@ -69,6 +69,8 @@ pub struct Hands {
     link: String,
     /// The tempo being typed or dragged, in BPM.
     tempo: Option<f64>,
+    /// The hand that taps a tempo.
+    taps: crate::client::Taps,
     /// The cell of the keyboard's cursor.
     cursor: (TrackIndex, u8),
     /// Whether the keyboard has been used: the cursor is not shown before.
@@ -102,6 +104,7 @@ impl Default for Hands {
         Hands {
             link: String::new(),
             tempo: None,
+            taps: Default::default(),
             cursor: (first, 0),
             cursor_shown: false,
             page: 0,

@@ -1,5 +1,6 @@
 //! One engine: a song in, samples out.
 
+use super::metronome::Metronome;
 use super::midi::MidiGate;
 use super::outbox::Outbox;
 use super::output::Output;
@@ -12,7 +13,7 @@ use super::timeline::{Anchor, Timing};
 use super::transport::{self, Placement};
 use crate::dsp::{LIMITER_LATENCY, QUANTUM};
 use crate::param::{Slot, TrackIndex};
-use crate::pattern::{Song, Voice};
+use crate::pattern::{Bars, Song, Voice};
 use crate::time::{Beats, HostNanos, TempoMap};
 
 /// What an engine is built for.
@@ -126,6 +127,7 @@ pub struct Engine {
     last_tick: Beats,
     told_no_position: bool,
     focus: TrackIndex,
+    metronome: Metronome,
     /// Device frames of the next position and meter.
     position_due: i64,
     meter_due: i64,
@@ -157,6 +159,7 @@ impl Engine {
             start: None,
             last_tick: Beats::ZERO,
             told_no_position: false,
+            metronome: Metronome::new(config.rate.clamp(8_000.0, 384_000.0)),
             focus: TrackIndex::all().next().expect("a song has tracks"),
             position_due: 0,
             meter_due: 0,
@@ -190,9 +193,25 @@ impl Engine {
             self.tell_news(self.frame + to as i64, to, block.midi_out);
             done = to;
         }
+        self.click(&mut block.left[..frames], &mut block.right[..frames]);
         self.frame += frames as i64;
         self.tell_meter();
         self.flush();
+    }
+
+    /// Adds the metronome. A bounce has none.
+    fn click(&mut self, left: &mut [f32], right: &mut [f32]) {
+        if self.held {
+            return;
+        }
+        let block = (self.frame, left.len());
+        let (map, output) = (&self.material.map, &self.output);
+        if let Some(timeline) = &mut self.renderer.timeline {
+            self.metronome.follow(timeline, output, map, &self.renderer.metres, block);
+        } else if let Some(start) = self.start {
+            self.metronome.count_in(start, output, map, &Bars::in_song(&self.material.song), block);
+        }
+        self.metronome.add(left, right);
     }
 
     fn fill(&mut self, left: &mut [f32], right: &mut [f32]) {
@@ -248,6 +267,7 @@ impl Engine {
                         self.outbox.count_dropped();
                     }
                 }
+                ToEngine::Metronome(level) => self.metronome.level = level.clamp(0.0, 1.0),
             }
         }
     }

@@ -67,6 +67,8 @@ pub enum ToEngine {
         /// When.
         at: Beats,
     },
+    /// How loud the metronome is, 0 (off) to 1. It is nobody else's: no fingerprint, no bounce.
+    Metronome(f32),
 }
 
 /// From the engine, to the session's thread.

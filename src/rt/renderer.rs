@@ -86,7 +86,7 @@ pub(super) struct Renderer {
     origin: Option<usize>,
     /// The host's loop.
     pub(super) loop_range: Option<(Beats, Beats)>,
-    metres: Bars,
+    pub(super) metres: Bars,
     /// Whether the song's own changes of metre make its bars, and not a host's.
     own_metres: bool,
     next_bar: i64,

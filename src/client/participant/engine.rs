@@ -36,6 +36,8 @@ pub struct EngineSide {
     pub scheduled: Option<Timeline>,
     /// Whether equal input gave equal samples.
     pub audio: AudioMatch,
+    /// How loud the metronome is.
+    pub metronome: f32,
     /// The track that live notes play, once somebody chose.
     pub focus: Option<TrackIndex>,
     /// When the engine was last told to write a parameter.
@@ -120,6 +122,7 @@ impl Participant {
     /// An engine was built over the song and the rings of the one before: it lacks what waited there.
     fn tell_new_engine(&mut self) {
         self.engine.focus.into_iter().for_each(|track| self.feed.push(ToEngine::Focus(track)));
+        self.feed.push(ToEngine::Metronome(self.engine.metronome));
         for (at, edit) in self.studio.waiting() {
             self.feed.edit(edit, Some(at));
         }

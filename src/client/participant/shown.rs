@@ -108,6 +108,7 @@ impl Participant {
             engine_micro_bpm: self.engine.micro_bpm,
             meter: self.engine.meter,
             lamps: self.engine.lamps,
+            metronome: self.engine.metronome,
             lines: self.lines_view(),
         }
     }

@@ -23,6 +23,8 @@ pub enum Order {
     Ramp(Tempo, u16),
     /// `tap`: the tempo of the hand that taps.
     Tap,
+    /// `metronome on|off|0.4`: this peer's own.
+    Metronome(f32),
     /// `metre 7/8 [bar N]`: from a bar on, the first where none is named.
     Metre(Metre, u32),
     /// `play [bar N]`.
@@ -64,7 +66,7 @@ pub enum Order {
 pub enum OrderError {
     /// No such command.
     #[error(
-        "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, play, stop, join, leave, load, state, hash, \
+        "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, play, stop, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, note, keep, fork, audition, merge, drop, name, unname, restore, history, export, import, quit"
     )]
@@ -129,6 +131,13 @@ impl Order {
             }
             ("velocity", _) => Err(OrderError::Form("velocity kick 3 0.7 [next]")),
             ("tempo", [bpm]) => Ok(Order::Tempo(Tempo::from_bpm(f64::from(number(bpm)?))?)),
+            ("metronome", ["on"]) => Ok(Order::Metronome(0.5)),
+            ("metronome", ["off"]) => Ok(Order::Metronome(0.0)),
+            ("metronome", [level]) => match number(level)? {
+                level @ 0.0..=1.0 => Ok(Order::Metronome(level)),
+                _ => Err(OrderError::Value((*level).to_owned())),
+            },
+            ("metronome", _) => Err(OrderError::Form("metronome on|off|0.4")),
             ("metre", [metre]) => Ok(Order::Metre(read_metre(metre)?, 0)),
             ("metre", [metre, "bar", bar]) => {
                 let number = bar.parse::<u32>().ok().filter(|bar| (1..=MAX_BARS + 1).contains(bar));

@@ -5,13 +5,13 @@ use egui::{Align2, DragValue, Pos2, Rect, RichText, Sense, Shape, Stroke, Ui, po
 use super::theme::{self, ACCENT, CORNER, FIELD, FIELD_ALT, LINE, PANEL, QUIET, S2, S3, S4, TEXT};
 use super::widgets;
 use super::{Hands, Scene, strip};
-use crate::client::Command;
+use crate::client::{Command, HostClock};
 use crate::param::{Owner, Param, Slot};
-use crate::pattern::MAX_STEPS;
-use crate::time::{Beats, TICKS_PER_BEAT, Tempo};
+use crate::pattern::{Bar, Bars, MAX_STEPS};
+use crate::time::{Beats, Clock, Tempo};
 
-/// Beats in a bar; other metres come with the musical context.
-const BEATS: i64 = 4;
+/// The metronome's level when it is switched on.
+const CLICK: f32 = 0.5;
 /// Steps on a page.
 pub const PAGE: u8 = 16;
 
@@ -20,11 +20,14 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     egui::Panel::top("transport").exact_size(50.0).frame(frame).show(ui, |ui| {
         ui.horizontal_centered(|ui| {
             play_state(ui, scene.position.is_some());
-            bar_and_beat(ui, scene.position);
+            let bars = Bars::in_song(&scene.view.song);
+            bar_and_beat(ui, scene.position, &bars);
             ui.add_space(S3);
-            phase(ui, scene.position);
+            phase(ui, scene.position, &bars);
             widgets::divide(ui);
             tempo(ui, scene, hands);
+            tap(ui, scene, hands);
+            metronome(ui, scene);
             widgets::divide(ui);
             pages(ui, scene, hands);
             master(ui, scene, hands);
@@ -69,11 +72,16 @@ fn play_state(ui: &mut Ui, playing: bool) {
     });
 }
 
-fn bar_and_beat(ui: &mut Ui, position: Option<Beats>) {
+/// A bar's beats: its metre's units.
+fn beat_of(bar: &Bar) -> i64 {
+    bar.length().0 / i64::from(bar.metre.count)
+}
+
+fn bar_and_beat(ui: &mut Ui, position: Option<Beats>, bars: &Bars) {
     let text = match position {
         Some(at) => {
-            let beat = at.0.div_euclid(TICKS_PER_BEAT);
-            format!("{:>3}.{}", beat.div_euclid(BEATS) + 1, beat.rem_euclid(BEATS) + 1)
+            let bar = bars.at(at);
+            format!("{:>3}.{}", bar.number + 1, (at - bar.start).0 / beat_of(&bar) + 1)
         }
         None => "  –.–".to_owned(),
     };
@@ -81,22 +89,43 @@ fn bar_and_beat(ui: &mut Ui, position: Option<Beats>) {
     ui.label(RichText::new(text).font(theme::figures(24.0)).color(color)).on_hover_text("Bar and beat");
 }
 
-/// The bar's four beats as boxes, filled as they pass.
-fn phase(ui: &mut Ui, position: Option<Beats>) {
+/// The bar's beats as boxes, filled as they pass.
+fn phase(ui: &mut Ui, position: Option<Beats>, bars: &Bars) {
     let (rect, response) = ui.allocate_exact_size(vec2(220.0, 14.0), Sense::hover());
-    let quarters = position.map(|at| at.0.rem_euclid(BEATS * TICKS_PER_BEAT) as f32 / TICKS_PER_BEAT as f32);
-    let width = (rect.width() - S2 * (BEATS - 1) as f32) / BEATS as f32;
-    for beat in 0..BEATS {
-        let left = rect.left() + beat as f32 * (width + S2);
+    let bar = bars.at(position.unwrap_or(Beats::ZERO));
+    let count = i64::from(bar.metre.count);
+    let gap = if count > 8 { 1.0 } else { S2 };
+    let passed = position.map(|at| (at - bar.start).0 as f32 / beat_of(&bar) as f32);
+    let width = (rect.width() - gap * (count - 1) as f32) / count as f32;
+    for beat in 0..count {
+        let left = rect.left() + beat as f32 * (width + gap);
         let cell = Rect::from_min_size(pos2(left, rect.top()), vec2(width, rect.height()));
         ui.painter().rect_filled(cell, CORNER, if beat == 0 { FIELD_ALT } else { FIELD });
-        let filled = quarters.map_or(0.0, |quarters| (quarters - beat as f32).clamp(0.0, 1.0));
+        let filled = passed.map_or(0.0, |passed| (passed - beat as f32).clamp(0.0, 1.0));
         if filled > 0.0 {
             let bar = Rect::from_min_size(cell.min, vec2(cell.width() * filled, cell.height()));
             ui.painter().rect_filled(bar, CORNER, ACCENT);
         }
     }
-    response.on_hover_text("Phase within the bar");
+    response.on_hover_text(format!("Phase within the bar of {}/{}", bar.metre.count, bar.metre.unit));
+}
+
+/// The tempo of the hand that taps.
+fn tap(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    let response = ui.button("Tap").on_hover_text("Tap the tempo: from the second tap on it is asked for.");
+    if response.clicked()
+        && let Some(tempo) = hands.taps.tap(HostClock.now())
+    {
+        scene.desk.send(Command::Tempo(tempo));
+    }
+}
+
+fn metronome(ui: &mut Ui, scene: &Scene<'_>) {
+    let on = scene.view.metronome > 0.0;
+    let response = ui.selectable_label(on, "Click");
+    if response.on_hover_text("The metronome: you alone hear it, and no bounce holds it.").clicked() {
+        scene.desk.send(Command::Metronome(if on { 0.0 } else { CLICK }));
+    }
 }
 
 fn tempo(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
