@@ -1,14 +1,22 @@
 //! Replicas converge: random clients, delays, retries, lost connections, restarts. Everything
 //! travels as bytes. A failure prints its plan.
 
+#[path = "support/registers.rs"]
+mod registers;
 #[path = "convergence/world.rs"]
 mod world;
 
-use antiphon::pattern::{Edit, Register};
-use antiphon::session::{
-    ClientId, Cseq, MAX_SNAPSHOT, Op, Outcome, Refusal, Role, Seq, Sequencer, SnapshotError, StampedOp, State,
+use antiphon::param::TrackIndex;
+use antiphon::pattern::{
+    Chord, ChordChange, ChordKind, ClipField, ClipSource, Condition, ContextField, Edit, Grid, GridEdit,
+    Metre, MetreChange, Name, Order, PatternField, PatternIndex, Register, SceneField, SectionField, Song,
+    StepField, StepRegister, TrackField, TrackId, Trig,
 };
-use antiphon::time::{Beats, SessionNanos, Tempo};
+use antiphon::session::{
+    ClientId, Cseq, MAX_SNAPSHOT, NewTrack, Op, Outcome, Refusal, Role, Seq, Sequencer, SnapshotError,
+    StampedOp, State,
+};
+use antiphon::time::{Beats, SessionNanos, Tempo, TempoMap};
 use proptest::prelude::*;
 
 use crate::world::{World, act, bar, slot, write};
@@ -57,7 +65,7 @@ fn busy_state() -> State {
     let ops = |ops: Vec<(Edit, Option<u8>)>| -> Vec<StampedOp> {
         ops.into_iter().map(|(edit, at)| StampedOp { op: Op::Edit(edit), at: at.map(bar) }).collect()
     };
-    let frames = (0..8u8).map(|n| ops(vec![(write(n, n), None), (write(n, n + 1), Some(n % 3))]));
+    let frames = (0..16u8).map(|n| ops(vec![(write(n, n), None), (write(n, n + 1), Some(n % 3))]));
     for (n, ops) in (1..).zip(frames) {
         submit(&mut sequencer, 1 + n % 2, n.div_ceil(2), ops).expect("accepted");
     }
@@ -166,4 +174,134 @@ fn what_waits_is_bounded() {
     let away = StampedOp { op: Op::Edit(write(0, 3)), at: Some(Beats(-1)) };
     sequencer.promote(bar(1));
     assert!(matches!(submit(&mut sequencer, 1, 6, vec![away]), Err(Refusal::Invalid { .. })));
+}
+
+/// A cell that another writes is not lost to a rotation that has not seen it, and stamps say so.
+#[test]
+fn a_rotation_takes_along_what_its_author_had_not_seen() {
+    let mut sequencer = Sequencer::new(State::new());
+    let track = TrackIndex::new(0).expect("a track");
+    let pattern = PatternIndex::FIRST;
+    let cell = |step| Edit::Step { track, pattern, step, field: StepField::On(true) };
+    submit(&mut sequencer, 1, 1, vec![now(cell(0))]).expect("accepted");
+    submit(&mut sequencer, 2, 1, vec![now(cell(4))]).expect("accepted");
+    let rotate = Op::Grid(GridEdit { track, pattern, grid: Grid::Rotate(1) });
+    submit(&mut sequencer, 1, 2, vec![StampedOp { op: rotate, at: None }]).expect("accepted");
+    let state = sequencer.state();
+    let on: Vec<usize> = (0..16).filter(|at| state.song().tracks[0].playing().steps[*at].on).collect();
+    assert_eq!(on, [1, 5]);
+    let stamp = |step| state.stamp(Register::Step(track, pattern, step, StepRegister::On));
+    for step in [0, 1, 4, 5] {
+        assert_eq!((stamp(step).seq, stamp(step).author), (Seq(3), ClientId(1)), "step {step}");
+    }
+    assert_eq!(stamp(2).seq, Seq(0));
+}
+
+/// Two who add a track at once get two, each with its id; a removed one returns under its own.
+#[test]
+fn tracks_added_at_once_are_two_and_a_removed_one_returns() {
+    let mut sequencer = Sequencer::new(State::new());
+    let place = TrackIndex::new(0).expect("a track");
+    let add = |client: u32, counter| {
+        let (id, name) = (TrackId { client, counter }, Name::new("tom").expect("a name"));
+        let new = NewTrack { id, name, order: Order::of_place(0), place };
+        StampedOp { op: Op::AddTrack(new), at: None }
+    };
+    submit(&mut sequencer, 1, 1, vec![add(1, 1)]).expect("accepted");
+    submit(&mut sequencer, 2, 1, vec![add(2, 1)]).expect("accepted");
+    let at = |sequencer: &Sequencer, client| {
+        sequencer.state().song().track_with_id(TrackId { client, counter: 1 }).expect("it is there")
+    };
+    let (one, other) = (at(&sequencer, 1), at(&sequencer, 2));
+    assert_ne!(one, other);
+    assert!(submit(&mut sequencer, 1, 2, vec![add(1, 1)]).is_err(), "an id comes once");
+    let alive = |alive| now(Edit::Track { track: one, field: TrackField::Alive(alive) });
+    submit(&mut sequencer, 1, 3, vec![alive(false)]).expect("accepted");
+    submit(&mut sequencer, 2, 2, vec![add(2, 2)]).expect("accepted");
+    submit(&mut sequencer, 1, 4, vec![alive(true)]).expect("accepted");
+    assert_eq!(at(&sequencer, 1), one);
+    assert_eq!(sequencer.state().song().alive().count(), 3);
+    for counter in 3..16 {
+        submit(&mut sequencer, 2, u64::from(counter), vec![add(2, counter)]).expect("there is room");
+    }
+    let full = submit(&mut sequencer, 2, 16, vec![add(2, 16)]).expect_err("sixteen are there");
+    assert!(full.to_string().contains("sixteen"), "{full}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, ..ProptestConfig::default() })]
+
+    /// Every register reads, is written and is told apart, in a song, in its difference to another
+    /// and in a snapshot.
+    #[test]
+    fn every_register_goes_round(seed in any::<u32>(), every in 37..2003usize) {
+        let mut song = Song::new();
+        let mut written = std::collections::BTreeMap::new();
+        for (n, register) in Register::all().enumerate().filter(|(n, _)| n % every == seed as usize % every) {
+            let edit = registers::write(&song, register, seed.wrapping_add(n as u32) % 1_000_000);
+            prop_assert_eq!(edit.check(), Ok(edit));
+            let edit = edit.check().expect("within bounds");
+            prop_assert_eq!(edit.register(), register);
+            song.apply(&edit);
+            prop_assert_eq!(song.read(register), edit);
+            if edit != Song::new().read(register) {
+                written.insert(register, edit);
+            }
+        }
+        let edits: Vec<Edit> = written.into_values().collect();
+        prop_assert_eq!(&song.edits(), &edits);
+        let mut back = Song::new();
+        edits.iter().for_each(|edit| back.apply(edit));
+        prop_assert!(back == song && back.digest() == song.digest());
+        prop_assert_eq!(Song::new().edits_since(&song).len(), edits.len());
+        let state = State::with_song(song, TempoMap::default());
+        let read = State::decode(&state.encode()).expect("a state");
+        prop_assert!(read == state && read.digest() == state.digest());
+    }
+}
+
+/// What lies outside a register's bounds is refused, by name.
+#[test]
+fn bounds_are_kept() {
+    let (track, pattern) = (TrackIndex::new(0).expect("a track"), PatternIndex::FIRST);
+    let step = |field| Edit::Step { track, pattern, step: 0, field };
+    let metre = |count, unit, bar| Edit::Metre {
+        place: 0,
+        change: Some(MetreChange { bar, metre: Metre { count, unit } }),
+    };
+    let nth = |nth, of| step(StepField::Condition(Condition { when: Trig::Nth { nth, of }, not: false }));
+    let chord = |beat, root, bass| {
+        let chord = Chord { root, kind: ChordKind::Minor, bass };
+        Edit::Chord { place: 0, change: Some(ChordChange { beat, chord }) }
+    };
+    let bad = [
+        (step(StepField::Velocity(1.1)), "step.velocity"),
+        (step(StepField::Note(Some(128))), "step.note"),
+        (step(StepField::Gate(0)), "step.gate"),
+        (step(StepField::Gate(6401)), "step.gate"),
+        (nth(0, 4), "step.condition"),
+        (nth(5, 4), "step.condition"),
+        (nth(1, 65), "step.condition"),
+        (step(StepField::Condition(Condition { when: Trig::Always, not: true })), "step.condition"),
+        (step(StepField::Also([None, Some(200), None])), "step.also"),
+        (Edit::Step { track, pattern, step: 64, field: StepField::On(true) }, "no step 64"),
+        (Edit::Pattern { track, pattern, field: PatternField::Length(65) }, "pattern.length"),
+        (Edit::Lock { track, pattern, step: 0, lane: 8, value: None }, "no lane 8"),
+        (Edit::Lock { track, pattern, step: 0, lane: 0, value: Some(f32::NAN) }, "lock"),
+        (Edit::Scene { scene: 16, field: SceneField::Alive(true) }, "no scene 16"),
+        (Edit::Clip { clip: 0, field: ClipField::Source(ClipSource::Scene(16)) }, "clip.source"),
+        (Edit::Clip { clip: 0, field: ClipField::Length(0) }, "clip.length"),
+        (Edit::Section { section: 32, field: SectionField::Alive(true) }, "no section 32"),
+        (metre(0, 4, 0), "metre"),
+        (metre(4, 3, 0), "metre"),
+        (metre(4, 4, 65_536), "metre"),
+        (chord(0, 12, None), "chord"),
+        (chord(0, 0, Some(12)), "chord"),
+        (Edit::Context(ContextField::Key(12)), "key"),
+        (Edit::Context(ContextField::Complexity(f32::NAN)), "complexity"),
+    ];
+    for (edit, said) in bad {
+        let error = edit.check().expect_err("it is out of bounds").to_string();
+        assert!(error.contains(said), "{edit:?}: {error}");
+    }
 }

@@ -2,14 +2,16 @@
 #![cfg(feature = "client")]
 
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
-use antiphon::param::{Owner, Param, Slot, TrackIndex};
+use antiphon::param::{Owner, Param, TrackIndex};
 use antiphon::pattern::text::{self, Severity};
-use antiphon::pattern::{
-    Edit, Name, Overflow, PatternField, PatternIndex, Pitch, Song, StepField, TrackField,
-};
+use antiphon::pattern::{Clip, ClipSource, Edit, Name, Pitch, Register, Scene, Section, Song, TrackRegister};
 use antiphon::time::Tempo;
 use proptest::prelude::*;
+
+#[path = "support/registers.rs"]
+mod registers;
 
 fn golden(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/golden").join(name)
@@ -141,45 +143,27 @@ fn what_the_notation_cannot_say_is_said_in_a_comment() {
     assert_eq!(back.song.alive().map(|(at, _)| at.get()).collect::<Vec<_>>(), [1, 3, 5]);
 }
 
+/// Registers of the song as a whole, of cells and parameters, and of tracks and patterns.
+static REGISTERS: LazyLock<[Vec<Register>; 3]> = LazyLock::new(|| {
+    use TrackRegister::{Alive, Id, Name, Order};
+    let mut lists = [Vec::new(), Vec::new(), Vec::new()];
+    for register in Register::all() {
+        match register {
+            // Who a track is and whether it is there, `songs` says.
+            Register::Track(_, Alive | Name | Id | Order) => {}
+            Register::Track(..) | Register::Pattern(..) | Register::Lane(..) => lists[2].push(register),
+            Register::Step(..) | Register::Lock(..) | Register::Param(_) => lists[1].push(register),
+            _ => lists[0].push(register),
+        }
+    }
+    lists
+});
+
 /// A random write of one register, within its bounds.
 fn edits() -> impl Strategy<Value = Edit> {
-    let track = (0usize..16).prop_map(|at| TrackIndex::new(at).expect("a track"));
-    let name = "[a-z0-9_][a-z0-9_-]{0,23}|".prop_map(|word| Name::new(&word).expect("a name"));
-    let cell = prop_oneof![
-        any::<bool>().prop_map(StepField::On),
-        prop_oneof![Just(1.0f32), Just(0.7), Just(0.3), 0.0f32..=1.0].prop_map(StepField::Velocity),
-        proptest::option::of(0u8..128).prop_map(StepField::Note),
-        (0.0f32..=1.0).prop_map(StepField::Probability),
-        (1u8..=8).prop_map(StepField::Ratchet),
-        (-50i8..=50).prop_map(StepField::Micro),
-    ];
-    let pitch = prop_oneof![(0u8..128).prop_map(Pitch::Note), (20.0f32..=20_000.0).prop_map(Pitch::Hertz)];
-    let field = prop_oneof![
-        name.clone().prop_map(TrackField::Sample),
-        proptest::option::of(pitch).prop_map(TrackField::Pitch),
-        prop_oneof![Just(Overflow::Loop), Just(Overflow::Rest)].prop_map(TrackField::Overflow),
-        any::<u64>().prop_map(TrackField::GrooveSteps),
-        name.prop_map(TrackField::GrooveTemplate),
-    ];
-    prop_oneof![
-        any::<u32>().prop_map(Edit::Seed),
-        (0..Slot::all().count(), 0.0f32..=1.0).prop_map(|(index, travel)| {
-            let slot = Slot::from_index(index).expect("a slot");
-            Edit::Param { slot, value: slot.spec().value_at(travel) }
-        }),
-        (track.clone(), 0u8..64, cell).prop_map(|(track, step, field)| Edit::Step {
-            track,
-            pattern: PatternIndex::FIRST,
-            step,
-            field
-        }),
-        (track.clone(), 1u8..=64).prop_map(|(track, length)| Edit::Pattern {
-            track,
-            pattern: PatternIndex::FIRST,
-            field: PatternField::Length(length),
-        }),
-        (track, field).prop_map(|(track, field)| Edit::Track { track, field }),
-    ]
+    static UNTOUCHED: LazyLock<Song> = LazyLock::new(Song::new);
+    let pick = (0..3usize, any::<prop::sample::Index>(), 0u32..1_000_000);
+    pick.prop_map(|(list, index, n)| registers::write(&UNTOUCHED, *index.get(&REGISTERS[list]), n))
 }
 
 /// Random songs: any tracks in use, unused ones untouched.
@@ -199,6 +183,21 @@ fn songs() -> impl Strategy<Value = Song> {
             if !matches!(owner, Some(Owner::Track(track)) if !song.track(track).alive) {
                 song.apply(&edit);
             }
+        }
+        // What is removed or speaks of removed tracks is not said.
+        let alive: Vec<bool> = song.tracks.iter().map(|track| track.alive).collect();
+        for scene in &mut song.scenes {
+            *scene = if scene.alive { *scene } else { Scene::UNUSED };
+            for (pattern, alive) in scene.patterns.iter_mut().zip(&alive) {
+                *pattern = pattern.filter(|_| *alive);
+            }
+        }
+        for clip in &mut song.clips {
+            let of_dead = matches!(clip.source, ClipSource::Pattern(track, _) if !alive[track.get()]);
+            *clip = if clip.alive && !of_dead { *clip } else { Clip::UNUSED };
+        }
+        for section in &mut song.sections {
+            *section = if section.alive { *section } else { Section::UNUSED };
         }
         song
     })

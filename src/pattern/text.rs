@@ -14,11 +14,13 @@ mod keys;
 mod parse;
 mod scan;
 mod statement;
+mod whole;
 mod write;
 
 pub use diagnostic::{Diagnostic, Severity, report};
 pub use document::Document;
 pub use statement::{Scope, Statement};
+pub use whole::{Source, Whole};
 pub use write::{unsaid, write};
 
 use super::Song;

@@ -171,7 +171,7 @@ pub struct NewTrack {
     pub name: Name,
     /// Where it is shown.
     pub order: Order,
-    /// Where it should be stored, if that place is free.
+    /// Where it should be stored, if nobody has used that place yet.
     pub place: TrackIndex,
 }
 

@@ -51,14 +51,14 @@ impl NewTrack {
 }
 
 impl State {
-    /// The place where a new track would be stored: the one it wishes for if that is free, else the
-    /// one that has been free for longest, so that what was removed last can return.
+    /// The place where a new track would be stored: the one that has been free for longest, so that
+    /// what was removed last can return; of those never used, the one it wishes for.
     pub fn place_for_track(&self, wish: TrackIndex) -> Option<TrackIndex> {
         let free = |place: &TrackIndex| !self.song.track(*place).alive;
-        let since = |place: &TrackIndex| -> (Seq, TrackIndex) {
-            (self.stamp(Register::Track(*place, TrackRegister::Alive)).seq, *place)
+        let since = |place: &TrackIndex| -> (Seq, bool, TrackIndex) {
+            (self.stamp(Register::Track(*place, TrackRegister::Alive)).seq, *place != wish, *place)
         };
-        Some(wish).filter(free).or_else(|| TrackIndex::all().filter(free).min_by_key(since))
+        TrackIndex::all().filter(free).min_by_key(since)
     }
 
     /// The edits that make a track of a free place, whatever it held before; none without a place.

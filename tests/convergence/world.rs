@@ -3,10 +3,13 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, Name, PatternField, PatternIndex, Register, Song, StepField, TrackField};
+use antiphon::pattern::{
+    ClipField, ContextField, Edit, Grid, GridEdit, Metre, MetreChange, Name, Order, PatternField,
+    PatternIndex, Register, Song, StepField, Track, TrackField, TrackId, TrackRegister,
+};
 use antiphon::session::{
-    Catchup, Change, ClientId, ClientRecord, Commit, Op, Outcome, Refusal, Replica, Role, Seq, Sequencer,
-    StampedOp, State,
+    Catchup, Change, ClientId, ClientRecord, Commit, NewTrack, Op, Outcome, Refusal, Replica, Role, Seq,
+    Sequencer, StampedOp, State, Text,
 };
 use antiphon::time::{Beats, SessionNanos, Tempo};
 use antiphon::wire::{self, Down, Snapshot, Up, Welcome};
@@ -20,6 +23,20 @@ pub enum Act {
     Edit {
         who: usize,
         what: Vec<(u8, u8, Option<u8>)>,
+    },
+    /// A client works on the whole pattern that all of them edit.
+    Grid {
+        who: usize,
+        grid: Grid,
+    },
+    /// A client adds a track where it may.
+    AddTrack {
+        who: usize,
+        wish: u8,
+    },
+    /// A client says something.
+    Say {
+        who: usize,
     },
     Tempo {
         who: usize,
@@ -74,9 +91,12 @@ pub enum Act {
 
 pub fn act() -> impl Strategy<Value = Act> {
     let who = 0..CLIENTS;
-    let write = (0..8u8, 0..12u8, prop::option::weighted(0.3, 0..4u8));
+    let write = (0..16u8, 0..12u8, prop::option::weighted(0.3, 0..4u8));
     prop_oneof![
         8 => (who.clone(), prop::collection::vec(write, 1..4)).prop_map(|(who, what)| Act::Edit { who, what }),
+        2 => (who.clone(), grid()).prop_map(|(who, grid)| Act::Grid { who, grid }),
+        1 => (who.clone(), 0..6u8).prop_map(|(who, wish)| Act::AddTrack { who, wish }),
+        1 => who.clone().prop_map(|who| Act::Say { who }),
         1 => (who.clone(), 40..200u8).prop_map(|(who, bpm)| Act::Tempo { who, bpm }),
         3 => (who.clone(), 0..3u8, 0..12u8).prop_map(|(who, slot, value)| Act::Gesture { who, slot, value }),
         1 => (who.clone(), 0..3u8).prop_map(|(who, slot)| Act::EndGesture { who, slot }),
@@ -90,6 +110,19 @@ pub fn act() -> impl Strategy<Value = Act> {
         1 => Just(Act::Stop),
         2 => (0..4u8).prop_map(|bar| Act::Promote { bar }),
         1 => Just(Act::Restart),
+    ]
+}
+
+fn grid() -> impl Strategy<Value = Grid> {
+    let (other, pattern) = (TrackIndex::new(5).expect("a track"), PatternIndex::FIRST);
+    prop_oneof![
+        (-3..4i8).prop_map(Grid::Rotate),
+        (0..4u8, 1..3u8).prop_map(|(at, count)| Grid::Insert { at, count }),
+        (0..4u8, 1..3u8).prop_map(|(at, count)| Grid::Remove { at, count }),
+        (0..4u8, 1..3u8).prop_map(|(from, count)| Grid::Clear { from, count }),
+        (0..9u8, 0..9u8).prop_map(|(pulses, rotation)| Grid::Euclid { pulses, rotation, velocity: 0.5 }),
+        Just(Grid::Merge { track: other, pattern }),
+        Just(Grid::Replace { track: track(), pattern: PatternIndex::new(1).expect("a pattern") }),
     ]
 }
 
@@ -109,6 +142,7 @@ fn param(n: u8, value: u8) -> Edit {
 
 pub fn write(register: u8, value: u8) -> Edit {
     let (track, pattern) = (track(), PatternIndex::FIRST);
+    let other = TrackIndex::new(5).expect("a track");
     match register {
         0..=2 => param(register, value),
         3 => Edit::Step { track, pattern, step: 3, field: StepField::On(value < 6) },
@@ -118,7 +152,23 @@ pub fn write(register: u8, value: u8) -> Edit {
             track,
             field: TrackField::Name(Name::new(["a", "b", ""][usize::from(value) % 3]).expect("a name")),
         },
-        _ => Edit::Pattern { track, pattern, field: PatternField::Length(value % 64 + 1) },
+        7 => Edit::Pattern { track, pattern, field: PatternField::Length(value % 64 + 1) },
+        8 => Edit::Lock { track, pattern, step: 3, lane: 7, value: (value < 9).then_some(f32::from(value)) },
+        9 => Edit::Clip { clip: 2, field: ClipField::Start(u32::from(value)) },
+        10 => Edit::Step { track: other, pattern, step: value, field: StepField::On(true) },
+        11 => Edit::Track { track: other, field: TrackField::Alive(value < 9) },
+        12 => Edit::Context(ContextField::Key(value % 12)),
+        13 => Edit::SceneTrack { scene: 1, track, pattern: PatternIndex::new(usize::from(value)) },
+        14 => Edit::Step {
+            track,
+            pattern: PatternIndex::new(1).expect("a pattern"),
+            step: value,
+            field: StepField::Tie(true),
+        },
+        _ => Edit::Metre {
+            place: 0,
+            change: Some(MetreChange { bar: 0, metre: Metre { count: value + 1, unit: 8 } }),
+        },
     }
 }
 
@@ -225,6 +275,23 @@ impl World {
                 self.studios[*who].made.insert(self.tags);
                 self.edit(*who, ops);
             }
+            Act::Grid { who, grid } => {
+                let op = Op::Grid(GridEdit { track: track(), pattern: PatternIndex::FIRST, grid: *grid });
+                self.edit(*who, vec![StampedOp { op, at: None }]);
+            }
+            Act::AddTrack { who, wish } => {
+                self.tags += 1;
+                let id = TrackId { client: *who as u32 + 1, counter: self.tags as u32 };
+                let place = TrackIndex::new(usize::from(*wish)).expect("a track");
+                let name = Name::new("new").expect("a name");
+                let order = Order::between(None, None);
+                let op = Op::AddTrack(NewTrack { id, name, order, place });
+                self.edit(*who, vec![StampedOp { op, at: None }]);
+            }
+            Act::Say { who } => {
+                let commit = self.sequencer.say(id(*who), Text::new("so").expect("a line"));
+                self.publish(commit);
+            }
             Act::Tempo { who, bpm } => {
                 let tempo = Tempo::from_bpm(f64::from(*bpm)).expect("a tempo");
                 self.edit(*who, vec![StampedOp { op: Op::RequestTempo(tempo), at: None }]);
@@ -274,10 +341,11 @@ impl World {
             Act::Restart => self.restart(),
         }
         match act {
-            Act::Edit { who, .. } | Act::Tempo { who, .. } | Act::EndGesture { who, .. } => self.check(*who),
+            Act::Edit { who, .. } | Act::Grid { who, .. } | Act::AddTrack { who, .. } => self.check(*who),
+            Act::Tempo { who, .. } | Act::EndGesture { who, .. } => self.check(*who),
             Act::Up { .. } | Act::Resend { .. } | Act::Echo { .. } | Act::Join { .. } => {}
             Act::Down { who, .. } | Act::Lose { who, .. } => self.check(*who),
-            Act::Start { .. } | Act::Stop | Act::Promote { .. } => {}
+            Act::Say { .. } | Act::Start { .. } | Act::Stop | Act::Promote { .. } => {}
             Act::Gesture { .. } | Act::Restart => (0..CLIENTS).for_each(|who| self.check(who)),
         }
     }
@@ -314,6 +382,7 @@ impl World {
         let Ok(Up::Ops { cseq, base, ops }) = wire::decode_up(&bytes) else { panic!("not ops") };
         let timeline = self.sequencer.state().timeline();
         let position = timeline.playing.then_some(timeline.tick);
+        let adds = ops.iter().any(|op| matches!(op.op, Op::AddTrack(_)));
         match self.sequencer.submit(id(who), role(who), cseq, base, ops, position) {
             Ok(Outcome::Committed(commit)) => self.publish(commit),
             Ok(Outcome::Duplicate { seq }) => {
@@ -323,7 +392,9 @@ impl World {
                 self.tell(who, Down::Commits(vec![commit]));
             }
             Err(reason) => {
-                assert_eq!(reason, Refusal::Role(Role::Listener));
+                let full =
+                    adds && matches!(&reason, Refusal::Invalid { reason, .. } if reason.contains("sixteen"));
+                assert!(full || reason == Refusal::Role(Role::Listener), "{reason}");
                 self.tell(who, Down::Nack { cseq, reason });
             }
         }
@@ -502,6 +573,30 @@ fn land(engine: &mut Engine, confirmed: &State, commit: &Commit) {
     }
 }
 
+/// What an op that its place expands comes to, from first principles.
+fn expanded(op: &Op, song: &Song, confirmed: &State) -> Vec<Edit> {
+    let new = match op {
+        Op::Grid(grid) => return grid.expand(song),
+        Op::AddTrack(new) => new,
+        _ => return Vec::new(),
+    };
+    let free = TrackIndex::all().filter(|at| !song.track(*at).alive);
+    let since = |at: &TrackIndex| confirmed.stamp(Register::Track(*at, TrackRegister::Alive)).seq;
+    let Some(place) = free.min_by_key(|at| (since(at), *at != new.place, *at)) else { return Vec::new() };
+    let mut after = song.clone();
+    let NewTrack { id, name, order, .. } = *new;
+    after.tracks[place.get()] = Track { alive: true, id, name, order, ..Track::UNUSED };
+    for param in Param::ALL {
+        after.params[Slot::new(Owner::Track(place), param).index()] = param.spec().default;
+    }
+    after.scenes.iter_mut().for_each(|scene| scene.patterns[place.get()] = None);
+    let mut edits = after.edits_since(song);
+    let fields =
+        [TrackRegister::Alive, TrackRegister::Id, TrackRegister::Order, TrackRegister::Name].into_iter();
+    edits.extend(fields.map(|field| after.read(Register::Track(place, field))));
+    edits
+}
+
 /// The view from first principles.
 fn expected(replica: &Replica) -> (Song, Vec<(Beats, Edit)>) {
     let mut song = replica.confirmed().song().clone();
@@ -517,6 +612,13 @@ fn expected(replica: &Replica) -> (Song, Vec<(Beats, Edit)>) {
                     mine.insert(edit.register());
                 }
                 (Op::Edit(edit), Some(at)) => waiting.push((at, *edit)),
+                (Op::Grid(GridEdit { .. }) | Op::AddTrack(_), _) => {
+                    for edit in expanded(&op.op, &song, replica.confirmed()) {
+                        song.apply(&edit);
+                        waiting.retain(|(_, other)| other.register() != edit.register());
+                        mine.insert(edit.register());
+                    }
+                }
                 _ => {}
             }
         }

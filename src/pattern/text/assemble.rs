@@ -7,8 +7,9 @@ use super::diagnostic::{Diagnostic, Severity};
 use super::document::{Document, Said};
 use super::keys;
 use super::statement::{Scope, Statement};
+use super::whole::Whole;
 use crate::param::{MAX_TRACKS, Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, Name, PatternIndex, Song, groove, voice_named};
+use crate::pattern::{Edit, Name, Song, StepField, groove, voice_named};
 use crate::time::Tempo;
 
 /// What a document stands for; problems that need the whole text are added to `found`.
@@ -21,8 +22,12 @@ pub(super) fn assemble(document: &Document, found: &mut Vec<Diagnostic>) -> (Son
     // A cell's own fields come over its letter, wherever the two stand.
     let (steps, others): (Vec<_>, Vec<_>) =
         last.iter().partition(|(_, said)| matches!(said.statement, Statement::Step { .. }));
-    for (_, said) in others.into_iter().chain(steps) {
-        assembly.apply(&said.statement);
+    for (line, said) in others.into_iter().chain(steps) {
+        if let Statement::Whole(whole) = &said.statement {
+            assembly.apply_whole(whole, line, said);
+        } else {
+            assembly.apply(&said.statement);
+        }
     }
     assembly.remark(&last);
     assembly.remark_voices(&last);
@@ -126,20 +131,34 @@ impl Assembly<'_> {
         }
     }
 
+    fn apply_whole(&mut self, whole: &Whole, line: usize, said: &Said) {
+        let places = &self.places;
+        if let Err(name) = whole.apply(&mut self.song, |name| places.get(&name).copied()) {
+            let message = format!("expected a track of this text, found '{name}'");
+            self.note(Severity::Error, line, said.whole, message);
+        }
+    }
+
     fn apply_to_track(&mut self, track: TrackIndex, statement: &Statement) {
         let record = &mut self.song.tracks[track.get()];
         match statement {
-            Statement::Seq { cells, .. } => {
-                let pattern = &mut record.patterns[PatternIndex::FIRST.get()];
+            Statement::Seq { pattern, cells, .. } => {
+                let pattern = &mut record.patterns[pattern.get()];
                 pattern.length = cells.len() as u8;
                 pattern.steps[..cells.len()].copy_from_slice(cells);
             }
-            Statement::Step { step, fields, .. } => {
+            Statement::Step { pattern, step, fields, locks, .. } => {
+                let (pattern, step) = (*pattern, *step);
                 for field in fields {
-                    let pattern = PatternIndex::FIRST;
-                    self.song.apply(&Edit::Step { track, pattern, step: *step, field: *field });
+                    self.song.apply(&Edit::Step { track, pattern, step, field: *field });
+                }
+                for (lane, value) in locks {
+                    self.song.apply(&Edit::Lock { track, pattern, step, lane: *lane, value: Some(*value) });
                 }
             }
+            Statement::Rate { pattern, rate, .. } => record.patterns[pattern.get()].rate = *rate,
+            Statement::Plays { pattern, .. } => record.pattern = *pattern,
+            Statement::Lanes { lanes, .. } => record.lanes = *lanes,
             Statement::Note { pitch, .. } => record.pitch = Some(*pitch),
             Statement::Overflow { overflow, .. } => record.overflow = *overflow,
             Statement::Module { sample, steps, template, .. } => {
@@ -174,6 +193,12 @@ impl Assembly<'_> {
     fn remark(&mut self, said: &[(usize, &Said)]) {
         let mut unheard = BTreeSet::new();
         for (line, said) in said {
+            for keyword in unheard_in(&said.statement) {
+                if unheard.insert(keyword) {
+                    let message = format!("'{keyword}' is kept, but not heard yet");
+                    self.note(Severity::Warning, *line, said.whole, message);
+                }
+            }
             let Statement::Module { scope, module, values, steps, template, .. } = &said.statement else {
                 continue;
             };
@@ -224,5 +249,26 @@ impl Assembly<'_> {
             );
             self.note(Severity::Warning, *line, said.whole, message);
         }
+    }
+}
+
+/// The words of a statement that the engine does not play yet.
+fn unheard_in(statement: &Statement) -> Vec<&'static str> {
+    let of_field = |field: &StepField| match field {
+        StepField::Tie(_) => Some("tie"),
+        StepField::Gate(_) => Some("gate"),
+        StepField::Condition(_) => Some("when"),
+        StepField::Also(_) => Some("also"),
+        _ => None,
+    };
+    match statement {
+        Statement::Step { fields, locks, .. } => {
+            let lock = (!locks.is_empty()).then_some("lock");
+            fields.iter().filter_map(of_field).chain(lock).collect()
+        }
+        Statement::Rate { .. } => vec!["rate"],
+        Statement::Whole(Whole::Scene(..)) => vec!["scene"],
+        Statement::Whole(Whole::Clip(..)) => vec!["clip"],
+        _ => Vec::new(),
     }
 }

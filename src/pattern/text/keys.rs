@@ -4,7 +4,28 @@ use crate::param::{Param, Taper, Unit};
 use crate::pattern::{Condition, Overflow, Trig};
 
 /// Statements that are more than a parameter.
-pub(super) const SPECIAL: [&str; 8] = ["TEMPO", "SEED", "track", "seq", "step", "note", "overflow", "lfo"];
+pub(super) const SPECIAL: [&str; 20] = [
+    "TEMPO",
+    "SEED",
+    "KEY",
+    "STYLE",
+    "MOOD",
+    "COMPLEXITY",
+    "track",
+    "seq",
+    "step",
+    "note",
+    "overflow",
+    "pattern",
+    "rate",
+    "lanes",
+    "metre",
+    "chord",
+    "scene",
+    "clip",
+    "section",
+    "lfo",
+];
 
 /// What an LFO moves: as the notation says it, and the table's module.
 pub(super) const LFO_TARGETS: [(&str, &str); 7] = [

@@ -4,9 +4,10 @@ use super::document::Said;
 use super::keys::{self, CELLS, LFO_TARGETS, OVERFLOWS, STEP_SETS};
 use super::scan::{Line, Pair, Word, pairs};
 use super::statement::{Scope, Statement};
+use super::whole;
 use crate::param::{MAX_TRACKS, Param, TrackIndex};
 use crate::pattern::text::Severity;
-use crate::pattern::{MAX_GATE, MAX_STEPS, Name, Pitch, Step, StepField};
+use crate::pattern::{LANES, Locks, MAX_GATE, MAX_STEPS, Name, PatternIndex, Pitch, Rate, Step, StepField};
 use crate::time::Tempo;
 
 /// Reads a line without its comment; its problems go to the line's list.
@@ -22,6 +23,10 @@ pub(super) fn parse(body: Word<'_>, line: &mut Line<'_, '_>) -> Option<Said> {
         _ => None,
     } {
         return Some(Said { statement: read(rest, line)?, whole, scope: whole });
+    }
+    if whole::ALONE.contains(&keyword.text) {
+        let statement = Statement::Whole(whole::alone(keyword.text, rest, line)?);
+        return Some(Said { statement, whole, scope: whole });
     }
     let Some(subject) = Subject::of(keyword.text) else {
         let known = keys::keywords();
@@ -92,6 +97,10 @@ enum Subject {
     Step,
     Note,
     Overflow,
+    Plays,
+    Rate,
+    Lanes,
+    Listed(&'static str),
     Lfo,
     Value(Param),
     Module(&'static str),
@@ -105,10 +114,16 @@ impl Subject {
             "step" => Some(Subject::Step),
             "note" => Some(Subject::Note),
             "overflow" => Some(Subject::Overflow),
+            "pattern" => Some(Subject::Plays),
+            "rate" => Some(Subject::Rate),
+            "lanes" => Some(Subject::Lanes),
             "lfo" => Some(Subject::Lfo),
-            _ => keys::value_named(keyword).map(Subject::Value).or_else(|| {
-                keys::module_named(keyword).filter(|m| !m.starts_with("lfo")).map(Subject::Module)
-            }),
+            _ => {
+                let listed = whole::LISTED.into_iter().find(|word| *word == keyword).map(Subject::Listed);
+                listed.or_else(|| keys::value_named(keyword).map(Subject::Value)).or_else(|| {
+                    keys::module_named(keyword).filter(|m| !m.starts_with("lfo")).map(Subject::Module)
+                })
+            }
         }
     }
 
@@ -116,6 +131,8 @@ impl Subject {
         match self {
             Subject::Lfo => "a target such as bass.filter.freq",
             Subject::Step => "a track and a step such as kick.3",
+            Subject::Seq | Subject::Rate => "a track's id, perhaps with a pattern such as kick.2",
+            Subject::Listed(_) => "a number from 1",
             Subject::Value(_) | Subject::Module(_) => "a track's id or 'master'",
             _ => "a track's id",
         }
@@ -133,7 +150,28 @@ impl Subject {
                 })?;
                 Some(Statement::Place { track, place })
             }
-            Subject::Seq => seq(track(at, line)?, tail, line),
+            Subject::Seq => {
+                let (track, pattern) = track_pattern(at, line)?;
+                seq(track, pattern, tail, line)
+            }
+            Subject::Plays => {
+                let track = track(at, line)?;
+                let pattern = whole::pattern(tail.text);
+                if pattern.is_none() {
+                    line.expected("a pattern from 1 to 8", tail);
+                }
+                pattern.map(|pattern| Statement::Plays { track, pattern })
+            }
+            Subject::Rate => {
+                let (track, pattern) = track_pattern(at, line)?;
+                let rate = Rate::ALL.iter().find(|(word, _)| *word == tail.text);
+                if rate.is_none() {
+                    line.expected(&keys::one_of(&Rate::ALL.map(|(word, _)| word)), tail);
+                }
+                rate.map(|(_, rate)| Statement::Rate { track, pattern, rate: *rate })
+            }
+            Subject::Lanes => lanes(track(at, line)?, tail, line),
+            Subject::Listed(keyword) => whole::listed(keyword, at, tail, line).map(Statement::Whole),
             Subject::Step => step(at, tail, line),
             Subject::Note => {
                 let track = track(at, line)?;
@@ -196,7 +234,7 @@ fn value(param: Param, word: Word<'_>, line: &mut Line<'_, '_>) -> Option<f32> {
     value
 }
 
-fn seq(track: Name, tail: Word<'_>, line: &mut Line<'_, '_>) -> Option<Statement> {
+fn seq(track: Name, pattern: PatternIndex, tail: Word<'_>, line: &mut Line<'_, '_>) -> Option<Statement> {
     let separates = |c: char| c == '|' || c.is_whitespace();
     let mut cells = Vec::new();
     let mut strange: Option<Word<'_>> = None;
@@ -235,7 +273,7 @@ fn seq(track: Name, tail: Word<'_>, line: &mut Line<'_, '_>) -> Option<Statement
         line.expected(CELLS_SAID, tail);
     }
     let text = tail.words().map(|word| word.text).collect::<Vec<_>>().join(" ");
-    (!wrong && !cells.is_empty()).then_some(Statement::Seq { track, text, cells })
+    (!wrong && !cells.is_empty()).then_some(Statement::Seq { track, pattern, text, cells })
 }
 
 const CELLS_SAID: &str = "a cell (X, x, o or .)";
@@ -259,19 +297,52 @@ fn pitch(word: Word<'_>, line: &mut Line<'_, '_>) -> Option<Pitch> {
 fn step(at: Word<'_>, tail: Word<'_>, line: &mut Line<'_, '_>) -> Option<Statement> {
     let (id, number) = at.split('.').unwrap_or((at, at.end()));
     let track = track(id, line)?;
+    let (pattern, number) = match number.split('.') {
+        Some((pattern, number)) => (self::pattern(pattern, line)?, number),
+        None => (PatternIndex::FIRST, number),
+    };
     let Some(step) = number.text.parse().ok().filter(|step| usize::from(*step) < MAX_STEPS) else {
         line.expected("a step from 0 to 63, as in kick.3", number);
         return None;
     };
-    const KEYS: [&str; 10] =
-        ["on", "velocity", "note", "probability", "ratchet", "micro", "tie", "gate", "when", "also"];
+    const KEYS: [&str; 10 + LANES] = [
+        "on",
+        "velocity",
+        "note",
+        "probability",
+        "ratchet",
+        "micro",
+        "tie",
+        "gate",
+        "when",
+        "also",
+        "lock1",
+        "lock2",
+        "lock3",
+        "lock4",
+        "lock5",
+        "lock6",
+        "lock7",
+        "lock8",
+    ];
     let mut fields: [Option<StepField>; 10] = [None; 10];
+    let mut locked: [Option<f32>; LANES] = [None; LANES];
     let (mut sound, mut seen) = (true, 0);
     for pair in pairs(tail) {
         let Some((index, word)) = known_pair(&KEYS, &mut seen, pair, line) else {
             sound = false;
             continue;
         };
+        if let Some(lane) = index.checked_sub(fields.len()) {
+            let value = word.text.parse().ok().filter(|value: &f32| value.abs() <= Locks::FURTHEST);
+            // −0 and 0 are one value.
+            locked[lane] = value.map(|value| if value == 0.0 { 0.0 } else { value });
+            if value.is_none() {
+                line.expected("a number from -20000 to 20000", word);
+                sound = false;
+            }
+            continue;
+        }
         match step_field(index, word.text) {
             Ok(field) => fields[index] = Some(field),
             Err(range) => {
@@ -281,10 +352,51 @@ fn step(at: Word<'_>, tail: Word<'_>, line: &mut Line<'_, '_>) -> Option<Stateme
         }
     }
     let fields: Vec<_> = fields.into_iter().flatten().collect();
-    if sound && fields.is_empty() {
+    let locks: Vec<_> = (0..).zip(locked).filter_map(|(lane, value)| Some((lane, value?))).collect();
+    let empty = fields.is_empty() && locks.is_empty();
+    if sound && empty {
         line.expected(&format!("key=value with {}", keys::one_of(&KEYS)), tail);
     }
-    (sound && !fields.is_empty()).then_some(Statement::Step { track, step, fields })
+    (sound && !empty).then_some(Statement::Step { track, pattern, step, fields, locks })
+}
+
+/// A pattern's number, from 1.
+fn pattern(word: Word<'_>, line: &mut Line<'_, '_>) -> Option<PatternIndex> {
+    let pattern = whole::pattern(word.text);
+    if pattern.is_none() {
+        line.expected("a pattern from 1 to 8", word);
+    }
+    pattern
+}
+
+/// A track's id, and a pattern behind a dot; the first without.
+fn track_pattern(at: Word<'_>, line: &mut Line<'_, '_>) -> Option<(Name, PatternIndex)> {
+    match at.split('.') {
+        Some((id, number)) => Some((track(id, line)?, pattern(number, line)?)),
+        None => Some((track(at, line)?, PatternIndex::FIRST)),
+    }
+}
+
+/// The parameters that steps lock, a word a lane.
+fn lanes(track: Name, tail: Word<'_>, line: &mut Line<'_, '_>) -> Option<Statement> {
+    let mut lanes = [None; LANES];
+    for (at, word) in tail.words().enumerate() {
+        let Some(lane) = lanes.get_mut(at) else {
+            line.expected(&format!("at most {LANES} parameters"), word);
+            return None;
+        };
+        if word.text != "none" {
+            *lane = Some(Param::by_id(word.text).or_else(|| {
+                line.expected("a parameter such as level, pan or filter.freq, or none", word);
+                None
+            })?);
+        }
+    }
+    if tail.text.is_empty() {
+        line.expected("a parameter such as level, pan or filter.freq, or none", tail);
+        return None;
+    }
+    Some(Statement::Lanes { track, lanes })
 }
 
 /// A cell's field, or what was expected of it.

@@ -3,8 +3,9 @@
 use std::fmt::{self, Display, Formatter};
 
 use super::keys::{self, LFO_TARGETS, OVERFLOWS, STEP_SETS};
+use super::whole::Whole;
 use crate::param::{Param, TrackIndex};
-use crate::pattern::{MAX_STEPS, Name, Overflow, Pitch, Step, StepField};
+use crate::pattern::{LANES, MAX_STEPS, Name, Overflow, PatternIndex, Pitch, Rate, Step, StepField};
 use crate::time::Tempo;
 
 /// What a statement is about.
@@ -30,24 +31,56 @@ pub enum Statement {
         /// Its place.
         place: TrackIndex,
     },
-    /// `seq kick: X...x...`.
+    /// `seq kick: X...x...`, `seq kick.2: x...`.
     Seq {
         /// The track.
         track: Name,
+        /// Which of its patterns; the first goes without saying.
+        pattern: PatternIndex,
         /// The cells as written, with single spaces and `|` between groups.
         text: String,
         /// The cells, 1 to 64.
         cells: Vec<Step>,
     },
-    /// `step kick.3: velocity=0.55 probability=0.5`: what a cell's letter cannot say.
+    /// `step kick.3: velocity=0.55 probability=0.5`, `step kick.2.3: lock1=800`: what a cell's letter
+    /// cannot say.
     Step {
         /// The track.
         track: Name,
+        /// Which of its patterns; the first goes without saying.
+        pattern: PatternIndex,
         /// The cell, from 0.
         step: u8,
         /// Its fields; those left out are as `seq` says.
         fields: Vec<StepField>,
+        /// Its locks: lane from 0, value.
+        locks: Vec<(u8, f32)>,
     },
+    /// `rate kick: 8t`, `rate kick.2: 16n`: how long a pattern's steps are.
+    Rate {
+        /// The track.
+        track: Name,
+        /// Which of its patterns; the first goes without saying.
+        pattern: PatternIndex,
+        /// The rate.
+        rate: Rate,
+    },
+    /// `pattern kick: 2`: which of its patterns a track plays.
+    Plays {
+        /// The track.
+        track: Name,
+        /// The pattern.
+        pattern: PatternIndex,
+    },
+    /// `lanes bass: filter.freq none pan`: the parameters that steps may lock.
+    Lanes {
+        /// The track.
+        track: Name,
+        /// The parameters.
+        lanes: [Option<Param>; LANES],
+    },
+    /// What concerns the song as a whole.
+    Whole(Whole),
     /// `note bass: 36` or `note bass: 55hz`.
     Note {
         /// The track.
@@ -90,33 +123,44 @@ pub enum Statement {
 
 /// What a statement replaces: a later one with the same key wins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Key(u8, Option<Scope>, &'static str, u8);
+pub(super) struct Key(u8, Option<Scope>, &'static str, u16);
 
 impl Statement {
     /// The track or master it names.
     pub fn scope(&self) -> Option<Scope> {
         match self {
-            Statement::Tempo(_) | Statement::Seed(_) => None,
+            Statement::Tempo(_) | Statement::Seed(_) | Statement::Whole(_) => None,
             Statement::Place { track, .. }
             | Statement::Seq { track, .. }
             | Statement::Step { track, .. }
             | Statement::Note { track, .. }
+            | Statement::Rate { track, .. }
+            | Statement::Plays { track, .. }
+            | Statement::Lanes { track, .. }
             | Statement::Overflow { track, .. } => Some(Scope::Track(*track)),
             Statement::Value { scope, .. } | Statement::Module { scope, .. } => Some(*scope),
         }
     }
 
     pub(super) fn key(&self) -> Key {
+        let cell = |pattern: &PatternIndex, step: u8| (pattern.get() * MAX_STEPS) as u16 + u16::from(step);
         let (kind, word, step) = match self {
             Statement::Tempo(_) => (0, "", 0),
             Statement::Seed(_) => (1, "", 0),
             Statement::Place { .. } => (2, "", 0),
-            Statement::Seq { .. } => (3, "", 0),
-            Statement::Step { step, .. } => (4, "", *step),
+            Statement::Seq { pattern, .. } => (3, "", cell(pattern, 0)),
+            Statement::Step { pattern, step, .. } => (4, "", cell(pattern, *step)),
             Statement::Note { .. } => (5, "", 0),
             Statement::Overflow { .. } => (6, "", 0),
             Statement::Value { param, .. } => (7, param.spec().id, 0),
             Statement::Module { module, .. } => (8, *module, 0),
+            Statement::Rate { pattern, .. } => (9, "", cell(pattern, 0)),
+            Statement::Plays { .. } => (10, "", 0),
+            Statement::Lanes { .. } => (11, "", 0),
+            Statement::Whole(whole) => {
+                let (keyword, place) = whole.place();
+                (12, keyword, place.map_or(0, u16::from))
+            }
         };
         Key(kind, self.scope(), word, step)
     }
@@ -124,12 +168,20 @@ impl Statement {
     /// Its keyword and what it is about: `filter bass`, `lfo bass.amp`, `TEMPO`.
     pub fn head(&self) -> String {
         let scope = self.scope().map(|scope| scope.to_string()).unwrap_or_default();
+        let of = |pattern: &PatternIndex| match pattern.get() {
+            0 => scope.clone(),
+            at => format!("{scope}.{}", at + 1),
+        };
         match self {
             Statement::Tempo(_) => "TEMPO".to_owned(),
             Statement::Seed(_) => "SEED".to_owned(),
             Statement::Place { .. } => format!("track {scope}"),
-            Statement::Seq { .. } => format!("seq {scope}"),
-            Statement::Step { step, .. } => format!("step {scope}.{step}"),
+            Statement::Seq { pattern, .. } => format!("seq {}", of(pattern)),
+            Statement::Step { pattern, step, .. } => format!("step {}.{step}", of(pattern)),
+            Statement::Rate { pattern, .. } => format!("rate {}", of(pattern)),
+            Statement::Plays { .. } => format!("pattern {scope}"),
+            Statement::Lanes { .. } => format!("lanes {scope}"),
+            Statement::Whole(whole) => whole.head(),
             Statement::Note { .. } => format!("note {scope}"),
             Statement::Overflow { .. } => format!("overflow {scope}"),
             Statement::Value { param, .. } => format!("{} {scope}", param.spec().id),
@@ -154,16 +206,32 @@ impl Display for Scope {
 
 impl Display for Statement {
     fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        if let Statement::Whole(whole) = self {
+            return whole.fmt(f);
+        }
         f.write_str(&self.head())?;
         match self {
             Statement::Tempo(tempo) => write!(f, " {}", said_tempo(*tempo)),
             Statement::Seed(seed) => write!(f, " {seed}"),
             Statement::Place { place, .. } => write!(f, ": {}", place.get() + 1),
             Statement::Seq { text, .. } => write!(f, ": {text}"),
-            Statement::Step { fields, .. } => {
+            Statement::Step { fields, locks, .. } => {
                 f.write_str(":")?;
-                fields.iter().try_for_each(|field| write!(f, " {}", said_field(field)))
+                fields.iter().try_for_each(|field| write!(f, " {}", said_field(field)))?;
+                locks.iter().try_for_each(|(lane, value)| write!(f, " lock{}={value}", lane + 1))
             }
+            Statement::Rate { rate, .. } => {
+                let said = Rate::ALL.iter().find(|(_, value)| value == rate);
+                write!(f, ": {}", said.map_or("16n", |(word, _)| word))
+            }
+            Statement::Plays { pattern, .. } => write!(f, ": {}", pattern.get() + 1),
+            Statement::Lanes { lanes, .. } => {
+                let last = lanes.iter().rposition(Option::is_some).map_or(0, |at| at + 1);
+                f.write_str(":")?;
+                let said = |lane: &Option<Param>| lane.map_or("none", |param| param.spec().id);
+                lanes[..last.max(1)].iter().try_for_each(|lane| write!(f, " {}", said(lane)))
+            }
+            Statement::Whole(_) => Ok(()),
             Statement::Note { pitch: Pitch::Note(note), .. } => write!(f, ": {note}"),
             Statement::Note { pitch: Pitch::Hertz(hertz), .. } => write!(f, ": {hertz}hz"),
             Statement::Overflow { overflow, .. } => {

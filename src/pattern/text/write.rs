@@ -2,10 +2,14 @@
 
 use std::collections::BTreeSet;
 
+use super::document::Document;
 use super::keys::{self, CELLS};
 use super::statement::{Scope, Statement};
+use super::whole;
 use crate::param::{Owner, Param, TrackIndex};
-use crate::pattern::{MAX_STEPS, Name, Overflow, Song, Step, StepField, Track};
+use crate::pattern::{
+    LANES, MAX_STEPS, Name, Overflow, Pattern, PatternIndex, Rate, Song, Step, StepField, Track,
+};
 use crate::time::Tempo;
 
 /// Says a song: reading it back gives the same song and tempo, bit for bit, but for what
@@ -20,7 +24,12 @@ pub fn write(song: &Song, tempo: Tempo) -> String {
     if song.seed != 0 {
         say(Statement::Seed(song.seed));
     }
-    for (ordinal, (at, name)) in names(song).into_iter().enumerate() {
+    let names = names(song);
+    let name_of = |track| names.iter().find(|(at, _)| *at == track).map(|(_, name)| *name);
+    let (early, late): (Vec<_>, Vec<_>) =
+        whole::statements(song, name_of).into_iter().partition(|whole| whole.place().1.is_none());
+    early.into_iter().for_each(|whole| say(Statement::Whole(whole)));
+    for (ordinal, (at, name)) in names.iter().copied().enumerate() {
         let mut statements = track_statements(song, at, name);
         if at.get() != ordinal {
             statements.insert(0, Statement::Place { track: name, place: at });
@@ -33,7 +42,12 @@ pub fn write(song: &Song, tempo: Tempo) -> String {
         text.push('\n');
         master.iter().for_each(|statement| text.push_str(&format!("{statement}\n")));
     }
-    text
+    if !late.is_empty() {
+        text.push('\n');
+        late.iter().for_each(|whole| text.push_str(&format!("{whole}\n")));
+    }
+    // Patterns that follow each other stand in columns.
+    Document::parse(&text, &mut Vec::new()).canonical()
 }
 
 /// What a song holds and the notation cannot say.
@@ -50,10 +64,12 @@ pub fn unsaid(song: &Song) -> Vec<String> {
     for at in TrackIndex::all().filter(|at| !song.track(*at).alive) {
         let owner = Owner::Track(at);
         let touched = Param::ALL.into_iter().any(|p| song.param(owner, p) != fresh.param(owner, p));
-        if touched || song.track(at) != fresh.track(at) {
+        let (id, order) = (song.track(at).id, song.track(at).order);
+        if touched || *song.track(at) != (Track { id, order, ..*fresh.track(at) }) {
             unsaid.push(format!("what the removed track {} keeps", at.get() + 1));
         }
     }
+    unsaid.extend(whole::unsaid(song));
     unsaid
 }
 
@@ -79,8 +95,24 @@ fn names(song: &Song) -> Vec<(TrackIndex, Name)> {
 
 fn track_statements(song: &Song, at: TrackIndex, name: Name) -> Vec<Statement> {
     let track = song.track(at);
-    let mut statements = vec![seq(track, name)];
-    statements.extend((0..MAX_STEPS).filter_map(|step| step_statement(track, name, step)));
+    let mut statements = Vec::new();
+    for (pattern, held) in PatternIndex::all().zip(&track.patterns) {
+        // A track is there because a statement names it; its first pattern does.
+        if pattern == PatternIndex::FIRST || *held != Pattern::EMPTY {
+            statements.push(seq(held, pattern, name));
+        }
+        let cells = (0..MAX_STEPS).filter_map(|step| step_statement(held, pattern, name, step));
+        statements.extend(cells);
+        if held.rate != Rate::Sixteenth {
+            statements.push(Statement::Rate { track: name, pattern, rate: held.rate });
+        }
+    }
+    if track.pattern != PatternIndex::FIRST {
+        statements.push(Statement::Plays { track: name, pattern: track.pattern });
+    }
+    if track.lanes.iter().any(Option::is_some) {
+        statements.push(Statement::Lanes { track: name, lanes: track.lanes });
+    }
     if track.overflow != Overflow::Loop {
         statements.push(Statement::Overflow { track: name, overflow: track.overflow });
     }
@@ -91,11 +123,10 @@ fn track_statements(song: &Song, at: TrackIndex, name: Name) -> Vec<Statement> {
     statements
 }
 
-fn seq(track: &Track, name: Name) -> Statement {
-    let pattern = &track.patterns[0];
-    let cells: Vec<Step> = pattern.steps[..usize::from(pattern.length).clamp(1, MAX_STEPS)].to_vec();
+fn seq(held: &Pattern, pattern: PatternIndex, name: Name) -> Statement {
+    let cells: Vec<Step> = held.steps[..usize::from(held.length).clamp(1, MAX_STEPS)].to_vec();
     let letter = |cell: &Step| if cell.on { letter_of(cell.velocity).0 } else { '.' };
-    Statement::Seq { track: name, text: cells.iter().map(letter).collect(), cells }
+    Statement::Seq { track: name, pattern, text: cells.iter().map(letter).collect(), cells }
 }
 
 /// The letter whose velocity comes nearest.
@@ -105,16 +136,18 @@ fn letter_of(velocity: f32) -> (char, f32) {
 }
 
 /// What a cell's letter does not say.
-fn step_statement(track: &Track, name: Name, at: usize) -> Option<Statement> {
-    let pattern = &track.patterns[0];
-    let cell = &pattern.steps[at];
-    let by_letter = match cell.on && at < usize::from(pattern.length) {
+fn step_statement(held: &Pattern, pattern: PatternIndex, name: Name, at: usize) -> Option<Statement> {
+    let cell = &held.steps[at];
+    let by_letter = match cell.on && at < usize::from(held.length) {
         true => Step { on: true, velocity: letter_of(cell.velocity).1, ..Step::REST },
         false => Step::REST,
     };
     let fields = StepField::all(cell).into_iter().zip(StepField::all(&by_letter));
     let fields: Vec<_> = fields.filter(|(own, letter)| own != letter).map(|(own, _)| own).collect();
-    (!fields.is_empty()).then_some(Statement::Step { track: name, step: at as u8, fields })
+    let lanes = 0..LANES as u8;
+    let locks: Vec<_> = lanes.filter_map(|lane| Some((lane, held.locks[at].get(lane)?))).collect();
+    let empty = fields.is_empty() && locks.is_empty();
+    (!empty).then_some(Statement::Step { track: name, pattern, step: at as u8, fields, locks })
 }
 
 /// Every module with a value that is not the default, in the table's order.
