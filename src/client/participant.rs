@@ -7,6 +7,7 @@ mod alone;
 mod clock;
 mod engine;
 mod lines;
+mod past;
 mod people;
 mod session;
 mod shown;
@@ -144,7 +145,7 @@ impl Participant {
             }
             Command::Start(tick) => self.on_main(|it| it.start(tick, now)),
             Command::Stop => self.on_main(|it| it.stop(now)),
-            Command::Export(answer) => drop(answer.try_send(self.export())),
+            Command::Export(answer) => self.export(answer),
             Command::Line(command) => self.line_command(command),
             Command::Join(link) => {
                 self.forget_audition();

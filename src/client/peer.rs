@@ -33,6 +33,9 @@ use crate::rt::ports::{BarFingerprint, ports};
 use crate::rt::{Engine, EngineConfig};
 use crate::time::{Clock, TempoMap};
 
+/// How long a peer waits for a session file.
+const EXPORT: std::time::Duration = std::time::Duration::from_secs(10);
+
 /// The options of `antiphon peer`.
 #[derive(clap::Args, Debug)]
 pub struct PeerArgs {
@@ -284,7 +287,8 @@ impl Peer {
     fn export(&self, file: &str) -> anyhow::Result<()> {
         let (answer, answered) = crossbeam::channel::bounded(1);
         self.client.send(Command::Export(answer));
-        let bytes = answered.recv().context("the session's thread has ended")?;
+        let late = || Err("the session did not answer; try again in a moment".to_owned());
+        let bytes = answered.recv_timeout(EXPORT).unwrap_or_else(|_| late());
         let written = bytes.and_then(|bytes| {
             std::fs::write(file, &bytes).map_err(|error| format!("{file} cannot be written: {error}"))?;
             Ok(bytes.len())

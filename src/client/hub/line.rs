@@ -177,6 +177,11 @@ impl Line {
         self.say(ToHub::Up(frame));
     }
 
+    /// Asks for the session as a file.
+    pub fn export(&self) {
+        self.say(ToHub::Export);
+    }
+
     /// Asks for a burst of clock probes.
     pub fn burst(&self) {
         self.say(ToHub::Burst);

@@ -256,6 +256,7 @@ impl Room {
             Message::Said { seat, speech } => match speech {
                 ToHub::Up(up) => self.up(seat, up),
                 ToHub::Burst => self.network.order_clock(ClockOrder::Burst),
+                ToHub::Export => self.export(seat),
                 ToHub::Greeting(_) => {}
             },
         }

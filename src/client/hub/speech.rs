@@ -10,7 +10,7 @@ use crate::time::{ClockEpoch, HostNanos, Probe, SessionNanos};
 use crate::wire::{Down, Up};
 
 /// Changes with [`ToHub`] and [`FromHub`], and with the wire's frames.
-pub const SPEECH_VERSION: u16 = 2 + 256 * crate::wire::VERSION;
+pub const SPEECH_VERSION: u16 = 3 + 256 * crate::wire::VERSION;
 /// The most bytes of one speech: a whole state and what stands around it.
 const MAX_SPEECH: usize = MAX_SNAPSHOT + 64 * 1024;
 
@@ -38,6 +38,8 @@ pub enum ToHub {
     Greeting(Greeting),
     /// What a server would be told. Frames of ops carry the instance's own count.
     Up(Up),
+    /// The whole session as a file, where the hub keeps it all itself.
+    Export,
     /// A burst of clock probes, please.
     Burst,
 }
@@ -74,6 +76,13 @@ pub enum FromHub {
         cseq: Cseq,
         /// Why.
         reason: String,
+    },
+    /// The next bytes of a session file.
+    File {
+        /// The bytes.
+        bytes: Vec<u8>,
+        /// Whether there are more.
+        more: bool,
     },
     /// A clock probe came back.
     Probe(Stamps),

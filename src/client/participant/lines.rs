@@ -10,63 +10,46 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Participant;
+use super::past::{Export, Known, Question};
 use crate::client::lines::{Asker, LocalLines};
 use crate::client::studio::Studio;
 use crate::client::view::{HistoryView, LinesView};
-use crate::client::{Connection, Event, LineCommand, MergeReport, When};
+use crate::client::{Connection, Event, LineCommand};
 use crate::session::{
-    BranchId, Catchup, ClientId, Commit, Cseq, HistoryEntry, MAX_ENTRIES, Matter, MergeRules, Op, Record,
-    Role, Seq, SessionFile, StampedOp, State, three_way,
+    BranchId, Catchup, ClientId, Commit, Cseq, MAX_ENTRIES, Op, Record, Role, Seq, StampedOp, State,
 };
-use crate::time::{Beats, Clock, HostNanos};
+use crate::time::{Clock, HostNanos};
 use crate::wire::{Down, Gather, LineAsk, LineNews, Up};
 
 /// Without an answer for this long, a branch's frames are sent again.
 const ANSWER: i64 = 5_000_000_000;
-/// Lines of history held for the view.
-const HELD: usize = 1_000;
-/// Questions about the past under way at a time.
-const QUESTIONS: usize = 8;
 /// Who a machine without a session is to its own sequencer.
-const SELF: ClientId = ClientId(1);
+pub(super) const SELF: ClientId = ClientId(1);
 
 /// What this machine knows of lines beyond the session's own.
 pub struct LinesSide {
     /// Without a session: the machine's own.
-    local: LocalLines,
-    audition: Option<Audition>,
+    pub(super) local: LocalLines,
+    pub(super) audition: Option<Audition>,
     /// The branch whose state is on its way.
-    entering: Option<BranchId>,
-    gather: Gather,
-    questions: Vec<Question>,
-    history: Arc<HistoryView>,
+    pub(super) entering: Option<BranchId>,
+    pub(super) gather: Gather,
+    pub(super) questions: Vec<Question>,
+    pub(super) history: Arc<HistoryView>,
+    /// A session file that is on its way, and who asked for it.
+    pub(super) export: Option<Export>,
     /// The studio in front stands aside for the session's own: the engine is told of its transport
     /// alone.
     pub(super) muted: bool,
 }
 
 /// A branch in front.
-struct Audition {
+pub(super) struct Audition {
     branch: BranchId,
     /// The session's own studio; while that is in front, the branch's.
     behind: Studio,
     /// When each of the branch's frames last left.
     sent: BTreeMap<Cseq, HostNanos>,
-}
-
-/// What states of the past are wanted for.
-enum Question {
-    /// Make the line followed what another was.
-    Restore { line: BranchId, seq: Seq },
-    /// Bring a branch back.
-    Merge { branch: BranchId, base: Known, mine: Known },
-}
-
-/// A state that is asked for.
-struct Known {
-    line: BranchId,
-    seq: Seq,
-    state: Option<Box<State>>,
 }
 
 impl LinesSide {
@@ -78,6 +61,7 @@ impl LinesSide {
             gather: Gather::default(),
             questions: Vec::new(),
             history: Arc::default(),
+            export: None,
             muted: false,
         }
     }
@@ -115,7 +99,7 @@ impl Participant {
         }
     }
 
-    fn main(&self) -> &Studio {
+    pub(super) fn main(&self) -> &Studio {
         match &self.lines.audition {
             Some(audition) if !self.lines.muted => &audition.behind,
             _ => &self.studio,
@@ -159,11 +143,11 @@ impl Participant {
     }
 
     /// Where the line in front is.
-    fn here(&self) -> (BranchId, Seq) {
+    pub(super) fn here(&self) -> (BranchId, Seq) {
         (self.lines.branch().unwrap_or(BranchId::MAIN), self.studio.seq())
     }
 
-    fn record(&mut self, record: Record) {
+    pub(super) fn record(&mut self, record: Record) {
         if !self.may_ask() {
             return;
         }
@@ -171,7 +155,7 @@ impl Participant {
     }
 
     /// Whether somebody is there who keeps branches and the past.
-    fn may_ask(&mut self) -> bool {
+    pub(super) fn may_ask(&mut self) -> bool {
         let may = self.main().is_alone() || self.is_kept();
         if !may {
             let message = "branches and the past are kept by the session's server, which is away; \
@@ -182,11 +166,11 @@ impl Participant {
     }
 
     /// Whether the session has its server, or needs none.
-    fn is_kept(&self) -> bool {
+    pub(super) fn is_kept(&self) -> bool {
         matches!(self.shown.connection, Connection::Online | Connection::Solo)
     }
 
-    fn ask_line(&mut self, ask: LineAsk) {
+    pub(super) fn ask_line(&mut self, ask: LineAsk) {
         if !self.may_ask() {
             return;
         }
@@ -199,25 +183,6 @@ impl Participant {
             if let Down::Line(news) = answer {
                 self.line_news(news);
             }
-        }
-    }
-
-    fn question(&mut self, question: Question) {
-        if !self.may_ask() {
-            return;
-        }
-        if self.lines.questions.len() >= QUESTIONS {
-            return self.complain("the past is still being read; try again in a moment".into());
-        }
-        let wanted: Vec<(BranchId, Seq)> = match &question {
-            Question::Restore { line, seq } => vec![(*line, *seq)],
-            Question::Merge { base, mine, .. } => {
-                [base, mine].iter().filter(|k| k.state.is_none()).map(|k| (k.line, k.seq)).collect()
-            }
-        };
-        self.lines.questions.push(question);
-        for (line, seq) in wanted {
-            self.ask_line(LineAsk::State { line, seq });
         }
     }
 
@@ -234,7 +199,7 @@ impl Participant {
     }
 
     /// Goes back to the session's own line; says whether that is where it is now.
-    fn come_back(&mut self) -> bool {
+    pub(super) fn come_back(&mut self) -> bool {
         self.lines.entering = None;
         if self.lines.audition.is_none() {
             return true;
@@ -246,7 +211,7 @@ impl Participant {
             return false;
         }
         self.ask_line(LineAsk::Leave);
-        self.to_front(None);
+        self.put_in_front(None);
         true
     }
 
@@ -254,12 +219,12 @@ impl Participant {
     pub(super) fn forget_audition(&mut self) {
         self.lines.entering = None;
         if self.lines.audition.is_some() {
-            self.to_front(None);
+            self.put_in_front(None);
         }
     }
 
     /// Puts a branch, or the session's own line again, in front.
-    fn to_front(&mut self, branch: Option<(BranchId, Studio)>) {
+    pub(super) fn put_in_front(&mut self, branch: Option<(BranchId, Studio)>) {
         let tempo = self.studio.tempo_map().clone();
         if let Some(audition) = self.lines.audition.take() {
             self.studio = audition.behind;
@@ -362,7 +327,7 @@ impl Participant {
         }
         let mut studio = Studio::following(state.clone(), alone);
         if studio.welcome(client, role, acked, catchup).is_ok() {
-            self.to_front(Some((branch, studio)));
+            self.put_in_front(Some((branch, studio)));
         }
     }
 
@@ -408,161 +373,6 @@ impl Participant {
         self.complain(reason);
     }
 
-    fn history_came(&mut self, line: BranchId, page: crate::session::Page, names: Vec<(ClientId, String)>) {
-        let now = self.clock.now();
-        let held = &self.lines.history;
-        let goes_on = held.line == line && held.before.is_some() && continues(&held.entries, &page.entries);
-        let mut history = if goes_on { (**held).clone() } else { HistoryView { line, ..Default::default() } };
-        let known = |id: ClientId| {
-            let told = names.iter().find(|(client, _)| *client == id).map(|(_, name)| name.clone());
-            told.unwrap_or_else(
-                || if id == ClientId(0) { "the session".into() } else { self.author_name(id) },
-            )
-        };
-        for entry in &page.entries {
-            history.names.entry(entry.author).or_insert_with(|| known(entry.author));
-        }
-        self.events.tell(Event::History { line, page: page.clone(), names: history.names.clone() }, now);
-        history.entries.extend(page.entries);
-        history.before = page.before.filter(|_| history.entries.len() < HELD);
-        self.lines.history = Arc::new(history);
-    }
-
-    fn author_name(&self, id: ClientId) -> String {
-        match self.main().is_alone() || id == self.main().client() {
-            true => self.name.clone(),
-            false => self.name_of(id),
-        }
-    }
-
-    /// Begins to bring a branch back into the session's own line.
-    fn merge_branch(&mut self, branch: BranchId) {
-        let records = self.main().confirmed().records();
-        let Some(record) = records.branch(branch).cloned() else {
-            return self.complain(format!("there is no branch {}", branch.0));
-        };
-        // A branch of a branch brings along what it began with.
-        let mut root = record.clone();
-        while let Some(parent) = records.branch(root.parent) {
-            root = parent.clone();
-        }
-        let base = match record.merged {
-            Some(merged) => Known { line: branch, seq: merged, state: None },
-            None => Known { line: BranchId::MAIN, seq: root.fork_seq, state: None },
-        };
-        let mine = if self.lines.branch() == Some(branch) {
-            self.settle_hands(HostNanos(i64::MAX));
-            self.speak_branch(self.clock.now());
-            if self.studio.unsaved() > 0 {
-                return self.complain("edits of the branch are not saved yet; try again in a moment".into());
-            }
-            let state = self.studio.confirmed().clone();
-            Known { line: branch, seq: state.seq(), state: Some(Box::new(state)) }
-        } else {
-            Known { line: branch, seq: record.head, state: None }
-        };
-        self.question(Question::Merge { branch, base, mine });
-    }
-
-    /// A state of the past came.
-    fn state_came(&mut self, line: BranchId, seq: Seq, state: State) {
-        let mut ready = Vec::new();
-        for mut question in std::mem::take(&mut self.lines.questions) {
-            let done = match &mut question {
-                Question::Restore { line: l, seq: s } => (*l, *s) == (line, seq),
-                Question::Merge { base, mine, .. } => {
-                    for known in [&mut *base, &mut *mine] {
-                        if (known.line, known.seq) == (line, seq) {
-                            known.state = Some(Box::new(state.clone()));
-                        }
-                    }
-                    base.state.is_some() && mine.state.is_some()
-                }
-            };
-            if done { ready.push(question) } else { self.lines.questions.push(question) }
-        }
-        for question in ready {
-            match question {
-                Question::Restore { .. } => self.restore(&state),
-                Question::Merge { branch, base, mine } => {
-                    if let (Some(base), Some(mine)) = (base.state, mine.state) {
-                        self.merge(branch, &base, &mine);
-                    }
-                }
-            }
-        }
-    }
-
-    /// Makes the song in front what it was, by ordinary edits.
-    fn restore(&mut self, then: &State) {
-        let now = self.clock.now();
-        let edits = then.song().edits_since(self.studio.song());
-        let registers = edits.len();
-        if !edits.is_empty() {
-            self.edit(&edits, When::Now, now);
-        }
-        let last = |map: &crate::time::TempoMap| {
-            map.tempo_at(map.segments().last().map_or(Beats::ZERO, |segment| segment.tick))
-        };
-        let tempo = last(then.tempo_map());
-        if tempo != last(self.studio.tempo_map()) {
-            self.ops(vec![StampedOp { op: Op::RequestTempo(tempo), at: None }]);
-        }
-        self.events.tell(Event::Back { seq: then.seq(), registers }, now);
-    }
-
-    /// Brings a branch back: the merge is made of ordinary edits of the session's own line.
-    fn merge(&mut self, branch: BranchId, base: &State, mine: &State) {
-        if self.lines.branch() == Some(branch) && !self.come_back() {
-            return;
-        }
-        let head = mine.seq();
-        let merge = self.on_main(|it| {
-            let theirs = it.studio.confirmed();
-            let strategy = |register| theirs.rulings().conflicts.strategy(Matter::of(register));
-            let rules = MergeRules { strategy: &strategy, ..MergeRules::default() };
-            let merge = three_way(base, theirs, mine, &rules);
-            let mut ops: Vec<_> = merge.edits.iter().copied().map(Op::Edit).collect();
-            ops.extend(merge.tempo.map(Op::RequestTempo));
-            ops.push(Op::Record(Record::Merged { id: branch, head }));
-            it.ops(ops.into_iter().map(|op| StampedOp { op, at: None }).collect());
-            merge
-        });
-        let report = MergeReport::of(&merge.summary);
-        self.shown.notice = Some(format!("Branch {} is merged: {}.", branch.0, report.line));
-        let now = self.clock.now();
-        self.events.tell(Event::Merged(report), now);
-    }
-
-    pub(super) fn export(&self) -> Result<Vec<u8>, String> {
-        if !self.main().is_alone() {
-            return Err("a session's file is written by its server: antiphon-server export; \
-                        leave the session to write your own copy"
-                .into());
-        }
-        let people = vec![(SELF, self.name.clone())];
-        Ok(self.lines.local.file(self.name.clone(), people, self.main().confirmed()).encode())
-    }
-
-    fn import(&mut self, bytes: &[u8]) {
-        if !self.main().is_alone() {
-            let message = "leave the session first; antiphon-server import makes a session of a file";
-            return self.complain(message.into());
-        }
-        match SessionFile::decode(bytes) {
-            Ok(file) => {
-                let (local, head) = LocalLines::of(file);
-                self.solo.end();
-                self.studio = Studio::alone_with(head.clone());
-                self.solo.start(head.clone());
-                self.lines = LinesSide { local, ..LinesSide::new(head) };
-                self.hands = Default::default();
-                self.tell_everything();
-            }
-            Err(error) => self.complain(error.to_string()),
-        }
-    }
-
     /// Sends what waits for the branch in front, and looks after the machine's own branches.
     pub(super) fn speak_branch(&mut self, now: HostNanos) {
         if self.main().is_alone() {
@@ -571,7 +381,7 @@ impl Participant {
         let Some(branch) = self.lines.branch() else { return };
         if self.main().confirmed().records().branch(branch).is_none() {
             self.complain(format!("branch {} was dropped; this is the session's own line", branch.0));
-            return self.to_front(None);
+            return self.put_in_front(None);
         }
         let Some(audition) = &mut self.lines.audition else { return };
         let overdue = self.studio.oldest_unanswered().and_then(|cseq| audition.sent.get(&cseq));
@@ -616,14 +426,6 @@ impl Participant {
             main_seq: self.main().seq(),
             history: self.lines.history.clone(),
         }
-    }
-}
-
-/// Whether entries go on where the list ends.
-fn continues(list: &[HistoryEntry], more: &[HistoryEntry]) -> bool {
-    match (list.last(), more.first()) {
-        (Some(last), Some(first)) => first.last < last.last,
-        _ => true,
     }
 }
 

@@ -212,6 +212,7 @@ impl Participant {
                 let changes = self.studio.settled(cseq);
                 self.tell_engine(changes);
             }
+            FromHub::File { bytes, more } => self.file_came(&bytes, more),
             FromHub::Acked { cseq, seq } => self.events.tell(Event::Acked { cseq, seq }, now),
             FromHub::Kept(ticket) => self.events.tell(Event::Kept { ticket }, now),
             FromHub::TakenBack { cseq, reason } => self.taken_back(cseq, reason),

@@ -291,14 +291,13 @@ impl Room {
     async fn rest_line(&mut self, id: BranchId, alone: bool) {
         let Some(line) = self.lines.get_mut(&id) else { return };
         let seq = line.sequencer.state().seq();
-        if alone || seq.0 >= line.snapshot.0 + SNAPSHOT_EVERY {
-            if seq > line.snapshot {
-                line.snapshot = seq;
-                let bytes = line.sequencer.state().encode();
-                if let Err(error) = self.store.save_branch_snapshot(&self.session, id, seq, &bytes).await {
-                    metrics::store_failed();
-                    tracing::error!(session = self.session, %error, "a branch's snapshot could not be stored");
-                }
+        let due = (alone && seq > line.snapshot) || seq.0 >= line.snapshot.0 + SNAPSHOT_EVERY;
+        if due {
+            line.snapshot = seq;
+            let bytes = line.sequencer.state().encode();
+            if let Err(error) = self.store.save_branch_snapshot(&self.session, id, seq, &bytes).await {
+                metrics::store_failed();
+                tracing::error!(session = self.session, %error, "a branch's snapshot could not be stored");
             }
         }
         // Only now, so that work on a branch changes nothing for the others.

@@ -42,9 +42,9 @@ pub(super) struct Branch {
 }
 
 impl Branch {
-    fn of(state: State, since: HostNanos) -> Branch {
-        // Branches and versions are numbered by the session itself: they wait for its server.
-        let sequencer = Sequencer::branch(state, []);
+    /// `own`: there is no server whose branches and versions count instead.
+    fn of(state: State, since: HostNanos, own: bool) -> Branch {
+        let sequencer = if own { Sequencer::new(state) } else { Sequencer::branch(state, []) };
         Branch { sequencer, next: Cseq(1), since, long: false, ops: 0, waiting_since: BTreeMap::new() }
     }
 
@@ -59,7 +59,7 @@ impl Room {
         let now = self.clock.now();
         match state {
             Some(state) => {
-                let mut branch = Branch::of(state, now);
+                let mut branch = Branch::of(state, now, self.link.is_local());
                 branch.long = long;
                 branch.ops = self.replica.unsaved() as u64 + u64::from(long);
                 self.branch = Some(branch);
@@ -77,7 +77,8 @@ impl Room {
             return;
         }
         self.keep_record(Record::Forked);
-        self.branch = Some(Branch::of(self.replica.confirmed().clone(), self.clock.now()));
+        self.branch =
+            Some(Branch::of(self.replica.confirmed().clone(), self.clock.now(), self.link.is_local()));
         for meta in &mut self.waiting {
             meta.kept = false;
         }

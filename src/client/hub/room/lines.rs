@@ -7,6 +7,9 @@ use crate::client::lines::{Asker, LocalLines};
 use crate::session::{BranchId, Commit};
 use crate::wire::{Down, LineAsk, LineNews, Up};
 
+/// The most bytes of a session file in one speech.
+const PART: usize = 256 * 1024;
+
 impl Room {
     /// A groove that needs no server keeps its own lines, from now on.
     pub(super) fn open_lines(&mut self) {
@@ -50,6 +53,26 @@ impl Room {
                 }
             }
             None => self.network.send(&Up::Line(ask)),
+        }
+    }
+
+    /// The machine's own session as a file. One that a server keeps is not the hub's to write: it
+    /// answers with no bytes.
+    pub(super) fn export(&mut self, seat: u64) {
+        let bytes = match (&self.lines, &self.branch) {
+            (Some(lines), Some(branch)) => {
+                let people = vec![(self.replica.client().unwrap_or(super::SELF), self.name.clone())];
+                lines.file(self.link.session.clone(), people, branch.state()).encode()
+            }
+            _ => Vec::new(),
+        };
+        let mut parts = bytes.chunks(PART).peekable();
+        while let Some(part) = parts.next() {
+            let (bytes, more) = (part.to_vec(), parts.peek().is_some());
+            self.tell(seat, FromHub::File { bytes, more });
+        }
+        if bytes.is_empty() {
+            self.tell(seat, FromHub::File { bytes, more: false });
         }
     }
 
