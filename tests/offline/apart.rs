@@ -192,4 +192,9 @@ fn two_sides_that_grew_far_apart_are_merged_and_mine_is_kept_as_a_branch() {
     let whole = |notation: &str| notation.contains("seq kick");
     let seen = apart.there.state_when(whole);
     assert_eq!(apart.away.state_when(whole), seen);
+    // The branch holds what the merge had to drop: every kick as loud as it was made.
+    apart.there.order("audition 1");
+    apart.there.answer_when("state", "state", |line| {
+        text(line, "notation").contains("seq kick: X...X...X...X...") && text(line, "notation") != seen
+    });
 }

@@ -199,3 +199,41 @@ fn an_edit_shows_in_the_other_instance_before_a_far_server_has_answered() {
     await_within(PATIENCE, "the edit", || b.client.view().song.seed == 77);
     a.until("acked", |event| matches!(event, Event::Acked { .. }).then_some(()));
 }
+
+/// Peers of one profile that share a groove without a server, in the order in which they came.
+fn sharing<const N: usize>(profile: &std::path::Path) -> [Peer; N] {
+    std::array::from_fn(|_| {
+        let mut peer = Peer::of_profile(profile, "local:jam", "machine", &[]);
+        peer.until("solo", |_| Some(()));
+        peer
+    })
+}
+
+#[test]
+fn after_the_holders_death_edits_cross_again_within_half_a_second() {
+    let profile = tempfile::tempdir().expect("a folder");
+    let [mut holder, mut from, mut to] = sharing(profile.path());
+    from.order("tempo 99");
+    to.state_when(|notation| notation.contains("TEMPO 99"));
+    let before = number(&to.answer_when("state", "state", |_| true), "seq");
+    let began = HostClock.now();
+    holder.kill();
+    from.order("tempo 88");
+    let applied = |line: &serde_json::Value| (number(line, "seq") > before).then(|| number(line, "host_ns"));
+    let came = to.until("applied", applied);
+    to.state_when(|notation| notation.contains("TEMPO 88"));
+    println!("an edit crossed {} ms after the kill", (came - began.0) / 1_000_000);
+    assert!(came - began.0 < 500_000_000);
+}
+
+#[test]
+fn a_profile_whose_path_is_too_long_for_a_socket_is_shared_all_the_same() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let profile = folder.path().join("a-rather-long-name-of-a-folder/".repeat(4));
+    let [mut one, mut two] = sharing(&profile);
+    assert!(!profile.join("hub.sock").exists() && profile.join("hub.port").exists());
+    one.order("tempo 77");
+    two.state_when(|notation| notation.contains("TEMPO 77"));
+    two.order("tempo 66");
+    one.state_when(|notation| notation.contains("TEMPO 66"));
+}
