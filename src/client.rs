@@ -107,6 +107,14 @@ pub enum Command {
     Metronome(f32),
     /// Start the session's transport from a tick, on a bar soon enough for everybody.
     Start(Beats),
+    /// As [`Command::Start`], where the session stands still: so many bars later, in which every
+    /// metronome counts in.
+    CountIn {
+        /// From where.
+        tick: Beats,
+        /// 1 to [`crate::wire::MAX_COUNT_IN`].
+        bars: u8,
+    },
     /// Stop the session's transport.
     Stop,
     /// Join a session; its state replaces ours.

@@ -19,6 +19,9 @@ pub use split::{Assembly, frames};
 pub use crate::rt::ports::BarFingerprint;
 pub use crate::session::MAX_OPS;
 
+/// The most bars of a count-in.
+pub const MAX_COUNT_IN: u8 = 4;
+
 /// The protocol's version; a server refuses others with [`ErrorCode::Version`].
 pub const VERSION: u16 = 2;
 /// The most bytes a frame may have.

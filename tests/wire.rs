@@ -135,6 +135,7 @@ fn every_op() -> Vec<StampedOp> {
     let mut ops: Vec<_> = edits.map(|edit| on_arrival(Op::Edit(edit))).into();
     ops[1].at = Some(Beats::quarters(16));
     ops.push(on_arrival(Op::RequestTempo(tempo(124.5))));
+    ops.push(on_arrival(Op::RequestRamp { tempo: tempo(140.0), bars: 8 }));
     let map = TempoMap::constant(tempo(124.5)).with_tempo(Beats::quarters(8), tempo(90.0));
     ops.push(on_arrival(Op::TempoMap(map.expect("a map"))));
     let timeline = Timeline { playing: true, tick: Beats::quarters(4), at: SessionNanos(2_500_000_000) };
@@ -214,6 +215,7 @@ fn ups() -> Vec<Up> {
             limit: 50,
         }),
         Up::Line(LineAsk::State { line: BranchId(3), seq: Seq(12) }),
+        Up::CountIn { tick: Beats::quarters(64), bars: 2 },
     ]
 }
 

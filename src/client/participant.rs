@@ -38,7 +38,7 @@ use crate::pattern::{Bars, Edit};
 use crate::rt::ports::{FromEngine, SessionPorts, ToEngine};
 use crate::session::{Change, Commit, Op, StampedOp, State};
 use crate::time::{Beats, Clock, HostNanos, SessionNanos};
-use crate::wire::Up;
+use crate::wire::{MAX_COUNT_IN, Up};
 
 const MS: i64 = 1_000_000;
 /// How soon a solo start sounds.
@@ -143,7 +143,8 @@ impl Participant {
             Command::Ramp { tempo, bars } => {
                 self.ops(vec![StampedOp { op: Op::RequestRamp { tempo, bars }, at: None }]);
             }
-            Command::Start(tick) => self.on_main(|it| it.start(tick, now)),
+            Command::Start(tick) => self.on_main(|it| it.start(tick, 0, now)),
+            Command::CountIn { tick, bars } => self.on_main(|it| it.start(tick, bars, now)),
             Command::Stop => self.on_main(|it| it.stop(now)),
             Command::Export(answer) => self.export(answer),
             Command::Line(command) => self.line_command(command),
@@ -289,9 +290,13 @@ impl Participant {
         }
     }
 
-    fn start(&mut self, tick: Beats, now: HostNanos) {
-        match self.studio.start(tick, SessionNanos(now.0 + SOLO_LEAD)) {
+    fn start(&mut self, tick: Beats, count_in: u8, now: HostNanos) {
+        let count_in = count_in.min(MAX_COUNT_IN);
+        let bars = Bars::in_song(self.studio.song());
+        let lead = SOLO_LEAD + bars.count_in(self.studio.tempo_map(), tick, count_in);
+        match self.studio.start(tick, SessionNanos(now.0 + lead)) {
             Some(commit) => self.authored(commit),
+            None if count_in > 0 => self.ask(Up::CountIn { tick, bars: count_in }),
             None => self.ask(Up::Start { tick }),
         }
     }

@@ -224,6 +224,7 @@ impl Peer {
                 }
             },
             Order::Ramp(tempo, bars) => self.client.send(Command::Ramp { tempo, bars }),
+            Order::CountIn(tick, bars) => self.client.send(Command::CountIn { tick, bars }),
             Order::Metronome(level) => self.client.send(Command::Metronome(level)),
             Order::Tap => {
                 let tempo = self.taps.tap(HostClock.now());

@@ -4,7 +4,7 @@
 //! gap, and a change of metre stands on a bar line.
 
 use super::{Edit, MAX_METRES, Metre, MetreChange, Song};
-use crate::time::Beats;
+use crate::time::{Beats, TempoMap};
 
 /// A stretch of bars of one length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -113,6 +113,13 @@ impl Bars {
     /// The first bar line after a tick.
     pub fn line_after(&self, tick: Beats) -> Beats {
         self.line_from(tick + Beats(1))
+    }
+
+    /// The time, in ns, that so many bars in front of a tick take: at the tick's metre, and at the
+    /// tempo that leads to it.
+    pub fn count_in(&self, map: &TempoMap, tick: Beats, bars: u8) -> i64 {
+        let length = Beats(self.at(tick).length().0 * i64::from(bars));
+        map.nanos_at(tick) - map.nanos_at(tick - length)
     }
 
     /// A number that differs where bars differ: what a fingerprint's key holds of them.

@@ -32,7 +32,7 @@ use super::outgoing::{encoded, error_frame};
 use super::store::{Store, StoreError};
 use super::traffic::TrafficMeter;
 use crate::session::{BranchId, ClientId, Commit, Locks, Seq, Sequencer};
-use crate::wire::{Down, ErrorCode, News, Up, commit_interval, gesture_interval};
+use crate::wire::{Down, ErrorCode, MAX_COUNT_IN, News, Up, commit_interval, gesture_interval};
 use commit::{Request, Submitted};
 use fingerprints::Comparison;
 use handle::Message;
@@ -212,7 +212,8 @@ impl Room {
                 self.end_gestures(seat, &ops);
                 return Some(Request::Ops { cseq, base, ops });
             }
-            Up::Start { tick } => return Some(Request::Start(tick)),
+            Up::Start { tick } => return Some(Request::Start(tick, 0)),
+            Up::CountIn { tick, bars } => return Some(Request::Start(tick, bars.min(MAX_COUNT_IN))),
             Up::Stop => return Some(Request::Stop),
             Up::Line(ask) => return Some(Request::Line(ask)),
             Up::Gesture(moves) => self.take_gesture(seat, moves),

@@ -268,7 +268,7 @@ impl Limits {
             Up::People(Ask::Lock(_) | Ask::Unlock(_) | Ask::Notes(_)) => {
                 (&mut self.ephemeral, self.rates.ephemeral, "locks and live notes")
             }
-            Up::Ops { .. } | Up::Start { .. } | Up::Stop | Up::People(_) => {
+            Up::Ops { .. } | Up::Start { .. } | Up::CountIn { .. } | Up::Stop | Up::People(_) => {
                 (&mut self.durable, self.rates.durable, "edits and requests")
             }
             Up::Line(ask) if ask.is_durable() => (&mut self.durable, self.rates.durable, "edits of branches"),

@@ -54,6 +54,14 @@ pub enum Up {
     Recall(Recollection),
     /// Something about branches or the past.
     Line(LineAsk),
+    /// As [`Up::Start`], where the session stands still: so many bars later, 1 to
+    /// [`super::MAX_COUNT_IN`], in which everybody's metronome counts in.
+    CountIn {
+        /// The song position to start from.
+        tick: Beats,
+        /// The bars.
+        bars: u8,
+    },
 }
 
 /// How a client introduces itself.

@@ -424,7 +424,8 @@ impl Room {
                     self.send(&Up::Fingerprints(bars));
                 }
             }
-            Up::Start { tick } if self.branch.is_some() => self.start(tick),
+            Up::Start { tick } if self.branch.is_some() => self.start(tick, 0),
+            Up::CountIn { tick, bars } if self.branch.is_some() => self.start(tick, bars),
             Up::Stop if self.branch.is_some() => self.stop(),
             Up::Hello(_) | Up::Probe { .. } | Up::Leave => {}
             Up::Presence(state) => {

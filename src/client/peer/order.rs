@@ -9,6 +9,7 @@ use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
 use crate::pattern::{Bars, Edit, EditError, MAX_BARS, MAX_STEPS, Metre, Song, StepField};
 use crate::session::MAX_RAMP_BARS;
 use crate::time::{Beats, Tempo, TempoError};
+use crate::wire::MAX_COUNT_IN;
 
 /// What a line asks for. Steps are counted from 0, as in the notation; bars from 1.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,6 +28,8 @@ pub enum Order {
     Metronome(f32),
     /// `metre 7/8 [bar N]`: from a bar on, the first where none is named.
     Metre(Metre, u32),
+    /// `count-in 2 [bar N]`: start so many bars later, metronomes counting.
+    CountIn(Beats, u8),
     /// `play [bar N]`.
     Play(Beats),
     /// `stop`.
@@ -66,7 +69,7 @@ pub enum Order {
 pub enum OrderError {
     /// No such command.
     #[error(
-        "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, play, stop, join, leave, load, state, hash, \
+        "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, count-in, play, stop, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, note, keep, fork, audition, merge, drop, name, unname, restore, history, export, import, quit"
     )]
@@ -153,6 +156,18 @@ impl Order {
             ("ramp", _) => Err(OrderError::Form("ramp 140 over 8 bars")),
             ("tap", []) => Ok(Order::Tap),
             ("tempo", _) => Err(OrderError::Form("tempo 124")),
+            ("count-in", [bars, from @ ..]) => {
+                let count = bars.parse::<u8>().ok().filter(|bars| (1..=MAX_COUNT_IN).contains(bars));
+                let count = count.ok_or_else(|| OrderError::Value((*bars).to_owned()))?;
+                let from = match from {
+                    [] => Ok(1),
+                    ["bar", bar] => bar.parse::<i64>().map_err(|_| OrderError::Value((*bar).to_owned())),
+                    _ => return Err(OrderError::Form("count-in 2 [bar N]")),
+                }?;
+                let bar = from.clamp(1, 1_000_000) - 1;
+                Ok(Order::CountIn(Bars::in_song(song).bar(bar).start, count))
+            }
+            ("count-in", _) => Err(OrderError::Form("count-in 2 [bar N]")),
             ("play", []) => Ok(Order::Play(Beats::ZERO)),
             ("play", ["bar", bar]) => match bar.parse::<i64>() {
                 Ok(bar @ 1..=1_000_000) => Ok(Order::Play(Bars::in_song(song).bar(bar - 1).start)),

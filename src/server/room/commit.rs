@@ -22,7 +22,7 @@ pub(super) enum Request {
         base: Seq,
         ops: Vec<StampedOp>,
     },
-    Start(Beats),
+    Start(Beats, u8),
     Stop,
     /// A line of chat.
     Say(Text),
@@ -35,7 +35,7 @@ impl Request {
         match self {
             Request::Ops { ops, .. } => ops.len().max(1),
             Request::Line(LineAsk::Ops { ops, .. }) => ops.len().max(1),
-            Request::Start(_) | Request::Stop | Request::Say(_) | Request::Line(_) => 1,
+            Request::Start(..) | Request::Stop | Request::Say(_) | Request::Line(_) => 1,
         }
     }
 }
@@ -86,16 +86,16 @@ impl Room {
                         Err(refusal) => replies.push((seat.client, Reply::Refused(cseq, refusal))),
                     }
                 }
-                Request::Start(_) | Request::Stop if role == Role::Listener => {
+                Request::Start(..) | Request::Stop if role == Role::Listener => {
                     let message =
                         "a listener may not move the transport; ask the owner for an editor's invite";
                     self.complain(seat.client, ErrorCode::Unauthorized, message);
                 }
-                Request::Start(_) | Request::Stop if !self.may_move_transport(seat.client, role) => {
+                Request::Start(..) | Request::Stop if !self.may_move_transport(seat.client, role) => {
                     let message = "you may not move the transport; the session's owner decides who may";
                     self.complain(seat.client, ErrorCode::Unauthorized, message);
                 }
-                Request::Start(tick) => commits.push(self.start(tick)),
+                Request::Start(tick, bars) => commits.push(self.start(tick, bars)),
                 Request::Say(text) => commits.push(self.sequencer.say(seat.client, text)),
                 Request::Stop => commits.extend(self.stop()),
                 Request::Line(_) => {}

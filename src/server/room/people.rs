@@ -264,7 +264,12 @@ impl Room {
     /// Notes that somebody did something.
     pub(super) fn note_deed(&mut self, seat: Seat, up: &Up) {
         let deed = match up {
-            Up::Ops { .. } | Up::Gesture(_) | Up::Start { .. } | Up::Stop | Up::Chat(_) => true,
+            Up::Ops { .. }
+            | Up::Gesture(_)
+            | Up::Start { .. }
+            | Up::CountIn { .. }
+            | Up::Stop
+            | Up::Chat(_) => true,
             Up::Presence(state) => self.member(seat).is_some_and(|member| {
                 let (is, was) = (state, &member.state);
                 (is.cursor, is.focus, is.playing) != (was.cursor, was.focus, was.playing)

@@ -47,20 +47,21 @@ impl Room {
     }
 
     /// Starts from the bar of `tick`, soon enough for everybody; while it plays, on the next of its
-    /// own bars that is.
-    pub(super) fn start(&mut self, tick: Beats) -> Commit {
+    /// own bars that is. A session that stands still counts in for so many bars.
+    pub(super) fn start(&mut self, tick: Beats, count_in: u8) -> Commit {
         let online = self.members.values().filter(|member| member.seat.is_some());
         let worst = online.map(|member| member.state.rtt_us).max().unwrap_or(0);
         let earliest = self.clock.now() + lead(worst);
         let state = self.sequencer.state();
         let bars = Bars::in_song(state.song());
+        // Bounded first: a tick from a frame may be any number.
+        let line = bars.line_from(tick.clamp(Beats::ZERO, MAX_TICK));
         let at = match position(state, earliest) {
             // A tick's time is rounded up, so the bar found is never before `earliest`.
             Some(there) => time_of(state, bars.line_from(there)).max(earliest),
-            None => earliest,
+            None => earliest + bars.count_in(state.tempo_map(), line, count_in),
         };
-        // Bounded first: a tick from a frame may be any number.
-        self.sequencer.start(bars.line_from(tick.clamp(Beats::ZERO, MAX_TICK)), at)
+        self.sequencer.start(line, at)
     }
 
     /// Stops where it is; `None` when it is stopped already.

@@ -20,6 +20,7 @@ use crate::session::{
     StampedOp, State, Timeline, Welcomed, three_way,
 };
 use crate::time::{Beats, Clock, HostNanos, SessionNanos};
+use crate::wire::MAX_COUNT_IN;
 
 /// More frames than this are merged, not sent again.
 const FEW: usize = 512;
@@ -202,9 +203,12 @@ impl Room {
 
     /// Starts the branch's transport. On return the session's own holds: a start or stop made
     /// without the others is no word to them.
-    pub(super) fn start(&mut self, tick: Beats) {
-        let at = SessionNanos(self.session_now().0 + LEAD);
+    pub(super) fn start(&mut self, tick: Beats, count_in: u8) {
+        let soon = SessionNanos(self.session_now().0 + LEAD);
         if let Some(branch) = &mut self.branch {
+            let state = branch.state();
+            let bars = Bars::in_song(state.song());
+            let at = soon + bars.count_in(state.tempo_map(), tick, count_in.min(MAX_COUNT_IN));
             let commit = branch.sequencer.start(tick, at);
             self.authored(commit);
         }
