@@ -17,6 +17,8 @@ use crate::wire::{Down, LineAsk, LineNews};
 pub struct LocalLines {
     past: Past,
     branches: BTreeMap<BranchId, OwnBranch>,
+    /// What the session was called, and who took part, where it came from a file.
+    came_as: Option<(String, Vec<(ClientId, String)>)>,
 }
 
 struct OwnBranch {
@@ -40,7 +42,7 @@ pub struct Asker {
 impl LocalLines {
     /// Lines that begin now.
     pub fn new(state: State) -> LocalLines {
-        LocalLines { past: Past::new(state), branches: BTreeMap::new() }
+        LocalLines { past: Past::new(state), branches: BTreeMap::new(), came_as: None }
     }
 
     /// The lines of a session file, and the state they have come to.
@@ -52,8 +54,9 @@ impl LocalLines {
             .iter()
             .filter_map(|branch| Some((branch.id, file.state_at(branch.parent, branch.fork_seq)?)))
             .collect();
-        let SessionFile { main, head, branches, .. } = file;
+        let SessionFile { name, people, main, head, branches } = file;
         let mut lines = LocalLines::new(*main.origin);
+        lines.came_as = Some((name, people));
         main.log.into_iter().for_each(|Row { at_ms, commit }| lines.past.push(at_ms, commit));
         for ((id, begin), (_, log)) in begins.into_iter().zip(branches) {
             let mut past = Past::new(begin.clone());
@@ -68,8 +71,14 @@ impl LocalLines {
         (lines, *head)
     }
 
-    /// The whole session as its file holds it; `head` is where its own line has come to.
-    pub fn file(&self, name: String, people: Vec<(ClientId, String)>, head: &State) -> SessionFile {
+    /// The whole session as its file holds it; `head` is where its own line has come to. One that
+    /// came from a file keeps its name, and `me` is in it from my first commit on.
+    pub fn file(&self, name: String, me: (ClientId, String), head: &State) -> SessionFile {
+        let (name, people) = match &self.came_as {
+            None => (name, vec![me]),
+            Some((name, people)) if !self.wrote(me.0) => (name.clone(), people.clone()),
+            Some((name, people)) => (name.clone(), people.iter().cloned().chain([me]).collect()),
+        };
         let rows = |past: &Past| past.rows().cloned().collect::<Vec<_>>();
         let main = Line { origin: Box::new(self.past.origin().clone()), log: rows(&self.past) };
         let branches = head.records().branches().iter().map(|branch| {
@@ -77,6 +86,11 @@ impl LocalLines {
             (branch.id, own.map(|own| rows(&own.past)).unwrap_or_default())
         });
         SessionFile { name, people, main, head: Box::new(head.clone()), branches: branches.collect() }
+    }
+
+    fn wrote(&self, author: ClientId) -> bool {
+        let logs = std::iter::once(&self.past).chain(self.branches.values().map(|own| &own.past));
+        logs.flat_map(Past::rows).any(|row| row.commit.author == author)
     }
 
     /// Takes note of a commit of the session's own line.

@@ -43,9 +43,14 @@ impl Studio {
 
     /// A machine that plays alone, where it had come to.
     pub fn alone_with(state: State) -> Studio {
+        Studio::alone_as(SELF, state)
+    }
+
+    /// The same, under another number: others have written to it before.
+    pub fn alone_as(me: ClientId, state: State) -> Studio {
         let mut replica = Replica::new(state.clone());
         // A fresh replica lacks nothing of the state it was made of.
-        let _ = replica.welcome(SELF, Cseq(0), Catchup::Delta(Vec::new()));
+        let _ = replica.welcome(me, Cseq(0), Catchup::Delta(Vec::new()));
         Studio { replica, hub: Some(Sequencer::new(state)), role: Role::Owner, alone: true }
     }
 
@@ -64,6 +69,11 @@ impl Studio {
     /// Whether there is no session.
     pub fn is_alone(&self) -> bool {
         self.alone
+    }
+
+    /// Who writes here: alone, the number that the machine's own sequencer knows it by.
+    pub fn me(&self) -> ClientId {
+        self.replica.client().unwrap_or(SELF)
     }
 
     /// Alone: notes how far a branch has come.
@@ -144,9 +154,10 @@ impl Studio {
     /// Alone: lets the own sequencer answer all that waits, so that no refused frame stands before
     /// the next edit.
     fn decide(&mut self, position: Option<Beats>, made: &mut Made) {
+        let me = self.me();
         let Some(hub) = &mut self.hub else { return };
         while let Some(Frame { cseq, base, ops }) = self.replica.next_to_send().cloned() {
-            match hub.submit(SELF, Role::Owner, cseq, base, ops, position) {
+            match hub.submit(me, Role::Owner, cseq, base, ops, position) {
                 Ok(crate::session::Outcome::Committed(commit)) => {
                     // The hub's next commit is the replica's: they began with one state.
                     made.changes.extend(self.replica.commit(&commit).expect("the hub's next commit"));

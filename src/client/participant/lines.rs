@@ -15,16 +15,12 @@ use crate::client::lines::{Asker, LocalLines};
 use crate::client::studio::Studio;
 use crate::client::view::{HistoryView, LinesView};
 use crate::client::{Connection, Event, LineCommand};
-use crate::session::{
-    BranchId, Catchup, ClientId, Commit, Cseq, MAX_ENTRIES, Op, Record, Role, Seq, StampedOp, State,
-};
+use crate::session::{BranchId, Catchup, Commit, Cseq, MAX_ENTRIES, Op, Record, Role, Seq, StampedOp, State};
 use crate::time::{Clock, HostNanos};
 use crate::wire::{Down, Gather, LineAsk, LineNews, Up};
 
 /// Without an answer for this long, a branch's frames are sent again.
 const ANSWER: i64 = 5_000_000_000;
-/// Who a machine without a session is to its own sequencer.
-pub(super) const SELF: ClientId = ClientId(1);
 
 /// What this machine knows of lines beyond the session's own.
 pub struct LinesSide {
@@ -178,7 +174,7 @@ impl Participant {
             return self.on_main(|it| it.ask(Up::Line(ask)));
         }
         let position = self.engine.position_at(self.clock.now());
-        let asker = Asker { client: SELF, role: Role::Owner, now_ms: wall_ms(), position };
+        let asker = Asker { client: self.main().me(), role: Role::Owner, now_ms: wall_ms(), position };
         for answer in self.lines.local.ask(ask, asker) {
             if let Down::Line(news) = answer {
                 self.line_news(news);
@@ -316,7 +312,7 @@ impl Participant {
         self.lines.entering = None;
         let main = self.main();
         let alone = main.is_alone();
-        let (client, role) = if alone { (SELF, Role::Owner) } else { (main.client(), main.role()) };
+        let (client, role) = if alone { (main.me(), Role::Owner) } else { (main.client(), main.role()) };
         let catchup = Catchup::Full(Box::new(state.clone()));
         if self.lines.branch() == Some(branch) {
             // The same branch over a new connection: what was not answered goes on waiting.
@@ -335,8 +331,7 @@ impl Participant {
         let now = self.clock.now();
         match self.studio.commit(commit) {
             Ok(changes) => {
-                let alone = self.main().is_alone();
-                if commit.author == (if alone { SELF } else { self.main().client() }) {
+                if commit.author == self.studio.me() {
                     self.forget_sent(commit.cseq);
                     self.events.tell(Event::Acked { cseq: commit.cseq, seq: commit.seq }, now);
                 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam::channel::Sender;
 
 use super::Participant;
-use super::lines::{LinesSide, SELF};
+use super::lines::LinesSide;
 use crate::client::lines::LocalLines;
 use crate::client::studio::Studio;
 use crate::client::view::HistoryView;
@@ -198,8 +198,8 @@ impl Participant {
     /// The whole session as a file's bytes, if it is this machine's own.
     pub(super) fn export(&mut self, answer: Sender<Result<Vec<u8>, String>>) {
         if self.main().is_alone() {
-            let people = vec![(SELF, self.name.clone())];
-            let file = self.lines.local.file(self.name.clone(), people, self.main().confirmed());
+            let me = (self.main().me(), self.name.clone());
+            let file = self.lines.local.file(self.name.clone(), me, self.main().confirmed());
             return drop(answer.try_send(Ok(file.encode())));
         }
         self.lines.export = Some(Export { bytes: Vec::new(), answer });
@@ -225,9 +225,13 @@ impl Participant {
         }
         match SessionFile::decode(bytes) {
             Ok(file) => {
+                // Whoever imports is nobody of those who wrote it.
+                let last = file.people.iter().map(|(client, _)| client.0);
+                let wrote = file.main.log.iter().map(|row| row.commit.author.0);
+                let me = ClientId(last.chain(wrote).max().unwrap_or(0).saturating_add(1));
                 let (local, head) = LocalLines::of(file);
                 self.solo.end();
-                self.studio = Studio::alone_with(head.clone());
+                self.studio = Studio::alone_as(me, head.clone());
                 self.solo.start(head.clone());
                 self.lines = LinesSide { local, ..LinesSide::new(head) };
                 self.hands = Default::default();

@@ -61,8 +61,8 @@ impl Room {
     pub(super) fn export(&mut self, seat: u64) {
         let bytes = match (&self.lines, &self.branch) {
             (Some(lines), Some(branch)) => {
-                let people = vec![(self.replica.client().unwrap_or(super::SELF), self.name.clone())];
-                lines.file(self.link.session.clone(), people, branch.state()).encode()
+                let me = (self.replica.client().unwrap_or(super::SELF), self.name.clone());
+                lines.file(self.link.session.clone(), me, branch.state()).encode()
             }
             _ => Vec::new(),
         };

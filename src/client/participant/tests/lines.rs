@@ -131,6 +131,9 @@ fn a_file_carries_everything_and_goes_on_where_it_was() {
     assert_eq!(other.view().song.seed, 2);
     other.seed(5);
     assert_eq!((other.view().song.seed, other.view().unsaved), (5, 0));
+    // Whoever goes on with it is somebody else.
+    let people = SessionFile::decode(&other.export()).expect("a session").people;
+    assert_eq!(people.len(), 2);
     let mut damaged = bytes;
     damaged[40] ^= 1;
     other.line(LineCommand::Import(damaged));
