@@ -42,6 +42,7 @@ fn a_listener_may_not_edit_and_is_told_so() {
     assert!(reason.contains("Listener"), "{reason}");
     // Rolled back.
     listener.state_when(|notation| notation == held);
+    assert_eq!(listener.all("refused").count(), 1);
     assert!(listener.quit() && editor.quit());
 }
 

@@ -226,10 +226,12 @@ impl Room {
         if meta.instance == 0 {
             return self.notice(reason.to_string());
         }
-        if !meta.kept {
-            self.tell_instance(meta.instance, super::nack(meta.ticket, reason.clone()));
-        }
-        self.tell_instance(meta.instance, FromHub::TakenBack { cseq, reason: reason.to_string() });
+        // The instance holds it still, or has it from the branch: it is told once, either way.
+        let told = match meta.kept {
+            false => super::nack(meta.ticket, reason),
+            true => FromHub::TakenBack { cseq, reason: reason.to_string() },
+        };
+        self.tell_instance(meta.instance, told);
     }
 }
 
