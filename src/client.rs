@@ -92,6 +92,10 @@ pub enum Command {
         /// When.
         when: When,
     },
+    /// Rotate, fill or otherwise change a whole pattern, as it is when the session decides.
+    Grid(crate::pattern::GridEdit),
+    /// A new track of this name at the end, where there is room.
+    AddTrack(crate::pattern::Name),
     /// A parameter in somebody's hand: shown and sounding at once, made durable when the hand rests.
     Gesture(Edit),
     /// Ask for a tempo.

@@ -13,6 +13,7 @@ mod session;
 mod shown;
 #[cfg(test)]
 mod tests;
+mod tracks;
 
 use std::sync::Arc;
 
@@ -138,6 +139,8 @@ impl Participant {
         let now = self.stir();
         match command {
             Command::Edit { edits, when } => self.edit(&edits, when, now),
+            Command::Grid(grid) => self.ops(vec![StampedOp { op: Op::Grid(grid), at: None }]),
+            Command::AddTrack(name) => self.add_track(name, now),
             Command::Gesture(edit) => self.gesture(edit, now),
             Command::Tempo(tempo) => self.ops(vec![StampedOp { op: Op::RequestTempo(tempo), at: None }]),
             Command::Ramp { tempo, bars } => {

@@ -9,6 +9,7 @@ mod device;
 mod order;
 mod past;
 mod people_order;
+mod shape;
 
 use std::io::{BufRead, Write};
 use std::path::{Path, PathBuf};
@@ -215,6 +216,8 @@ impl Peer {
         match order {
             Order::Set(edit) => self.client.send(Command::Gesture(edit)),
             Order::Edit(edit, when) => self.client.send(Command::Edit { edits: vec![edit], when }),
+            Order::Grid(grid) => self.client.send(Command::Grid(grid)),
+            Order::AddTrack(name) => self.client.send(Command::AddTrack(name)),
             Order::Tempo(tempo) => self.client.send(Command::Tempo(tempo)),
             Order::Metre(metre, bar) => match Bars::change(&view.song, bar, metre) {
                 Some(edit) => self.client.send(Command::Edit { edits: vec![edit], when: When::Now }),
@@ -323,7 +326,9 @@ impl Peer {
         }
         let view = self.client.view_after_commands();
         self.client.send(Command::Tempo(reading.tempo));
-        let edits = reading.song.edits_since(&view.song);
+        let mut song = reading.song;
+        song.know_tracks_of(&view.song);
+        let edits = song.edits_since(&view.song);
         if !edits.is_empty() {
             self.client.send(Command::Edit { edits, when: When::Now });
         }

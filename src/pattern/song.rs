@@ -94,6 +94,16 @@ impl Song {
         TrackIndex::all().find(|at| known(self.track(*at)))
     }
 
+    /// Takes over who the tracks are and where they are shown from the song that this one will
+    /// replace: a text says neither. A track of another name at a place in use is another track.
+    pub fn know_tracks_of(&mut self, other: &Song) {
+        for (own, other) in self.tracks.iter_mut().zip(other.tracks.iter()) {
+            if !own.alive || !other.alive || own.name == other.name {
+                (own.id, own.order) = (other.id, other.order);
+            }
+        }
+    }
+
     /// Writes one edit that has passed [`Edit::check`].
     ///
     /// Realtime-safe: yes.

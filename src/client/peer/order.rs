@@ -4,9 +4,10 @@ use thiserror::Error;
 
 use super::past;
 use super::people_order::PeopleOrder;
+use super::shape;
 use crate::client::{LineCommand, Link, LinkError, When};
 use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
-use crate::pattern::{Bars, Edit, EditError, MAX_BARS, MAX_STEPS, Metre, Song, StepField};
+use crate::pattern::{Bars, Edit, EditError, GridEdit, MAX_BARS, MAX_STEPS, Metre, Name, Song, StepField};
 use crate::session::MAX_RAMP_BARS;
 use crate::time::{Beats, Tempo, TempoError};
 use crate::wire::MAX_COUNT_IN;
@@ -18,6 +19,12 @@ pub enum Order {
     Set(Edit),
     /// `step kick 3 on|off [next]`, `velocity kick 3 0.7 [next]`; `next` waits for the next bar.
     Edit(Edit, When),
+    /// `rotate kick 2`, `insert kick 4 2`, `delete kick 4 2`, `clear kick`, `fill hat 2 [1]`,
+    /// `euclid hat 5 [2]`, `copy kick 1 2`, `overlay kick 1 2`; `pattern kick 2 [next]` and
+    /// `track remove tom` are edits.
+    Grid(GridEdit),
+    /// `track add tom`.
+    AddTrack(Name),
     /// `tempo 124`.
     Tempo(Tempo),
     /// `ramp 140 over 8 bars`: from the next bar on.
@@ -71,7 +78,8 @@ pub enum OrderError {
     #[error(
         "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, count-in, play, stop, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
-         follow, cursor, note, keep, fork, audition, merge, drop, name, unname, restore, history, export, import, quit"
+         follow, cursor, note, keep, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
+         fill, euclid, copy, overlay, pattern, track, quit"
     )]
     Unknown(String),
     /// A command in another form.
@@ -190,6 +198,7 @@ impl Order {
             ("chat", [_, ..]) => Ok(Order::Chat(rest.to_owned())),
             ("export", [_, ..]) => Ok(Order::Export(rest.to_owned())),
             ("import", [_, ..]) => Ok(Order::Import(rest.to_owned())),
+            (command, words) if shape::is_command(command) => shape::read(command, words, song),
             (command, words) if past::is_command(command) => {
                 past::read(command, words, rest).map(Order::Line)
             }
@@ -226,17 +235,27 @@ fn set(place: &str, value: &str, song: &Song) -> Result<Order, OrderError> {
 }
 
 fn cell(name: &str, step: &str, field: StepField, when: &[&str], song: &Song) -> Result<Order, OrderError> {
-    let when = match when {
-        [] => When::Now,
-        ["next"] | ["at", "next"] => When::NextBar,
-        _ => return Err(OrderError::Form("step kick 3 on|off [next]")),
-    };
+    let when = when_of(when, "step kick 3 on|off [next]")?;
     let track = track(name, song)?;
-    let place = step.parse::<usize>().ok().filter(|at| *at < MAX_STEPS);
-    let place = place.ok_or_else(|| OrderError::Step(step.to_owned()))?;
+    let step = cell_place(step)?;
     let pattern = song.track(track).pattern;
-    let edit = Edit::Step { track, pattern, step: place as u8, field };
+    let edit = Edit::Step { track, pattern, step, field };
     Ok(Order::Edit(edit.check()?, when))
+}
+
+/// A cell's place, from 0.
+pub(super) fn cell_place(step: &str) -> Result<u8, OrderError> {
+    let place = step.parse::<u8>().ok().filter(|at| usize::from(*at) < MAX_STEPS);
+    place.ok_or_else(|| OrderError::Step(step.to_owned()))
+}
+
+/// The words behind an edit that say when.
+pub(super) fn when_of(words: &[&str], form: &'static str) -> Result<When, OrderError> {
+    match words {
+        [] => Ok(When::Now),
+        ["next"] | ["at", "next"] => Ok(When::NextBar),
+        _ => Err(OrderError::Form(form)),
+    }
 }
 
 pub(super) fn track(name: &str, song: &Song) -> Result<TrackIndex, OrderError> {

@@ -7,9 +7,9 @@ use super::theme::{
 };
 use super::transport::PAGE;
 use super::{Hands, Paint, Scene, header, strip};
-use crate::client::{Command, When};
-use crate::param::{Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, MAX_STEPS, Name, Pattern, Song, Step, StepField, Track};
+use crate::client::Command;
+use crate::param::{Owner, Param, TrackIndex};
+use crate::pattern::{Edit, MAX_STEPS, Name, Pattern, Step, StepField};
 use crate::time::Beats;
 
 /// A row's least and greatest height; between them the rows share the window.
@@ -295,31 +295,19 @@ fn empty(ui: &mut Ui, scene: &Scene<'_>) {
 }
 
 fn add_track(ui: &mut Ui, scene: &Scene<'_>) {
-    let free = TrackIndex::all().find(|track| !scene.view.song.track(*track).alive);
-    let Some(track) = free else {
+    if TrackIndex::all().all(|track| scene.view.song.track(track).alive) {
         ui.label(RichText::new("All sixteen tracks are in use").color(LINE));
         return;
-    };
+    }
     let menu = ui.menu_button("Add a track", |ui| {
         for (name, voice) in VOICES {
             if ui.button(voice).on_hover_text(format!("A new track for the {name} voice")).clicked() {
-                let edits = new_track(&scene.view.song, track, unused_name(scene, name));
-                scene.desk.send(Command::Edit { edits, when: When::Now });
+                scene.desk.send(Command::AddTrack(unused_name(scene, name)));
                 ui.close();
             }
         }
     });
     menu.response.on_hover_text("A new row with a voice of your choice");
-}
-
-/// The edits that make a fresh track of one that is not in use, whatever it held before.
-fn new_track(song: &Song, track: TrackIndex, name: Name) -> Vec<Edit> {
-    let mut after = song.clone();
-    after.tracks[track.get()] = Track { alive: true, name, ..Track::unused(track.get()) };
-    for param in Param::ALL {
-        after.params[Slot::new(Owner::Track(track), param).index()] = param.spec().default;
-    }
-    after.edits_since(song)
 }
 
 /// "kick", or "kick2" where that is taken.

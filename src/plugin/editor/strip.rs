@@ -7,7 +7,9 @@ use super::widgets;
 use super::{Hands, Scene};
 use crate::client::Command;
 use crate::param::{Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, MAX_STEPS, PatternField, TrackField, Voice, voice_named};
+use crate::pattern::{
+    Edit, Grid, GridEdit, MAX_STEPS, Pattern, PatternField, PatternIndex, TrackField, Voice, voice_named,
+};
 
 /// How wide the strip is.
 pub const WIDTH: f32 = 292.0;
@@ -64,7 +66,7 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, muted: bo
     };
     let stands_in = if choice.stands_in { ", standing in for a sample that is not here" } else { "" };
     let hint = format!(
-        "Track {}: {} ({voice}{stands_in})\nClick: live notes play it · right click: length, remove",
+        "Track {}: {} ({voice}{stands_in})\nClick: live notes play it · right click: pattern, length, remove",
         track.get() + 1,
         row.name
     );
@@ -82,6 +84,29 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, muted: bo
 /// What a right click on a track's name offers.
 fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>) {
     let held = scene.view.song.track(track);
+    ui.horizontal(|ui| {
+        ui.label("Pattern");
+        for pattern in PatternIndex::all() {
+            let used = *scene.view.song.pattern(track, pattern) != Pattern::EMPTY;
+            let label = format!("{}{}", pattern.get() + 1, if used { "" } else { "·" });
+            let hint = "Which of the track's eight patterns plays, for everybody; · marks empty ones";
+            if ui.selectable_label(held.pattern == pattern, label).on_hover_text(hint).clicked() {
+                scene.edit(Edit::Track { track, field: TrackField::Pattern(pattern) });
+            }
+        }
+    });
+    ui.horizontal(|ui| {
+        let grid = |grid| Command::Grid(GridEdit { track, pattern: held.pattern, grid });
+        for (label, change, hint) in [
+            ("⟵", Grid::Rotate(-1), "Every step one earlier, round the pattern"),
+            ("⟶", Grid::Rotate(1), "Every step one later, round the pattern"),
+            ("Clear", Grid::Clear { from: 0, count: MAX_STEPS as u8 }, "All steps become rests"),
+        ] {
+            if ui.button(label).on_hover_text(hint).clicked() {
+                scene.desk.send(grid(change));
+            }
+        }
+    });
     let mut length = held.playing().length;
     let range = 1..=MAX_STEPS as u8;
     let steps = ui.horizontal(|ui| {

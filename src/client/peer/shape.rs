@@ -1,0 +1,125 @@
+//! The commands of a headless peer for whole patterns and tracks.
+
+use super::order::{Order, OrderError, cell_place, track, when_of};
+use crate::pattern::{Edit, Grid, GridEdit, MAX_STEPS, Name, PatternIndex, Song, TrackField};
+
+/// The commands read here.
+const COMMANDS: [&str; 10] =
+    ["rotate", "insert", "delete", "clear", "fill", "euclid", "copy", "overlay", "pattern", "track"];
+
+/// Whether a word is one of the commands read here.
+pub(super) fn is_command(word: &str) -> bool {
+    COMMANDS.contains(&word)
+}
+
+/// Reads a command against the song that it speaks of; patterns are counted from 1, steps from 0.
+///
+/// # Errors
+/// Says what is wrong and what is expected.
+pub(super) fn read(command: &str, words: &[&str], song: &Song) -> Result<Order, OrderError> {
+    match (command, words) {
+        ("rotate", [name, by]) => {
+            let by = by.parse().map_err(|_| OrderError::Value((*by).to_owned()))?;
+            of_playing(name, song, Grid::Rotate(by))
+        }
+        ("rotate", _) => Err(OrderError::Form("rotate kick 2")),
+        ("insert", [name, at, count]) => {
+            let (at, count) = (cell_place(at)?, steps(count)?);
+            of_playing(name, song, Grid::Insert { at, count })
+        }
+        ("insert", _) => Err(OrderError::Form("insert kick 4 2")),
+        ("delete", [name, at, count]) => {
+            let (at, count) = (cell_place(at)?, steps(count)?);
+            of_playing(name, song, Grid::Remove { at, count })
+        }
+        ("delete", _) => Err(OrderError::Form("delete kick 4 2")),
+        ("clear", [name]) => of_playing(name, song, Grid::Clear { from: 0, count: MAX_STEPS as u8 }),
+        ("clear", _) => Err(OrderError::Form("clear kick")),
+        ("fill", [name, every, from @ ..]) if from.len() <= 1 => {
+            let from = from.first().map_or(Ok(0), |from| cell_place(from))?;
+            let every = steps(every)?;
+            of_playing(name, song, Grid::Fill { every, from, velocity: 0.7 })
+        }
+        ("fill", _) => Err(OrderError::Form("fill hat 2 [1]")),
+        ("euclid", [name, pulses, rotation @ ..]) if rotation.len() <= 1 => {
+            let rotation = rotation.first().map_or(Ok(0), |rotation| cell_place(rotation))?;
+            let pulses = steps(pulses)?;
+            of_playing(name, song, Grid::Euclid { pulses, rotation, velocity: 0.7 })
+        }
+        ("euclid", _) => Err(OrderError::Form("euclid hat 5 [2]")),
+        ("copy" | "overlay", [name, from, to]) => {
+            let (track, from, pattern) = (track(name, song)?, pattern(from)?, pattern(to)?);
+            let grid = match command {
+                "copy" => Grid::Replace { track, pattern: from },
+                _ => Grid::Merge { track, pattern: from },
+            };
+            Ok(Order::Grid(GridEdit { track, pattern, grid }.check()?))
+        }
+        ("copy", _) => Err(OrderError::Form("copy kick 1 2")),
+        ("overlay", _) => Err(OrderError::Form("overlay kick 1 2")),
+        ("pattern", [name, number, when @ ..]) => {
+            let (track, field) = (track(name, song)?, TrackField::Pattern(pattern(number)?));
+            Ok(Order::Edit(Edit::Track { track, field }, when_of(when, "pattern kick 2 [next]")?))
+        }
+        ("pattern", _) => Err(OrderError::Form("pattern kick 2 [next]")),
+        ("track", ["add", name]) => match Name::new(name) {
+            Ok(name) if !name.is_empty() => Ok(Order::AddTrack(name)),
+            _ => Err(OrderError::Value((*name).to_owned())),
+        },
+        ("track", ["remove", name]) => {
+            let (track, field) = (track(name, song)?, TrackField::Alive(false));
+            Ok(Order::Edit(Edit::Track { track, field }, crate::client::When::Now))
+        }
+        _ => Err(OrderError::Form("track add|remove tom")),
+    }
+}
+
+/// An operation on the pattern that a track plays.
+fn of_playing(name: &str, song: &Song, grid: Grid) -> Result<Order, OrderError> {
+    let track = track(name, song)?;
+    let pattern = song.track(track).pattern;
+    Ok(Order::Grid(GridEdit { track, pattern, grid }.check()?))
+}
+
+fn steps(word: &str) -> Result<u8, OrderError> {
+    let count = word.parse().ok().filter(|count| usize::from(*count) <= MAX_STEPS);
+    count.ok_or_else(|| OrderError::Value(word.to_owned()))
+}
+
+fn pattern(word: &str) -> Result<PatternIndex, OrderError> {
+    let number = word.parse::<usize>().ok().and_then(|number| PatternIndex::new(number.checked_sub(1)?));
+    number.ok_or_else(|| OrderError::Value(word.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::param::TrackIndex;
+
+    #[test]
+    fn commands_read_as_they_are_written() {
+        let song = crate::pattern::text::read("seq kick: X...\n").expect("a song").song;
+        let track = TrackIndex::new(0).expect("a track");
+        let order = |line: &str| Order::read(line, &song);
+        let grid = |pattern: usize, grid| {
+            let pattern = PatternIndex::new(pattern).expect("a pattern");
+            Ok(Order::Grid(GridEdit { track, pattern, grid }))
+        };
+        assert_eq!(order("rotate kick -2"), grid(0, Grid::Rotate(-2)));
+        let first = PatternIndex::FIRST;
+        assert_eq!(order("copy kick 1 8"), grid(7, Grid::Replace { track, pattern: first }));
+        assert_eq!(order("euclid kick 5 2"), grid(0, Grid::Euclid { pulses: 5, rotation: 2, velocity: 0.7 }));
+        assert_eq!(order("track add tom"), Ok(Order::AddTrack(Name::new("tom").expect("a name"))));
+        let unclear = [
+            "rotate kick",
+            "copy kick 1 9",
+            "insert kick 64 1",
+            "track add -",
+            "insert kick 0 0",
+            "pattern kick 0",
+        ];
+        for line in unclear {
+            assert!(order(line).is_err(), "{line}");
+        }
+    }
+}
