@@ -68,8 +68,10 @@ impl Assembly<'_> {
             self.places.insert(track, place);
         }
         let mut refused = BTreeSet::new();
-        for (line, said) in said {
-            let Some(Scope::Track(track)) = said.statement.scope() else { continue };
+        let named = said.iter().flat_map(|(line, said)| {
+            said.statement.tracks().into_iter().map(move |track| (line, said, track))
+        });
+        for (line, said, track) in named {
             if self.places.contains_key(&track) || refused.contains(&track) {
                 continue;
             }

@@ -142,6 +142,15 @@ impl Statement {
         }
     }
 
+    /// The tracks it names: they exist by that.
+    pub(super) fn tracks(&self) -> Vec<Name> {
+        match (self, self.scope()) {
+            (Statement::Whole(whole), _) => whole.tracks(),
+            (_, Some(Scope::Track(track))) => vec![track],
+            _ => Vec::new(),
+        }
+    }
+
     pub(super) fn key(&self) -> Key {
         let cell = |pattern: &PatternIndex, step: u8| (pattern.get() * MAX_STEPS) as u16 + u16::from(step);
         let (kind, word, step) = match self {

@@ -66,6 +66,15 @@ impl Whole {
         }
     }
 
+    /// The tracks it names.
+    pub(super) fn tracks(&self) -> Vec<Name> {
+        match self {
+            Whole::Scene(_, _, patterns) => patterns.iter().map(|(track, _)| *track).collect(),
+            Whole::Clip(_, Source::Pattern(track, _), ..) => vec![*track],
+            _ => Vec::new(),
+        }
+    }
+
     /// Keyword and place: `KEY`, `scene 2`.
     pub(super) fn head(&self) -> String {
         match self.place() {
