@@ -6,6 +6,7 @@
 
 mod clock_socket;
 mod code;
+pub mod decisions;
 mod device_clock;
 pub mod events;
 mod feed;
@@ -98,6 +99,16 @@ pub enum Command {
     AddTrack(crate::pattern::Name),
     /// A parameter in somebody's hand: shown and sounding at once, made durable when the hand rests.
     Gesture(Edit),
+    /// Edits on arrival that are one undo step with others of the same `step`, as a drag over cells
+    /// or a fader that pauses.
+    Stroke {
+        /// Any number that no other drag has.
+        step: u64,
+        /// The writes.
+        edits: Vec<Edit>,
+    },
+    /// Undo, conflicts, strategies, permissions.
+    Decide(decisions::Decision),
     /// Ask for a tempo.
     Tempo(Tempo),
     /// Ask for a gradual change of tempo from the next bar on.
@@ -243,6 +254,15 @@ pub enum Event {
         cseq: crate::session::Cseq,
         /// Why.
         reason: String,
+    },
+    /// Concurrent writes were decided: a card, new or grown.
+    Conflict {
+        /// The card.
+        card: Box<crate::session::Conflict>,
+        /// What it is about, for a person.
+        about: String,
+        /// The candidates' names, in the card's order.
+        names: Vec<String>,
     },
     /// A commit (ours or another's) was applied.
     Applied(crate::session::Seq),

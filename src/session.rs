@@ -47,7 +47,7 @@ pub use locks::{LOCK_NANOS, Locks, MAX_LOCKS, Part};
 pub use merge::{Contribution, MAX_HANDS, MAX_OVERLAPS, Overlap};
 pub use op::{
     ClientId, Commit, Cseq, Drag, MAX_OPS, MAX_RAMP_BARS, NewTrack, Op, Refusal, Revert, Role, Seq,
-    StampedOp, Timeline, Written,
+    StampedOp, Timeline, Written, priority,
 };
 pub use past::Past;
 pub use permission::{Area, Grant, MAX_GRANTS, Permissions};

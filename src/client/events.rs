@@ -90,6 +90,14 @@ pub fn to_json(event: &Event) -> Value {
         Event::SetAside(message) => json!({"event": "set-aside", "message": message}),
         Event::Restored { commits } => json!({"event": "restored", "commits": commits}),
         Event::Refused { cseq, reason } => json!({"event": "refused", "cseq": cseq.0, "reason": reason}),
+        Event::Conflict { card, about, names } => json!({
+            "event": "conflict", "id": card.id, "seq": card.seq.0, "kind": card.kind.word(),
+            "waits": card.kind.waits(), "about": about,
+            "candidates": card.candidates.iter().zip(names).map(|(candidate, name)| json!({
+                "from": name, "client": candidate.author.0, "value": super::decisions::wanted_words(&candidate.value),
+            })).collect::<Vec<_>>(),
+            "result": super::decisions::wanted_words(&card.result),
+        }),
         Event::Applied(seq) => json!({"event": "applied", "seq": seq.0}),
         Event::Fingerprint(bar) => fingerprint_json(bar),
         Event::Onset { track, tick, frame, session } => json!({

@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::param::Slot;
+use crate::session::{Curve, CurvePoint, Drag, Seq};
 use crate::time::HostNanos;
 use crate::wire::{Gesture, QUIET, gesture_interval};
 
@@ -24,9 +25,20 @@ pub struct Hands {
     last_frame: Option<HostNanos>,
     /// Since when a move waits to travel.
     waiting: Option<HostNanos>,
+    /// The drag that rested last: its number, what it moved, and when.
+    last_drag: Option<(u64, Slot, HostNanos)>,
 }
 
+/// The most points of a gesture that are kept until it is thinned.
+const MAX_POINTS: usize = 512;
+/// A hand that pauses for less goes on with the same step.
+const PAUSE: i64 = 1_000 * MS;
+
 struct Held {
+    began: HostNanos,
+    /// The last commit seen when the hand took hold.
+    since: Seq,
+    points: Vec<CurvePoint>,
     value: f32,
     moved: HostNanos,
     /// Whether the latest value has travelled.
@@ -36,8 +48,24 @@ struct Held {
 impl Hands {
     /// A hand moves a parameter.
     pub fn moved(&mut self, slot: Slot, value: f32, now: HostNanos) {
+        self.moved_since(slot, value, now, Seq(0));
+    }
+
+    /// The same; `seen` is the last commit seen.
+    pub fn moved_since(&mut self, slot: Slot, value: f32, now: HostNanos, seen: Seq) {
         self.waiting.get_or_insert(now);
-        self.held.insert(slot, Held { value, moved: now, told: false });
+        let fresh = || Held { began: now, since: seen, points: Vec::new(), value, moved: now, told: false };
+        let held = self.held.entry(slot).or_insert_with(fresh);
+        (held.value, held.moved, held.told) = (value, now, false);
+        if held.points.len() == MAX_POINTS {
+            // Half as dense from here back; what is thinned in the end loses nothing by it.
+            let mut nth = 0;
+            held.points.retain(|_| {
+                nth += 1;
+                nth % 2 == 1
+            });
+        }
+        held.points.push(CurvePoint::new((now - held.began) / MS, slot.spec().travel_of(value)));
     }
 
     /// An edit of the same register takes the hand's place.
@@ -81,6 +109,30 @@ impl Hands {
             self.held.remove(slot);
         }
         rested
+    }
+
+    /// The same, each with the way the hand went, and the number of the step they belong to: a hand
+    /// that goes on after a short pause goes on with its step.
+    pub fn ended(&mut self, now: HostNanos) -> (Vec<Drag>, u64) {
+        let rests = |held: &mut Held| now - held.moved >= REST;
+        let ended: Vec<(Slot, Held)> = self.held.extract_if(.., |_, held| rests(held)).collect();
+        let goes_on = match (ended.as_slice(), self.last_drag) {
+            ([(slot, held)], Some((step, last, rested))) if *slot == last && held.began - rested < PAUSE => {
+                Some(step)
+            }
+            _ => None,
+        };
+        let step = goes_on.unwrap_or_else(rand::random);
+        if let Some((slot, held)) = ended.last() {
+            self.last_drag = (ended.len() == 1).then_some((step, *slot, held.moved));
+        }
+        let drag = |(slot, held): (Slot, Held)| Drag {
+            slot,
+            value: held.value,
+            since: held.since,
+            curve: Curve::thinned(&held.points),
+        };
+        (ended.into_iter().map(drag).collect(), step)
     }
 }
 

@@ -5,6 +5,7 @@
 
 mod alone;
 mod clock;
+mod decisions;
 mod engine;
 mod lines;
 mod past;
@@ -34,10 +35,9 @@ use super::solo::SoloKeeper;
 use super::studio::{Made, Studio};
 use super::trim::Trim;
 use super::{ClientConfig, Command, Event, HostClock, Link, Reach, View, When};
-use crate::param::Slot;
 use crate::pattern::{Bars, Edit};
 use crate::rt::ports::{FromEngine, SessionPorts, ToEngine};
-use crate::session::{Change, Commit, Op, StampedOp, State};
+use crate::session::{Change, Commit, Drag, Op, StampedOp, State};
 use crate::time::{Beats, Clock, HostNanos, SessionNanos};
 use crate::wire::{MAX_COUNT_IN, Up};
 
@@ -142,6 +142,11 @@ impl Participant {
             Command::Grid(grid) => self.ops(vec![StampedOp { op: Op::Grid(grid), at: None }]),
             Command::AddTrack(name) => self.add_track(name, now),
             Command::Gesture(edit) => self.gesture(edit, now),
+            Command::Stroke { step, edits } => {
+                let op = |edit| StampedOp { op: Op::Edit(edit), at: None };
+                self.stroke(step, edits.into_iter().map(op).collect());
+            }
+            Command::Decide(decision) => self.decide(decision),
             Command::Tempo(tempo) => self.ops(vec![StampedOp { op: Op::RequestTempo(tempo), at: None }]),
             Command::Ramp { tempo, bars } => {
                 self.ops(vec![StampedOp { op: Op::RequestRamp { tempo, bars }, at: None }]);
@@ -260,7 +265,7 @@ impl Participant {
     fn gesture(&mut self, edit: Edit, now: HostNanos) {
         match edit.check() {
             Ok(Edit::Param { slot, value }) => {
-                self.hands.moved(slot, value, now);
+                self.hands.moved_since(slot, value, now, self.studio.seq());
                 let changes = self.studio.own_gesture(slot, value);
                 self.tell_engine(changes);
             }
@@ -282,13 +287,14 @@ impl Participant {
     }
 
     fn settle_hands(&mut self, now: HostNanos) {
-        let rested = self.hands.rested(now);
+        let (rested, step) = self.hands.ended(now);
         if !rested.is_empty() {
-            let edit = |&(slot, value): &(Slot, f32)| Edit::Param { slot, value };
-            let op = |edit| StampedOp { op: Op::Edit(edit), at: None };
-            self.ops(rested.iter().map(edit).map(op).collect());
-            for crossed in rested.iter().filter(|(slot, _)| self.engine.crossed.remove(slot)) {
-                self.feed.edit(edit(crossed), None);
+            let op = |drag: &Drag| StampedOp { op: Op::Drag(drag.clone()), at: None };
+            self.stroke(step, rested.iter().map(op).collect());
+            for Drag { slot, value, .. } in rested {
+                if self.engine.crossed.remove(&slot) {
+                    self.feed.edit(Edit::Param { slot, value }, None);
+                }
             }
         }
     }
@@ -332,6 +338,7 @@ impl Participant {
         if self.studio.is_alone() {
             self.keep_alone(commit);
         }
+        self.tell_cards(commit);
         self.events.tell(Event::Applied(commit.seq), now);
         self.note_line(commit);
         self.shown.stale();

@@ -5,6 +5,7 @@
 //! Its device is a thread paced by the raw monotonic clock, so that it plays in real time without
 //! an audio device.
 
+mod decision_order;
 mod device;
 mod order;
 mod past;
@@ -22,6 +23,7 @@ use serde_json::{Value, json};
 use self::device::{Device, Keys};
 pub use self::order::Order;
 use self::people_order::PeopleOrder;
+use super::decisions::rulings_json;
 use super::events::{clock_json, fingerprint_json, to_json};
 #[cfg(feature = "midi")]
 use super::midi_out;
@@ -279,6 +281,17 @@ impl Peer {
             }
             Order::People(order) => match order.command(&view) {
                 Ok(command) => self.client.send(command),
+                Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
+            },
+            Order::Decision(order) => match order.wish(&view) {
+                Ok(Some(decision)) => self.client.send(Command::Decide(decision)),
+                Ok(None) => {
+                    let name = |client| {
+                        let peer = view.peers.iter().find(|peer| peer.client == client);
+                        peer.map_or_else(|| format!("participant {}", client.0), |peer| peer.name.clone())
+                    };
+                    tell(rulings_json(&view.rulings, &view.song, name))?;
+                }
                 Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
             },
             Order::Clock => tell(clock_json(&view.clock))?,

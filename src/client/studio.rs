@@ -7,8 +7,8 @@
 use crate::param::Slot;
 use crate::pattern::{Edit, Song};
 use crate::session::{
-    ApplyError, BranchId, Catchup, Change, ClientId, Commit, Cseq, Frame, Replica, Role, Seq, Sequencer,
-    StampedOp, State, Timeline, Welcomed,
+    ApplyError, BranchId, Catchup, Change, ClientId, Commit, Cseq, Frame, How, Replica, Role, Seq, Sequencer,
+    StampedOp, State, StepId, Timeline, Welcomed,
 };
 use crate::time::{Beats, SessionNanos, TempoMap};
 
@@ -145,10 +145,49 @@ impl Studio {
     /// # Errors
     /// What the sequencer would refuse, for a person; nothing was changed.
     pub fn edit(&mut self, ops: Vec<StampedOp>, position: Option<Beats>) -> Result<Made, String> {
-        let (_, changes) = self.replica.edit(ops).map_err(|refusal| refusal.to_string())?;
+        self.edit_in(None, ops, position)
+    }
+
+    /// As [`Studio::edit`]; what is made under one `step` is undone at once.
+    ///
+    /// # Errors
+    /// As [`Studio::edit`].
+    pub fn edit_in(
+        &mut self,
+        step: Option<StepId>,
+        ops: Vec<StampedOp>,
+        position: Option<Beats>,
+    ) -> Result<Made, String> {
+        let (_, changes) = self.replica.edit_in(step, ops).map_err(|refusal| refusal.to_string())?;
+        Ok(self.decided(changes, position))
+    }
+
+    /// Takes the last step of ours back; `None` where there is none.
+    pub fn undo(&mut self, how: How, position: Option<Beats>) -> Option<Made> {
+        let (_, changes) = self.replica.undo(how)?;
+        Some(self.decided(changes, position))
+    }
+
+    /// Takes the last undo of ours back.
+    pub fn redo(&mut self, how: How, position: Option<Beats>) -> Option<Made> {
+        let (_, changes) = self.replica.redo(how)?;
+        Some(self.decided(changes, position))
+    }
+
+    /// How many steps can be undone and redone.
+    pub fn steps(&self) -> (usize, usize) {
+        self.replica.steps().depth()
+    }
+
+    /// Tries values here alone; see [`Replica::audition`].
+    pub fn audition(&mut self, edits: &[Edit]) -> Vec<Change> {
+        self.replica.audition(edits)
+    }
+
+    fn decided(&mut self, changes: Vec<Change>, position: Option<Beats>) -> Made {
         let mut made = Made { changes, ..Made::default() };
         self.decide(position, &mut made);
-        Ok(made)
+        made
     }
 
     /// Alone: lets the own sequencer answer all that waits, so that no refused frame stands before

@@ -26,6 +26,10 @@ pub struct View {
     pub timeline: Timeline,
     /// The last commit applied.
     pub seq: Seq,
+    /// What has been decided and agreed: conflicts, strategies, permissions.
+    pub rulings: std::sync::Arc<crate::session::Rulings>,
+    /// How many steps can be undone and redone here.
+    pub steps: (usize, usize),
     /// Who this machine is in the session; 0 without one.
     pub client: ClientId,
     /// What it may do.

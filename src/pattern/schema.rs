@@ -75,6 +75,17 @@ pub struct Spec {
     pub importance: f32,
 }
 
+impl Strategy {
+    /// As scripts write it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Strategy::LastWrite => "last",
+            Strategy::Merge => "merge",
+            Strategy::Manual => "manual",
+        }
+    }
+}
+
 impl Class {
     /// What becomes of concurrent writes where a session has not decided otherwise.
     pub fn strategy(self) -> Strategy {

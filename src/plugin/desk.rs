@@ -169,7 +169,7 @@ impl Desk {
         let mut kept = self.kept.lock();
         let project = &mut kept.project;
         match command {
-            Command::Edit { edits, .. } => edits
+            Command::Edit { edits, .. } | Command::Stroke { edits, .. } => edits
                 .into_iter()
                 .filter_map(|edit| edit.check().ok())
                 .for_each(|edit| project.song.apply(&edit)),
@@ -202,6 +202,8 @@ impl Desk {
             seq: Seq::default(),
             client: ClientId::default(),
             role: Role::Owner,
+            rulings: Arc::default(),
+            steps: (0, 0),
             connection: Connection::Solo,
             session: None,
             unsaved: 0,

@@ -4,6 +4,7 @@
 //! [`View`] and sends [`Command`]s; holds nothing of the session itself.
 
 mod clock;
+mod conflicts;
 mod footer;
 mod grid;
 mod header;
@@ -89,6 +90,10 @@ pub struct Hands {
     dismissed: Option<String>,
     /// The page of history and branches.
     history: history::Page,
+    /// What was done with the conflict cards.
+    cards: conflicts::Cards,
+    /// The cell whose velocity is changed, and the step that this is.
+    velocity: Option<((TrackIndex, u8), u64)>,
 }
 
 /// A stroke over the grid.
@@ -96,6 +101,8 @@ pub struct Hands {
 struct Paint {
     on: bool,
     last: (TrackIndex, u8),
+    /// The undo step that the whole stroke is.
+    step: u64,
 }
 
 impl Default for Hands {
@@ -114,6 +121,8 @@ impl Default for Hands {
             told_cursor: None,
             dismissed: None,
             history: history::Page::default(),
+            cards: conflicts::Cards::default(),
+            velocity: None,
         }
     }
 }
@@ -129,6 +138,11 @@ struct Scene<'a> {
 impl Scene<'_> {
     fn edit(&self, edit: Edit) {
         self.desk.send(Command::Edit { edits: vec![edit], when: crate::client::When::Now });
+    }
+
+    /// An edit that is one undo step with the others of its stroke.
+    fn stroke(&self, step: u64, edit: Edit) {
+        self.desk.send(Command::Stroke { step, edits: vec![edit] });
     }
 }
 
@@ -153,6 +167,7 @@ impl NiceEguiApp for App {
         transport::show(ui, &scene, &mut self.hands);
         footer::show(ui, &scene, &mut self.hands);
         history::show(ui, &scene, &mut self.hands);
+        conflicts::show(ui, &scene, &mut self.hands);
         grid::show(ui, &scene, &mut self.hands);
         self.hands.tell_cursor(&self.desk);
 

@@ -44,6 +44,8 @@ fn describe() {
     describe_histogram!(ACK_SECONDS, "from an edit's arrival to its commit in the store, in seconds");
     describe_counter!("antiphon_frames_total", "frames by direction");
     describe_counter!("antiphon_frame_bytes_total", "payload bytes of frames by direction");
+    describe_counter!("antiphon_conflicts_total", "concurrent writes decided, by kind");
+    describe_counter!("antiphon_conflicts_resolved_total", "conflict cards resolved by somebody");
     describe_counter!("antiphon_refusals_total", "frames of ops refused");
     describe_counter!("antiphon_errors_total", "errors told to clients, by code");
     describe_counter!("antiphon_slow_receivers_total", "connections closed because they did not keep up");
@@ -97,6 +99,16 @@ pub fn acked(after: Duration) {
 /// A frame of ops was refused.
 pub fn refused() {
     counter!("antiphon_refusals_total").increment(1);
+}
+
+/// Concurrent writes were decided, so many of a kind.
+pub fn conflicts(kind: crate::session::ConflictKind, count: u64) {
+    counter!("antiphon_conflicts_total", "kind" => kind.word()).increment(count);
+}
+
+/// Somebody picked a candidate, or put a card away.
+pub fn resolved() {
+    counter!("antiphon_conflicts_resolved_total").increment(1);
 }
 
 /// A client was told of an error.

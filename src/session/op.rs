@@ -8,7 +8,7 @@ use super::{
     Text,
 };
 use crate::param::{Slot, TrackIndex};
-use crate::pattern::{Edit, GridEdit, Name, Order, Register, TrackId};
+use crate::pattern::{Edit, GridEdit, Name, Order, Priority, Register, TrackId};
 use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 
 /// The most ops a frame may hold.
@@ -127,6 +127,15 @@ pub enum Op {
         /// Its length, 1 to [`MAX_RAMP_BARS`] bars.
         bars: u16,
     },
+}
+
+/// How urgent a frame is: as its most urgent op. A gesture's end waits behind edits.
+pub fn priority(ops: &[StampedOp]) -> Priority {
+    let of = |op: &StampedOp| match &op.op {
+        Op::Drag(_) => Priority::Parameter,
+        other => other.edit().map_or(Priority::Edit, |edit| edit.register().priority()),
+    };
+    ops.iter().map(of).min().unwrap_or(Priority::Edit)
 }
 
 /// The end of a gesture.

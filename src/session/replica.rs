@@ -414,7 +414,12 @@ impl Replica {
                 &mut welcomed.refused
             }
             Catchup::Full(state) => {
-                self.confirmed = *state;
+                let before = std::mem::replace(&mut self.confirmed, *state);
+                self.undo.reanchor(|subject| {
+                    let same = before.holds(subject) == self.confirmed.holds(subject);
+                    let (old, new) = (before.last_write(subject), self.confirmed.last_write(subject));
+                    (same && new.author == client).then_some((old.seq, new.seq))
+                });
                 &mut welcomed.settled
             }
         };

@@ -364,6 +364,20 @@ impl UndoStack {
         }
     }
 
+    /// The state came anew, perhaps over another line of commits: a write of mine that still holds
+    /// is known by the commit that holds it now. `holds` tells the old commit and the new.
+    pub(super) fn reanchor(&mut self, holds: impl Fn(Subject) -> Option<(Seq, Seq)>) {
+        self.walk(|entry, _| {
+            if let Written::Commit(seq) = entry.written
+                && let Some((old, new)) = holds(entry.before.subject())
+                && seq == old
+            {
+                entry.written = Written::Commit(new);
+                entry.landed = Some(new);
+            }
+        });
+    }
+
     /// My frames have new numbers.
     pub(super) fn renumber(&mut self, new: impl Fn(Cseq) -> Option<Cseq>) {
         let map = |written: &mut Written| {

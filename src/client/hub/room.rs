@@ -10,6 +10,7 @@ mod branch;
 mod clock;
 mod keeping;
 mod lines;
+mod undoing;
 mod upstream;
 
 use std::collections::{BTreeMap, VecDeque};
@@ -139,6 +140,8 @@ pub struct Room {
     leading: u64,
     /// This machine's side of a merge, on its way to a branch of its own.
     apart: Option<Apart>,
+    /// By which names undos speak of writes.
+    names: undoing::Names,
     unsaved: u64,
     /// Without a server: the lines of history of the machine's own.
     lines: Option<LocalLines>,
@@ -193,6 +196,7 @@ impl Room {
             bars_of: None,
             leading: 0,
             apart: None,
+            names: undoing::Names::default(),
             unsaved: 0,
             lines: None,
             auditor: None,
@@ -488,11 +492,14 @@ impl Room {
         if ops.len() > MAX_OPS {
             return self.refuse(instance, ticket, Refusal::TooMany(MAX_OPS as u32));
         }
-        match self.replica.edit(ops.clone()) {
+        let mut upward = ops.clone();
+        self.names.for_server(instance, &mut upward);
+        match self.replica.edit(upward.clone()) {
             Err(refusal) => self.refuse(instance, ticket, refusal),
             Ok((cseq, _)) => {
                 self.waiting.push_back(Meta { cseq, instance, ticket, kept: false, sent: false });
-                self.keep_taken(cseq, instance, ticket, &ops);
+                self.names.taken(instance, ticket, Some(cseq));
+                self.keep_taken(cseq, instance, ticket, &upward);
                 if self.branch.is_some() {
                     self.keep(Some(cseq), instance, ticket, ops);
                     self.grow_long();

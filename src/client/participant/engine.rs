@@ -154,7 +154,7 @@ impl Participant {
         if self.engine.told.get(&slot).is_some_and(|told| now - *told < CROSSING) {
             self.engine.crossed.insert(slot);
         }
-        self.hands.moved(slot, value, now);
+        self.hands.moved_since(slot, value, now, self.studio.seq());
         // The engine has it already.
         let _ = self.studio.own_gesture(slot, value);
         self.shown.stale();

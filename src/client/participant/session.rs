@@ -58,6 +58,8 @@ pub struct SessionSide {
     reached: bool,
     /// What the hub counts as unsaved.
     unsaved: u64,
+    /// What the last refusal said, for a person.
+    refusal: Option<String>,
 }
 
 impl SessionSide {
@@ -215,7 +217,11 @@ impl Participant {
             FromHub::File { bytes, more } => self.file_came(&bytes, more),
             FromHub::Acked { cseq, seq } => self.events.tell(Event::Acked { cseq, seq }, now),
             FromHub::Kept(ticket) => self.events.tell(Event::Kept { ticket }, now),
-            FromHub::TakenBack { cseq, reason } => self.taken_back(cseq, reason),
+            FromHub::TakenBack { cseq, reason } => {
+                // Told a moment ago by this instance's own number, and with names.
+                let reason = self.session.refusal.take().unwrap_or(reason);
+                self.taken_back(cseq, reason);
+            }
             FromHub::Clock(epoch) => self.clock_word(ClockWord::Epoch(epoch)),
             FromHub::Probe(stamps) => self.clock_word(ClockWord::Probe(stamps.into())),
             FromHub::Connection(connection) => self.server_is(connection),
@@ -260,9 +266,11 @@ impl Participant {
                 if !reason.is_final() {
                     return self.session.resend_soon(now);
                 }
+                let words = self.refusal_words(&reason);
                 let changes = self.studio.nack(cseq);
                 self.tell_engine(changes);
-                self.taken_back(cseq, reason.to_string());
+                self.session.refusal = Some(words.clone());
+                self.taken_back(cseq, words);
             }
             Down::Gestures { author, moves } => self.gestures(author, &moves, now),
             Down::Participants(people) => {

@@ -94,6 +94,8 @@ impl Participant {
             tempo_map: self.studio.tempo_map().clone(),
             timeline: self.studio.timeline(),
             seq: self.studio.seq(),
+            rulings: self.studio.confirmed().rulings().clone(),
+            steps: self.studio.steps(),
             client: self.studio.client(),
             role: self.studio.role(),
             connection: shown.connection.clone(),

@@ -2,7 +2,7 @@ mod lines;
 
 use super::*;
 use crate::client::Connection;
-use crate::param::{Owner, Param};
+use crate::param::{Owner, Param, Slot};
 use crate::pattern::Song;
 use crate::rt::ports::{EnginePorts, ports};
 use crate::time::TempoMap;

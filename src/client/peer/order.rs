@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::decision_order::DecisionOrder;
 use super::past;
 use super::people_order::PeopleOrder;
 use super::shape;
@@ -69,6 +70,8 @@ pub enum Order {
     Export(String),
     /// `import FILE`: go on with what a session file holds, without a session on a server.
     Import(String),
+    /// Undo, conflicts, permissions.
+    Decision(DecisionOrder),
 }
 
 /// Why a line was not understood.
@@ -79,7 +82,7 @@ pub enum OrderError {
         "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, count-in, play, stop, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, note, keep, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
-         fill, euclid, copy, overlay, pattern, track, quit"
+         fill, euclid, copy, overlay, pattern, track, undo, redo, conflicts, resolve, try, strategy, permit, quit"
     )]
     Unknown(String),
     /// A command in another form.
@@ -202,6 +205,7 @@ impl Order {
             (command, words) if past::is_command(command) => {
                 past::read(command, words, rest).map(Order::Line)
             }
+            _ if let Some(order) = DecisionOrder::read(command, &words, song) => order.map(Order::Decision),
             _ => match PeopleOrder::read(command, &words, song) {
                 Some(order) => order.map(Order::People),
                 None => Err(OrderError::Unknown(line.trim().to_owned())),

@@ -6,8 +6,11 @@ use super::history;
 use super::theme::{self, PANEL, QUIET, S4, TEXT};
 use super::widgets::{self, Dot};
 use super::{Hands, Scene};
+use crate::client::Command;
+use crate::client::decisions::Decision;
+use crate::session::How;
 
-const HELP: &str = "Click a cell to play it · drag to paint · scroll over it for velocity · arrows move, space toggles, 1–9 velocity";
+const HELP: &str = "Click a cell to play it · drag to paint · scroll over it for velocity · arrows move, space toggles, 1–9 velocity · Ctrl+Z undoes";
 
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let frame = egui::Frame::new().fill(PANEL).inner_margin(vec2(S4, 3.0));
@@ -27,6 +30,16 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 history::toggle(ui, scene, hands);
+                let stale = notice.as_ref().is_some_and(|notice| notice.contains("undo anyway"));
+                if stale && ui.small_button("Undo anyway").on_hover_text("Put back what was there, over theirs").clicked()
+                {
+                    scene.desk.send(Command::Decide(Decision::Undo(How::Force)));
+                    hands.dismissed = scene.view.notice.clone();
+                }
+                if stale && ui.small_button("Skip").on_hover_text("Leave it, and undo what came before next").clicked() {
+                    scene.desk.send(Command::Decide(Decision::Undo(How::Skip)));
+                    hands.dismissed = scene.view.notice.clone();
+                }
                 if notice.is_some() && ui.small_button("Dismiss").on_hover_text("Take this line away").clicked() {
                     scene.desk.dismiss();
                     hands.dismissed = scene.view.notice.clone();

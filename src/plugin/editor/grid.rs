@@ -240,16 +240,18 @@ fn pointer(
     let primary_pressed = ui.input(|input| input.pointer.primary_pressed());
     if response.hovered() && primary_pressed {
         let on = !pattern.steps[usize::from(step)].on;
-        hands.painting = Some(Paint { on, last: (track, step) });
+        let stroke = rand::random();
+        hands.painting = Some(Paint { on, last: (track, step), step: stroke });
         (hands.cursor, hands.cursor_shown) = ((track, step), true);
-        set_on(scene, track, step, on);
+        hands.velocity = None;
+        set_on(scene, track, step, on, stroke);
     } else if let Some(paint) = hands.painting.as_mut()
         && paint.last != (track, step)
     {
         paint.last = (track, step);
         hands.cursor = (track, step);
         if pattern.steps[usize::from(step)].on != paint.on {
-            set_on(scene, track, step, paint.on);
+            set_on(scene, track, step, paint.on, paint.step);
         }
     }
     if response.hovered() {
@@ -259,29 +261,31 @@ fn pointer(
         } else {
             0.0
         };
-        change_velocity(scene, track, step, scrolled + dragged);
+        change_velocity(scene, hands, track, step, scrolled + dragged);
     }
 }
 
-fn change_velocity(scene: &Scene<'_>, track: TrackIndex, step: u8, by: f32) {
+fn change_velocity(scene: &Scene<'_>, hands: &mut Hands, track: TrackIndex, step: u8, by: f32) {
     let held = scene.view.song.track(track);
     let cell = &held.playing().steps[usize::from(step)];
     let velocity = (cell.velocity + by).clamp(0.05, 1.0);
     if by != 0.0 && cell.on && velocity != cell.velocity {
         let field = StepField::Velocity(velocity);
-        scene.edit(Edit::Step { track, pattern: held.pattern, step, field });
+        let same = hands.velocity.filter(|(cell, _)| *cell == (track, step));
+        let (_, stroke) = *hands.velocity.insert(same.unwrap_or_else(|| ((track, step), rand::random())));
+        scene.stroke(stroke, Edit::Step { track, pattern: held.pattern, step, field });
     }
 }
 
-fn set_on(scene: &Scene<'_>, track: TrackIndex, step: u8, on: bool) {
+fn set_on(scene: &Scene<'_>, track: TrackIndex, step: u8, on: bool, stroke: u64) {
     let pattern = scene.view.song.track(track).pattern;
-    scene.edit(Edit::Step { track, pattern, step, field: StepField::On(on) });
+    scene.stroke(stroke, Edit::Step { track, pattern, step, field: StepField::On(on) });
 }
 
 /// Turns a cell on or off.
 pub fn toggle(scene: &Scene<'_>, track: TrackIndex, step: u8) {
     let on = scene.view.song.track(track).playing().steps[usize::from(step).min(MAX_STEPS - 1)].on;
-    set_on(scene, track, step, !on);
+    set_on(scene, track, step, !on, rand::random());
 }
 
 fn empty(ui: &mut Ui, scene: &Scene<'_>) {

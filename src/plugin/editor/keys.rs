@@ -5,8 +5,11 @@ use nice_plug_egui::{Frame, Key as HostKey, KeyCapture};
 
 use super::transport::PAGE;
 use super::{Hands, Scene, grid};
+use crate::client::Command;
+use crate::client::decisions::Decision;
 use crate::param::TrackIndex;
 use crate::pattern::{Edit, StepField};
+use crate::session::How;
 
 /// Takes the keys that are ours, unless a field is being typed into. All others stay the host's.
 pub fn take(ui: &mut Ui, frame: &mut Frame, scene: &Scene<'_>, hands: &mut Hands) {
@@ -15,6 +18,7 @@ pub fn take(ui: &mut Ui, frame: &mut Frame, scene: &Scene<'_>, hands: &mut Hands
         return;
     }
     frame.set_key_capture(KeyCapture::CaptureKeys(ours()));
+    undo(ui, scene);
     let tracks: Vec<TrackIndex> = scene.view.song.alive().map(|(track, _)| track).collect();
     let Some(first) = tracks.first() else { return };
     if !tracks.contains(&hands.cursor.0) {
@@ -66,10 +70,22 @@ const DIGITS: [Key; 10] = [
     Key::Num9,
 ];
 
+/// Ctrl+Z undoes, Ctrl+Shift+Z and Ctrl+Y redo (on a Mac with Cmd).
+fn undo(ui: &mut Ui, scene: &Scene<'_>) {
+    let (command, shifted) = (egui::Modifiers::COMMAND, egui::Modifiers::COMMAND | egui::Modifiers::SHIFT);
+    // With shift first: the other would take it, too.
+    let redo = ui.input_mut(|input| input.consume_key(shifted, Key::Z) || input.consume_key(command, Key::Y));
+    if redo {
+        scene.desk.send(Command::Decide(Decision::Redo(How::Checked)));
+    } else if ui.input_mut(|input| input.consume_key(command, Key::Z)) {
+        scene.desk.send(Command::Decide(Decision::Undo(How::Checked)));
+    }
+}
+
 fn ours() -> Vec<HostKey> {
     // By their names in the UI Events standard.
     let named = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Enter"];
-    let typed = " 0123456789".chars().map(|letter| HostKey::Character(letter.to_string()));
+    let typed = " 0123456789zZyY".chars().map(|letter| HostKey::Character(letter.to_string()));
     named.into_iter().filter_map(|name| name.parse().ok()).chain(typed).collect()
 }
 

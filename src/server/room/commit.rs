@@ -1,14 +1,17 @@
 //! From requests to stored commits, and from those to everybody.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Bytes;
 
 use super::{RECENT, Room, Seat};
+use crate::pattern::Priority;
 use crate::server::metrics;
 use crate::server::outgoing::encoded;
-use crate::session::{Area, ClientId, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp, Text};
+use crate::session::{
+    Area, ClientId, Commit, Cseq, Op, Outcome, Refusal, Role, Seq, Sequencer, StampedOp, Text, priority,
+};
 use crate::time::Beats;
 use crate::wire::{Down, ErrorCode, LineAsk};
 
@@ -40,6 +43,26 @@ impl Request {
     }
 }
 
+/// What has queued, in order of urgency: edits and transport, then generators' results, then
+/// parameters. What one participant sent stays in its order, so its urgent frame waits for those
+/// before it. Nothing is dropped: who sends more than the room takes, waits.
+fn urgent_first(mut batch: Vec<Submitted>) -> Vec<Submitted> {
+    let mut least: BTreeMap<ClientId, Priority> = BTreeMap::new();
+    let mut keys = Vec::with_capacity(batch.len());
+    for submitted in &batch {
+        let own = match &submitted.request {
+            Request::Ops { ops, .. } => priority(ops),
+            Request::Start(_) | Request::Stop | Request::Line(_) => Priority::Edit,
+        };
+        let key = least.entry(submitted.seat.client).or_insert(own);
+        *key = own.max(*key);
+        keys.push(*key);
+    }
+    let mut keys = keys.into_iter();
+    batch.sort_by_cached_key(|_| keys.next());
+    batch
+}
+
 /// A request, whose, and since when.
 pub(super) struct Submitted {
     pub seat: Seat,
@@ -59,6 +82,7 @@ impl Room {
         if batch.is_empty() {
             return;
         }
+        let batch = urgent_first(batch);
         let mut commits = Vec::new();
         let mut replies = Vec::new();
         let mut changed = BTreeSet::new();
@@ -117,6 +141,45 @@ impl Room {
         self.line_asks(line_asks).await;
     }
 
+    /// Logs and counts what was decided about concurrent writes.
+    fn note_decisions(&self, commit: &Commit) {
+        for op in &commit.ops {
+            match &op.op {
+                Op::Conflicts { cards, more } => {
+                    for card in cards {
+                        metrics::conflicts(card.kind, 1);
+                        let (session, seq, kind) = (&self.session, commit.seq.0, card.kind.word());
+                        let (about, candidates, result) = (&card.subject, &card.candidates, &card.result);
+                        tracing::info!(
+                            session,
+                            seq,
+                            id = card.id,
+                            kind,
+                            ?about,
+                            ?candidates,
+                            ?result,
+                            "a conflict was decided"
+                        );
+                    }
+                    more.iter().for_each(|(kind, more)| metrics::conflicts(*kind, u64::from(*more)));
+                }
+                Op::Resolve { id, choice } => {
+                    metrics::resolved();
+                    let (session, seq) = (&self.session, commit.seq.0);
+                    tracing::info!(
+                        session,
+                        seq,
+                        id,
+                        ?choice,
+                        author = commit.author.0,
+                        "a conflict was resolved"
+                    );
+                }
+                _ => {}
+            }
+        }
+    }
+
     fn may_move_transport(&self, client: ClientId, role: Role) -> bool {
         self.sequencer.state().rulings().permissions.allow(client, role, Area::Transport)
     }
@@ -145,6 +208,7 @@ impl Room {
         metrics::committed(commits.len(), commits.iter().map(|commit| commit.ops.len()).sum());
         let now = Instant::now();
         for commit in commits {
+            self.note_decisions(&commit);
             if commit.ops.iter().any(|op| op.at.is_some()) {
                 self.waiting_since.insert(commit.seq, now);
             }
@@ -236,5 +300,40 @@ impl Room {
             metrics::store_failed();
             tracing::error!(session = self.session, %error, "a snapshot could not be stored");
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::param::{Owner, Param, Slot};
+    use crate::pattern::Edit;
+
+    #[test]
+    fn edits_are_served_before_parameters_and_each_participants_in_their_order() {
+        let level = Edit::Param { slot: Slot::new(Owner::Master, Param::Level), value: 0.5 };
+        let submitted = |client: u32, cseq: u64, edit| Submitted {
+            seat: Seat { client: ClientId(client), socket: 1 },
+            request: Request::Ops {
+                cseq: Cseq(cseq),
+                base: Seq(0),
+                ops: vec![StampedOp { op: Op::Edit(edit), at: None }],
+            },
+            arrived: Instant::now(),
+        };
+        let batch = vec![
+            submitted(1, 1, level),
+            submitted(1, 2, Edit::Seed(1)),
+            submitted(2, 1, level),
+            submitted(3, 1, Edit::Seed(2)),
+        ];
+        let order: Vec<_> = urgent_first(batch)
+            .iter()
+            .map(|one| match one.request {
+                Request::Ops { cseq, .. } => (one.seat.client.0, cseq.0),
+                _ => panic!("ops"),
+            })
+            .collect();
+        assert_eq!(order, [(3, 1), (1, 1), (1, 2), (2, 1)]);
     }
 }

@@ -107,7 +107,8 @@ impl Room {
     }
 
     /// The branch decides about a frame.
-    pub(super) fn keep(&mut self, frame: Option<Cseq>, instance: u64, ticket: Cseq, ops: Vec<StampedOp>) {
+    pub(super) fn keep(&mut self, frame: Option<Cseq>, instance: u64, ticket: Cseq, mut ops: Vec<StampedOp>) {
+        self.names.for_branch(instance, &mut ops);
         let (me, role) = (self.me(), if self.known { self.role } else { Role::Owner });
         let position = self.position();
         let now = self.clock.now();
@@ -126,6 +127,7 @@ impl Room {
                 for meta in self.waiting.iter_mut().filter(|meta| Some(meta.cseq) == frame) {
                     meta.kept = true;
                 }
+                self.names.committed(instance, ticket, commit.seq, true);
                 self.answered(instance, ticket);
                 self.keep_record(Record::Kept { commit: commit.clone(), frame, instance, ticket });
                 if told {

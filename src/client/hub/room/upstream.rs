@@ -208,6 +208,7 @@ impl Room {
         self.note_apart(commit);
         self.keep_record(Record::Answered(commit.cseq));
         let ticket = if meta.kept { Cseq(0) } else { meta.ticket };
+        self.names.committed(meta.instance, meta.ticket, commit.seq, false);
         self.tell_commit(commit, meta.instance, ticket);
         self.tell_all(&FromHub::Settled(commit.cseq));
         self.tell_instance(meta.instance, FromHub::Acked { cseq: commit.cseq, seq: commit.seq });
