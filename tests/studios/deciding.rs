@@ -1,7 +1,7 @@
 //! Several wanted the same: conflicts, undo and permissions between real peers.
 
 use crate::Studios;
-use crate::peer::{Peer, text};
+use crate::peer::{Peer, number, text};
 
 fn level(notation: &str) -> Option<f64> {
     let line = notation.lines().find(|line| line.starts_with("level hat:"))?;
@@ -31,7 +31,10 @@ fn hands_that_overlap_meet_and_each_can_take_its_own_back() {
     level_is(&mut studios.b, |level| level == between);
     // b has moved it since: a is told by whom, and may insist.
     studios.b.order("set hat.level 0.9");
-    level_is(&mut studios.a, |level| level == 0.9);
+    // The hand is seen before it rests; what counts is its commit.
+    let moved = |line: &serde_json::Value| text(line, "notation").contains("level hat: 0.9");
+    let before = number(&studios.a.answer_when("state", "state", moved), "seq");
+    studios.a.answer_when("state", "state", |line| moved(line) && number(line, "seq") > before);
     studios.a.order("undo");
     let reason = studios.a.until("refused", |line| Some(text(line, "reason").to_owned()));
     assert!(reason.contains("b has changed hat level since") && reason.contains("undo anyway"), "{reason}");
