@@ -52,7 +52,7 @@ fn urgent_first(mut batch: Vec<Submitted>) -> Vec<Submitted> {
     for submitted in &batch {
         let own = match &submitted.request {
             Request::Ops { ops, .. } => priority(ops),
-            Request::Start(_) | Request::Stop | Request::Line(_) => Priority::Edit,
+            Request::Start(..) | Request::Stop | Request::Say(_) | Request::Line(_) => Priority::Edit,
         };
         let key = least.entry(submitted.seat.client).or_insert(own);
         *key = own.max(*key);
