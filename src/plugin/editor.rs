@@ -10,6 +10,7 @@ mod grid;
 mod header;
 mod history;
 mod keys;
+mod people;
 mod strip;
 mod theme;
 mod transport;
@@ -94,6 +95,8 @@ pub struct Hands {
     cards: conflicts::Cards,
     /// The cell whose velocity is changed, and the step that this is.
     velocity: Option<((TrackIndex, u8), u64)>,
+    /// The page of people and chat.
+    people: people::Page,
 }
 
 /// A stroke over the grid.
@@ -123,6 +126,7 @@ impl Default for Hands {
             history: history::Page::default(),
             cards: conflicts::Cards::default(),
             velocity: None,
+            people: people::Page::default(),
         }
     }
 }
@@ -168,6 +172,7 @@ impl NiceEguiApp for App {
         footer::show(ui, &scene, &mut self.hands);
         history::show(ui, &scene, &mut self.hands);
         conflicts::show(ui, &scene, &mut self.hands);
+        people::show(ui, &scene, &mut self.hands);
         grid::show(ui, &scene, &mut self.hands);
         self.hands.tell_cursor(&self.desk);
 

@@ -2,10 +2,10 @@
 
 use egui::{Align, Layout, RichText, Ui, vec2};
 
-use super::history;
 use super::theme::{self, PANEL, QUIET, S4, TEXT};
 use super::widgets::{self, Dot};
 use super::{Hands, Scene};
+use super::{history, people};
 use crate::client::Command;
 use crate::client::decisions::Decision;
 use crate::session::How;
@@ -40,6 +40,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
                     scene.desk.send(Command::Decide(Decision::Undo(How::Skip)));
                     hands.dismissed = scene.view.notice.clone();
                 }
+                people::toggle(ui, scene, hands);
                 if notice.is_some() && ui.small_button("Dismiss").on_hover_text("Take this line away").clicked() {
                     scene.desk.dismiss();
                     hands.dismissed = scene.view.notice.clone();

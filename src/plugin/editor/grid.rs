@@ -6,7 +6,7 @@ use super::theme::{
     self, ACCENT, ACCENT_DIM, CORNER, FIELD, FIELD_ALT, GROUND, LIGHT, LINE, QUIET, S3, S4, TEXT,
 };
 use super::transport::PAGE;
-use super::{Hands, Paint, Scene, header, strip};
+use super::{Hands, Paint, Scene, people, strip};
 use crate::client::Command;
 use crate::param::{Owner, Param, TrackIndex};
 use crate::pattern::{Edit, MAX_STEPS, Name, Pattern, Step, StepField};
@@ -136,10 +136,12 @@ fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &m
         }
         for peer in scene.view.peers.iter().filter(|peer| peer.online) {
             if peer.state.cursor == Some((track.get() as u8, step)) {
-                others_cursor(ui, cell, header::initial(&peer.name));
+                people::cursor(ui, cell, &peer.name);
             }
         }
+        people::held(ui, scene, track, Some(step), cell);
     }
+    people::held(ui, scene, track, None, Rect::from_min_size(rect.min, vec2(strip::WIDTH, height)));
     pointer(ui, &response, &cells, track, scene, hands);
     if let Some(column) = response.hover_pos().and_then(|at| cells.column(at)) {
         let step = hands.page * PAGE + column;
@@ -212,13 +214,6 @@ fn marks(ui: &Ui, cell: Rect, step: &Step) {
         let corner = cell.right_top() + vec2(-6.0, 6.0);
         ui.painter().circle(corner, 3.0, GROUND, Stroke::new(1.0, TEXT));
     }
-}
-
-fn others_cursor(ui: &Ui, cell: Rect, letter: char) {
-    ui.painter().rect_stroke(cell, CORNER, Stroke::new(1.0, TEXT), StrokeKind::Outside);
-    let tag = Rect::from_min_size(cell.min + vec2(-2.0, -2.0), vec2(14.0, 14.0));
-    ui.painter().rect_filled(tag, CORNER, TEXT);
-    ui.painter().text(tag.center(), Align2::CENTER_CENTER, letter, theme::font(11.0), GROUND);
 }
 
 fn pointer(

@@ -5,7 +5,8 @@ use egui::{Align, Layout, RichText, TextEdit, Ui, vec2};
 use super::theme::{self, ACCENT, PANEL, QUIET, S3, S4, TEXT};
 use super::widgets::{self, Dot};
 use super::{Hands, Scene, clock};
-use crate::client::{AudioMatch, Command, Connection, Link, Peer, View};
+use crate::client::people::Wish;
+use crate::client::{AudioMatch, Code, Command, Connection, Link, Peer, View};
 
 /// More people than this are told as a number.
 const FACES: usize = 6;
@@ -105,8 +106,9 @@ fn people(ui: &mut Ui, peers: &[Peer]) {
                 hint += &format!("\nhost at {:.2} BPM", tempo.bpm());
             }
             hint += if peer.state.playing { "\nplaying" } else { "\nstopped" };
+            hint += if peer.away { "\naway" } else { "" };
         } else {
-            hint += "\naway";
+            hint += "\ngone";
         }
         widgets::initial(ui, initial(&peer.name), peer.online).on_hover_text(hint);
     }
@@ -130,11 +132,15 @@ fn join(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             return;
         }
     }
+    let code = hands.link.parse::<Code>().ok();
     let link = hands.link.parse::<Link>();
-    let button = ui.add_enabled(link.is_ok(), egui::Button::new("Join"));
+    let button = ui.add_enabled(link.is_ok() || code.is_some(), egui::Button::new("Join"));
     let hint = match &link {
+        _ if code.is_some() => {
+            "Join by this short code; the session's groove replaces the one here.".to_owned()
+        }
         Ok(link) => format!("Join {link}; its groove replaces the one here."),
-        Err(_) if hands.link.is_empty() => "Paste an invite link first.".to_owned(),
+        Err(_) if hands.link.is_empty() => "Paste an invite link or a short code first.".to_owned(),
         Err(error) => error.to_string(),
     };
     let button = button.on_hover_text(&hint).on_disabled_hover_text(&hint);
@@ -145,16 +151,20 @@ fn join(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             .margin(vec2(S3, 5.0))
             .text_color(TEXT),
     );
-    let field = field.on_hover_text("An invite link looks like http://host:port/s/SESSION#SECRET");
+    let field = field.on_hover_text("An invite link looks like https://host:port/s/SESSION#SECRET, a short code like https://host:port/c/K7M-2QX");
     let entered = field.lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
     if button.clicked() || entered {
-        match link {
-            Ok(link) => {
+        match (code, link) {
+            (Some(code), _) => {
+                scene.desk.send(Command::People(Wish::Join(code)));
+                hands.link.clear();
+            }
+            (None, Ok(link)) => {
                 scene.desk.send(Command::Join(link));
                 hands.link.clear();
             }
-            Err(error) if !hands.link.is_empty() => scene.desk.notify(error.to_string()),
-            Err(_) => {}
+            (None, Err(error)) if !hands.link.is_empty() => scene.desk.notify(error.to_string()),
+            (None, Err(_)) => {}
         }
     }
 }
