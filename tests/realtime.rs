@@ -88,6 +88,8 @@ fn messages() -> Vec<ToEngine> {
         now(Edit::Track { track: track(9), field: TrackField::Sample(Name::new("snare").expect("a name")) }),
         now(Edit::Track { track: track(0), field: TrackField::Alive(false) }),
         ToEngine::Focus(track(4)),
+        ToEngine::Echo { track: track(4), note: 60, velocity: 0.8, at: Beats::quarters(2) },
+        ToEngine::Echo { track: track(4), note: 60, velocity: 0.0, at: Beats::quarters(3) },
         ToEngine::Start { tick: Beats::quarters(1), frame: 100 },
         ToEngine::Stop,
         ToEngine::Start { tick: Beats::ZERO, frame: -40_000 },
