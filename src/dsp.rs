@@ -33,7 +33,7 @@ pub use kick::{Kick, KickVoice};
 pub use limiter::{LIMITER_LATENCY, Limiter};
 pub use noise::Noise;
 pub use oscillator::{Phase, saw, square};
-pub use resampler::{RateError, Resampler};
+pub use resampler::{RateError, Resampler, STEP_PARTS};
 pub use smooth::Smoother;
 pub use snare::{Snare, SnareVoice};
 pub use svf::{FilterKind, Svf};

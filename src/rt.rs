@@ -19,12 +19,15 @@ mod pending;
 mod player;
 pub mod ports;
 mod renderer;
+mod sample_clock;
 mod scheduler;
+mod session_lock;
 mod timed;
 mod timeline;
 mod transport;
 
 pub use engine::{Block, Drive, Engine, EngineConfig, MAX_MIDI_OUT, MidiBuffer};
+pub use sample_clock::SampleClock;
 
 /// Part of every input key: grows with each change that alters a sample.
 pub const ENGINE_VERSION: u32 = 2;

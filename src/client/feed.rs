@@ -42,7 +42,14 @@ impl Feed {
             return;
         }
         if self.backlog.len() >= BACKLOG {
-            self.backlog.retain(|waiting| matches!(waiting, ToEngine::Start { .. } | ToEngine::Stop));
+            // What [`Feed::flush`] asks for brings the rest anew.
+            let anew = |waiting: &ToEngine| {
+                matches!(
+                    waiting,
+                    ToEngine::Edit { .. } | ToEngine::Song(_) | ToEngine::TempoMap(_) | ToEngine::Focus(_)
+                )
+            };
+            self.backlog.retain(|waiting| !anew(waiting));
             self.backlog.truncate(BACKLOG / 2);
             self.overflowed = true;
         }

@@ -13,6 +13,8 @@ pub struct RateError(pub f64);
 
 /// Canonical samples that may wait, beyond the filter's own length.
 const ROOM: usize = 8192;
+/// A canonical sample in the parts by which a variable ratio counts: finer than 10⁻¹³ of a sample.
+pub const STEP_PARTS: u64 = 1 << 44;
 /// Sums run in this many lanes, in a fixed order.
 const LANES: usize = 8;
 
@@ -56,6 +58,39 @@ impl Resampler {
         let mut resampler = Resampler { table, step, input: [room.clone(), room], filled: 0, at: 0, rest: 0 };
         resampler.reset(0);
         Ok(resampler)
+    }
+
+    /// A resampler to about `rate` Hz whose ratio [`Resampler::set_step`] moves while it runs, at
+    /// output 0. Its filter is as good as the fixed one's and always at work, at 48 kHz too: 64 taps
+    /// for each of two rows and two channels there.
+    ///
+    /// # Errors
+    /// As [`Resampler::new`].
+    pub fn variable(rate: f64) -> Result<Resampler, RateError> {
+        let fixed = Resampler::new(rate)?;
+        let millihertz = (rate * 1000.0 + 0.5) as u64;
+        let table = Table::design(millihertz, u64::MAX);
+        let nominal = u128::from(fixed.step.0) * u128::from(STEP_PARTS) / u128::from(fixed.step.1);
+        let room = vec![0.0; table.taps + ROOM].into_boxed_slice();
+        let step = (nominal as u64, STEP_PARTS);
+        let mut resampler = Resampler { table, step, input: [room.clone(), room], filled: 0, at: 0, rest: 0 };
+        resampler.reset(0);
+        Ok(resampler)
+    }
+
+    /// How far an output moves on, in parts of which [`STEP_PARTS`] are a canonical sample. The
+    /// position goes on where it is, so the waveform has no jump. Of a variable resampler only; the
+    /// filter is made for ratios within 1 % of its nominal one.
+    pub fn set_step(&mut self, step: u64) {
+        debug_assert!(self.step.1 == STEP_PARTS);
+        self.step.0 = step;
+    }
+
+    /// Starts anew, out of silence, so that the next output lies `rest` parts (of [`STEP_PARTS`])
+    /// after the next sample to push. Of a variable resampler only.
+    pub fn reset_between(&mut self, rest: u64) {
+        self.reset(0);
+        self.rest = rest % self.step.1;
     }
 
     /// Canonical samples that must have been pushed beyond an output's position before it can be

@@ -1,14 +1,17 @@
 //! One engine: a song in, samples out.
 
+mod clocked;
+
 use super::metronome::Metronome;
 use super::midi::MidiGate;
 use super::outbox::Outbox;
 use super::output::Output;
 use super::player::What;
 use super::ports::{
-    EnginePorts, Fault, FromEngine, HostTransport, LiveNote, Meter, MidiOut, ParamMove, ToEngine,
+    EnginePorts, Fault, FromEngine, HostTransport, LiveNote, Meter, MidiOut, Mode, ParamMove, ToEngine,
 };
 use super::renderer::{Material, Renderer, TrackNote};
+use super::session_lock::SessionLock;
 use super::timeline::{Anchor, Timing};
 use super::transport::{self, Placement};
 use crate::dsp::{LIMITER_LATENCY, QUANTUM};
@@ -28,9 +31,10 @@ pub struct EngineConfig {
 /// Where the song position comes from.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Drive {
-    /// The host's transport (mode Host).
+    /// A host's transport, of which [`Mode`] says what it decides.
     Host(HostTransport),
-    /// The engine's own transport, moved by [`super::ports::ToEngine::Start`] and `Stop`.
+    /// No host: the engine's own transport, moved by [`super::ports::ToEngine::Timeline`], `Start` and
+    /// `Stop`.
     Session,
 }
 
@@ -82,8 +86,8 @@ pub struct Block<'a> {
     pub left: &'a mut [f32],
     /// Right output, of equal length.
     pub right: &'a mut [f32],
-    /// Host time at which the block's first frame is due, stamped by the caller: the engine itself
-    /// reads no clock; it hands the stamp on in [`super::ports::FromEngine::Position`].
+    /// Host time at which the block was asked for, stamped by the caller: the engine itself reads no
+    /// clock. [`super::SampleClock`] makes of all stamps when a frame is due.
     pub now: HostNanos,
     /// Where the position comes from.
     pub drive: Drive,
@@ -106,6 +110,7 @@ enum Driver {
     Nobody,
     Host,
     Session,
+    Clock,
 }
 
 /// The engine.
@@ -121,8 +126,12 @@ pub struct Engine {
     /// The device frame of the next block's start.
     frame: i64,
     driver: Driver,
-    /// The session's start that is still to come.
+    lock: SessionLock,
+    /// A start that is still to come, and whether it is the shared clock's.
     start: Option<(Beats, i64)>,
+    by_clock: bool,
+    /// The frame at which the shared clock lets the run end.
+    halt: Option<i64>,
     /// Where the song last stood.
     last_tick: Beats,
     told_no_position: bool,
@@ -156,7 +165,10 @@ impl Engine {
             midi: MidiGate::new(),
             frame: 0,
             driver: Driver::Nobody,
+            lock: SessionLock::new(config.rate.clamp(8_000.0, 384_000.0)),
             start: None,
+            by_clock: false,
+            halt: None,
             last_tick: Beats::ZERO,
             told_no_position: false,
             metronome: Metronome::new(config.rate.clamp(8_000.0, 384_000.0)),
@@ -175,10 +187,8 @@ impl Engine {
         if !self.held {
             self.take_messages();
         }
-        match &block.drive {
-            Drive::Host(host) => self.follow_host(host, block.params, block.midi_out),
-            Drive::Session => self.follow_session(block.midi_out),
-        }
+        self.stamp(block.now);
+        self.follow(&block.drive, frames, block.params, block.midi_out);
         self.tell_position(block.now, &block.drive);
         self.take_moves(block.params, frames);
         self.take_notes(block.notes);
@@ -187,7 +197,11 @@ impl Engine {
             if self.start.is_some_and(|(_, at)| at <= self.frame + done as i64) {
                 self.enter_session(self.frame + done as i64, done as u32, block.midi_out);
             }
-            let to = self.start.map_or(frames, |(_, at)| (at - self.frame).clamp(0, frames as i64) as usize);
+            if self.halt.is_some_and(|at| at <= self.frame + done as i64) {
+                self.stop(self.frame + done as i64, done as u32, block.midi_out);
+            }
+            let next = self.start.map_or(i64::MAX, |(_, at)| at).min(self.halt.unwrap_or(i64::MAX));
+            let to = (next.saturating_sub(self.frame)).clamp(0, frames as i64) as usize;
             let to = to.min(done + SPAN).min(frames);
             self.fill(&mut block.left[done..to], &mut block.right[done..to]);
             self.tell_news(self.frame + to as i64, to, block.midi_out);
@@ -212,6 +226,29 @@ impl Engine {
             self.metronome.count_in(start, output, map, &Bars::in_song(&self.material.song), block);
         }
         self.metronome.add(left, right);
+    }
+
+    /// Lets whoever decides over the position decide.
+    fn follow(&mut self, drive: &Drive, frames: usize, moves: &[ParamMove], midi: &mut MidiBuffer) {
+        (self.by_clock, self.halt) = (false, None);
+        let hosted = matches!(drive, Drive::Host(_));
+        let (mode, plays) = (self.lock.mode_in_force(self.held, hosted), self.lock.session_plays());
+        match (drive, mode) {
+            (Drive::Host(host), Mode::Follow) if plays && host.playing => self.follow_clock(frames, midi),
+            (Drive::Host(host), Mode::Follow) if self.lock.quiet && host.playing => {
+                self.stop(self.frame, 0, midi);
+            }
+            (Drive::Host(host), Mode::Host | Mode::Lead | Mode::Follow) => {
+                (self.lock.entry, self.lock.quiet) = (None, false);
+                self.follow_host(host, moves, midi);
+            }
+            (_, Mode::Session | Mode::Follow) if plays => self.follow_clock(frames, midi),
+            (Drive::Host(_), Mode::Session) => self.stop(self.frame, 0, midi),
+            (Drive::Session, _) => {
+                self.schedule();
+                self.follow_session(midi);
+            }
+        }
     }
 
     fn fill(&mut self, left: &mut [f32], right: &mut [f32]) {
@@ -253,8 +290,15 @@ impl Engine {
                     self.outbox.retire_map(old);
                 }
                 ToEngine::Start { tick, frame } => self.start = Some((tick, frame)),
+                ToEngine::Timeline { tick, at } => {
+                    let running = self.driver == Driver::Clock;
+                    self.lock.play((tick, at), &self.material.map, self.frame, running);
+                }
+                ToEngine::Clock { map, latency_ns } => self.lock.set_clock(map, latency_ns),
+                ToEngine::Mode { mode, offset } => self.lock.set_mode(mode, offset),
                 ToEngine::Stop => {
                     self.start = None;
+                    self.lock.stop(self.driver == Driver::Clock);
                     if self.driver == Driver::Session {
                         self.driver = Driver::Nobody;
                     }
@@ -336,8 +380,9 @@ impl Engine {
     fn follow_host(&mut self, host: &HostTransport, moves: &[ParamMove], midi: &mut MidiBuffer) {
         self.start = None;
         if !host.playing {
-            return self.stop(midi);
+            return self.stop(self.frame, 0, midi);
         }
+        let host = &transport::offset_by(host, self.lock.offset);
         if host.quarters.is_none() && !std::mem::replace(&mut self.told_no_position, true) {
             self.outbox.send(&mut self.ports.to_session, FromEngine::Fault(Fault::NoPosition));
         }
@@ -382,7 +427,7 @@ impl Engine {
     fn follow_session(&mut self, midi: &mut MidiBuffer) {
         self.renderer.loop_range = None;
         if self.driver != Driver::Session {
-            self.stop(midi);
+            self.stop(self.frame, 0, midi);
         }
         let Some((tick, frame)) = self.start.filter(|(_, frame)| *frame < self.frame) else { return };
         // Late: in at the next step, in phase.
@@ -397,6 +442,9 @@ impl Engine {
     /// The session's start is due at this frame of the block.
     fn enter_session(&mut self, frame: i64, offset: u32, midi: &mut MidiBuffer) {
         if let Some((tick, _)) = self.start.take() {
+            if self.by_clock {
+                return self.enter_clock(tick, frame, offset, midi);
+            }
             let song = self.material.map.sample_at(tick).0;
             self.renderer.follow_song_bars(&self.material.song);
             self.begin_run(Driver::Session, Timing::Session, song, frame);
@@ -411,15 +459,16 @@ impl Engine {
         self.position_due = self.frame;
     }
 
-    fn stop(&mut self, midi: &mut MidiBuffer) {
-        self.driver = Driver::Nobody;
+    /// Ends the run at a frame of the block.
+    fn stop(&mut self, frame: i64, offset: u32, midi: &mut MidiBuffer) {
+        (self.driver, self.halt) = (Driver::Nobody, None);
         self.told_no_position = false;
         if self.renderer.timeline.is_none() {
             return;
         }
-        self.midi.end_all(0, midi);
+        self.midi.end_all(offset, midi);
         if self.renderer.end_run() {
-            self.output.jump(self.frame, self.renderer.head, LIMITER_LATENCY);
+            self.output.jump(frame, self.renderer.head, LIMITER_LATENCY);
         }
         self.position_due = self.frame;
     }
@@ -451,7 +500,8 @@ impl Engine {
                 What::Step { tick, .. } | What::Echo { tick } => tick,
                 What::End | What::Live => self.last_tick,
             };
-            let lamp = FromEngine::NoteOn { track: news.track, step, tick, frame };
+            let heard = self.lock.heard(frame);
+            let lamp = FromEngine::NoteOn { track: news.track, step, tick, frame, heard };
             self.outbox.send(&mut self.ports.to_session, lamp);
         }
     }
@@ -474,6 +524,7 @@ impl Engine {
         let micro_bpm = timing.tempo_at(map, self.last_tick).micro_bpm();
         let position = FromEngine::Position { tick, micro_bpm, frame: self.frame, now };
         self.outbox.send(&mut self.ports.to_session, position);
+        self.tell_sync(if let Drive::Host(host) = drive { Some(host) } else { None });
     }
 
     fn tell_meter(&mut self) {
@@ -518,6 +569,7 @@ impl Engine {
         self.output.silence(self.frame);
         self.midi.owe_all();
         (self.driver, self.start, self.last_tick) = (Driver::Nobody, None, Beats::ZERO);
+        self.lock.entry = None;
     }
 
     /// Frames by which the output lags the host's position: 0, as the engine renders ahead.

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::param::{MAX_TRACKS, Slot, TrackIndex};
 use crate::pattern::{Edit, Song};
-use crate::time::{Beats, HostNanos, SamplePos, TempoMap};
+use crate::time::{Beats, ClockMap, HostNanos, SamplePos, SessionNanos, TempoMap};
 
 /// Messages the ring towards the engine holds. A sender that finds it full keeps the message and
 /// tries again; nothing is dropped.
@@ -46,7 +46,31 @@ pub enum ToEngine {
         /// The device frame at which it sounds.
         frame: i64,
     },
-    /// Stop the engine's own transport; all notes off.
+    /// The session plays: tick `tick` sounds at session time `at`. What it means is the mode's to
+    /// say. Needs [`ToEngine::Clock`]; while the session plays already, a timeline that goes on
+    /// otherwise begins when its time comes.
+    Timeline {
+        /// The song position.
+        tick: Beats,
+        /// When it sounds.
+        at: SessionNanos,
+    },
+    /// Session time by host time, as it is now known.
+    Clock {
+        /// The map.
+        map: ClockMap,
+        /// From a frame's turn at the device to its sound, in ns within ±1 s: the host's output
+        /// latency where it is known, and the user's trim.
+        latency_ns: i64,
+    },
+    /// Who decides over the position.
+    Mode {
+        /// The mode.
+        mode: Mode,
+        /// Added to the host's song position in [`Mode::Host`] and [`Mode::Lead`]: whole bars.
+        offset: Beats,
+    },
+    /// The session stands: stop the engine's own transport; all notes off.
     Stop,
     /// The track that live notes play, see [`LiveNote`].
     Focus(TrackIndex),
@@ -69,6 +93,57 @@ pub enum ToEngine {
     },
     /// How loud the metronome is, 0 (off) to 1. It is nobody else's: no fingerprint, no bounce.
     Metronome(f32),
+}
+
+/// Who decides over an engine's song position.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub enum Mode {
+    /// The host's grid. Without a host, the session's timeline, placed once and then counted.
+    #[default]
+    Host,
+    /// The host's transport is the gate, the shared clock the place; by the host's grid while the
+    /// session stands.
+    Follow,
+    /// The shared clock, whatever the host does.
+    Session,
+    /// As [`Mode::Host`]; the session is told.
+    Lead,
+}
+
+/// How it stands between the engine and the shared clock.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub enum Lock {
+    /// The mode asks for none.
+    #[default]
+    Off,
+    /// Not yet: the clock is not known, the session stands, or the host does.
+    Waiting,
+    /// In phase.
+    Locked {
+        /// How far the clock's place is ahead of what sounds, in ns.
+        off_ns: i64,
+        /// The ratio's distance from the nominal one.
+        ppm: f32,
+    },
+    /// The host renders when it likes, up to this much from a device's pace: no stamp tells when a
+    /// sample sounds. It plays by the host's grid.
+    Refused {
+        /// In ns.
+        late_ns: i64,
+    },
+}
+
+/// A look at the shared clock from the audio thread.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Sync {
+    /// The lock.
+    pub lock: Lock,
+    /// φ: the host's song position less the session's; `None` while either stands.
+    pub phase: Option<Beats>,
+    /// The host's tempo.
+    pub host_micro_bpm: Option<u64>,
+    /// When the frame of the last [`FromEngine::Position`] is heard.
+    pub heard: Option<HostNanos>,
 }
 
 /// From the engine, to the session's thread.
@@ -95,6 +170,8 @@ pub enum FromEngine {
         tick: Beats,
         /// The device frame at which it sounds, counted from the engine's first block.
         frame: i64,
+        /// When that is heard; `None` while the device's clock is not known.
+        heard: Option<HostNanos>,
     },
     /// The musician played a live note here, or let it go, while the song played. May be dropped when
     /// the ring is full.
@@ -108,6 +185,8 @@ pub enum FromEngine {
         /// The song position that was heard when it was played.
         tick: Beats,
     },
+    /// How it stands with the shared clock; follows each [`FromEngine::Position`].
+    Sync(Sync),
     /// A bar has been rendered.
     Fingerprint(BarFingerprint),
     /// Where the engine is, at least 20 times a second while it runs.

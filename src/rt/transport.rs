@@ -117,6 +117,19 @@ fn difference(
     }
 }
 
+/// A host whose song position and loop lie so many ticks further on.
+pub(super) fn offset_by(host: &HostTransport, offset: Beats) -> HostTransport {
+    if offset == Beats::ZERO {
+        return *host;
+    }
+    let quarters = offset.as_quarters_f64();
+    HostTransport {
+        quarters: host.quarters.map(|at| at + quarters),
+        loop_range: host.loop_range.map(|(start, end)| (start + quarters, end + quarters)),
+        ..*host
+    }
+}
+
 /// A host's loop in ticks.
 pub(super) fn loop_of(host: &HostTransport) -> Option<(Beats, Beats)> {
     let (start, end) = host.loop_range?;

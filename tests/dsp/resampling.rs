@@ -1,6 +1,6 @@
 //! The resampler's quality and exactness.
 
-use antiphon::dsp::{Noise, Resampler};
+use antiphon::dsp::{Noise, Resampler, STEP_PARTS};
 
 use crate::measure::*;
 
@@ -159,4 +159,75 @@ fn more_than_a_ring_of_samples_can_wait_and_none_is_lost() {
     assert_eq!(resampler.needed(15_000), 0);
     resampler.pull(&mut left, &mut right);
     assert_eq!(left[..1500], resample(96_000.0, 1500, noise));
+}
+
+/// A variable resampler that runs `ppm` from its nominal ratio.
+fn strayed(rate: f64, ppm: f64) -> Resampler {
+    let mut resampler = Resampler::variable(rate).expect("a device's rate");
+    resampler.set_step((RATE / rate * (1.0 + ppm * 1e-6) * STEP_PARTS as f64) as u64);
+    resampler
+}
+
+#[test]
+fn a_variable_ratio_keeps_the_passband_and_the_stop_band() {
+    for (rate, ppm) in [(48_000.0, 100.0), (48_000.0, -5_000.0), (44_100.0, 500.0), (96_000.0, -500.0)] {
+        for hz in [997.0, 6_001.0, 13_000.0, 17_500.0, 18_000.0] {
+            let (mut resampler, steady) = (strayed(rate, ppm), steady(rate));
+            let out = pull(&mut resampler, 0, steady + 1024, &[64], tone(hz)).0;
+            let heard = hz * (1.0 + ppm * 1e-6);
+            let (spectrum, full) =
+                (Spectrum::new(&out[1024..], rate, Window::Steady), 0.5 * TONE * steady as f64);
+            let bin = rate / steady as f64;
+            let (at, level) = spectrum.strongest_away_from(&[heard], 9.0 * bin, rate);
+            assert!(
+                db(level / full) < -100.0,
+                "{rate} Hz {ppm} ppm, {hz} Hz: {:.1} dB at {at:.0}",
+                db(level / full)
+            );
+            let power: f64 = spectrum.power(heard - 8.0 * bin, heard + 8.0 * bin);
+            let reference = Spectrum::new(&sine(heard, rate, 0.5, steady), rate, Window::Steady)
+                .power(heard - 8.0 * bin, heard + 8.0 * bin);
+            let off = 10.0 * (power / reference).log10();
+            assert!(off.abs() < 0.05, "{rate} Hz {ppm} ppm: {off:+.4} dB at {hz} Hz");
+        }
+    }
+}
+
+#[test]
+fn a_change_of_ratio_makes_no_click() {
+    let hz = 1_000.0;
+    let mut resampler = strayed(48_000.0, 0.0);
+    let (mut out, mut next) = (Vec::new(), 0);
+    // The hardest that is ever asked for, back and forth at every block of 64.
+    for block in 0..128 {
+        let ppm = if block % 2 == 0 { 5_000.0 } else { -5_000.0 };
+        resampler.set_step(((1.0 + ppm * 1e-6) * STEP_PARTS as f64) as u64);
+        let (part, at) = pull(&mut resampler, next, 64, &[64], tone(hz));
+        out.extend(part);
+        next = at;
+    }
+    // A sine's second difference is its amplitude times (2π · hz / rate)²; a click's is far beyond.
+    let bend = 0.5 * (std::f64::consts::TAU * hz * 1.005 / RATE).powi(2);
+    let kink = 0.5 * std::f64::consts::TAU * hz / RATE * 0.01;
+    let steepest =
+        out[256..].windows(3).map(|w| f64::from(w[0] - 2.0 * w[1] + w[2]).abs()).fold(0.0, f64::max);
+    assert!(steepest < 1.01 * (bend + kink), "{steepest} against {bend} and {kink}");
+}
+
+#[test]
+fn a_variable_ratio_counts_exactly() {
+    let step = |n: i64| ((1.0 + 1e-6 * (n % 900) as f64) * STEP_PARTS as f64) as u64;
+    let play = |sizes: &[usize]| {
+        let mut resampler = Resampler::variable(48_000.0).expect("a device's rate");
+        resampler.reset_between(STEP_PARTS / 3);
+        let (mut out, mut next) = (Vec::new(), 0);
+        for n in 0..40 {
+            resampler.set_step(step(n));
+            let (part, at) = pull(&mut resampler, next, 100, sizes, noise);
+            out.extend(part);
+            next = at;
+        }
+        out
+    };
+    assert_eq!(play(&[100]), play(&[1, 7, 64]));
 }

@@ -29,6 +29,8 @@ pub struct Rig {
     pub onsets: Vec<Onset>,
     pub midi: Vec<(i64, MidiOut)>,
     pub others: Vec<FromEngine>,
+    /// When the next block is asked for; a ns a frame without it, which no device's clock does.
+    pub now: Option<HostNanos>,
     midi_buffer: Box<MidiBuffer>,
 }
 
@@ -47,6 +49,7 @@ impl Rig {
             onsets: Vec::new(),
             midi: Vec::new(),
             others: Vec::new(),
+            now: None,
             midi_buffer: Box::new(MidiBuffer::new()),
         }
     }
@@ -66,7 +69,7 @@ impl Rig {
         self.engine.process(Block {
             left: &mut self.left[from..],
             right: &mut self.right[from..],
-            now: HostNanos(self.frame),
+            now: self.now.unwrap_or(HostNanos(self.frame)),
             drive,
             params,
             notes,
