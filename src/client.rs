@@ -7,7 +7,6 @@
 mod clock_socket;
 mod code;
 pub mod decisions;
-mod device_clock;
 pub mod events;
 mod feed;
 mod hands;
@@ -43,7 +42,9 @@ pub use observers::{Observer, Path};
 pub use profile::default_profile;
 pub use reach::Reach;
 pub use tap::Taps;
-pub use view::{AudioMatch, ClockStatus, Connection, HistoryView, LinesView, MergeReport, Peer, View};
+pub use view::{
+    AudioMatch, ClockStatus, Connection, HistoryView, LinesView, MergeReport, Peer, TransportView, View,
+};
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -132,6 +133,11 @@ pub enum Command {
     },
     /// Stop the session's transport.
     Stop,
+    /// Who decides over this machine's position; `None`: Follow in a session, Host without one.
+    Mode(Option<crate::rt::ports::Mode>),
+    /// Move the host's position by whole bars, so that it comes nearest to the session's: what modes
+    /// Host and Lead then play by.
+    Align,
     /// Join a session; its state replaces ours.
     Join(Link),
     /// Leave; the song stays here.

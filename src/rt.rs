@@ -12,6 +12,7 @@ mod instrument;
 mod metronome;
 mod midi;
 mod mixer;
+mod mode;
 mod notes;
 mod outbox;
 mod output;

@@ -8,6 +8,7 @@ mod clock;
 mod decisions;
 mod engine;
 mod lines;
+mod mode;
 mod past;
 mod people;
 mod session;
@@ -24,6 +25,7 @@ use tokio::sync::mpsc;
 
 use self::engine::EngineSide;
 use self::lines::LinesSide;
+use self::mode::ModeSide;
 use self::session::SessionSide;
 use self::shown::Shown;
 use super::events::Events;
@@ -68,6 +70,7 @@ pub struct Participant {
     feed: Feed,
     from_engine: Consumer<FromEngine>,
     engine: EngineSide,
+    mode: ModeSide,
     shown: Shown,
     lines: LinesSide,
     events: Events,
@@ -101,6 +104,7 @@ impl Participant {
             feed: Feed::new(ports.to_engine),
             from_engine: ports.from_engine,
             engine: EngineSide::default(),
+            mode: ModeSide::default(),
             shown: Shown::default(),
             lines: LinesSide::new(State::new()),
             events,
@@ -154,6 +158,8 @@ impl Participant {
             Command::Start(tick) => self.on_main(|it| it.start(tick, 0, now)),
             Command::CountIn { tick, bars } => self.on_main(|it| it.start(tick, bars, now)),
             Command::Stop => self.on_main(|it| it.stop(now)),
+            Command::Mode(mode) => self.choose_mode(mode),
+            Command::Align => self.align(),
             Command::Export(answer) => self.export(answer),
             Command::Line(command) => self.line_command(command),
             Command::Join(link) => {

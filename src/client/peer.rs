@@ -20,7 +20,7 @@ use anyhow::Context;
 use crossbeam::channel::{Receiver, unbounded};
 use serde_json::{Value, json};
 
-use self::device::{Device, Keys};
+use self::device::{Device, Keys, Pace};
 pub use self::order::Order;
 use self::people_order::PeopleOrder;
 use super::decisions::rulings_json;
@@ -32,7 +32,7 @@ use super::{
     Client, ClientConfig, Code, Command, Connection, Event, HostClock, LineCommand, Link, Reach, Taps, When,
 };
 use crate::pattern::{Bars, MAX_METRES, Song, text};
-use crate::rt::ports::{BarFingerprint, ports};
+use crate::rt::ports::{BarFingerprint, Mode, ports};
 use crate::rt::{Engine, EngineConfig};
 use crate::time::{Clock, TempoMap};
 
@@ -71,6 +71,12 @@ pub struct PeerArgs {
     /// Frames a block.
     #[arg(long, default_value_t = 64, value_parser = clap::value_parser!(u32).range(1..=8_192))]
     pub block: u32,
+    /// How far the device's clock strays from its rate, in millionths, as real devices' do.
+    #[arg(long, default_value_t = 0.0, value_name = "PPM", allow_negative_numbers = true, value_parser = skew)]
+    pub skew: f64,
+    /// Who decides over the position: host, follow, session or lead. Without it: follow.
+    #[arg(long)]
+    pub mode: Option<Mode>,
     /// Tell no onsets and fingerprints.
     #[arg(long)]
     pub quiet: bool,
@@ -96,7 +102,8 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     let config = EngineConfig { rate: f64::from(args.rate), max_block: args.block as usize };
     let (song, tempo_map) = (Song::new(), TempoMap::default());
     let engine = Engine::new(config, Box::new(song.clone()), Box::new(tempo_map.clone()), engine_ports);
-    let (device, keys) = Device::start(engine, args.rate, args.block as usize, args.record.as_deref())?;
+    let pace = Pace { rate: args.rate, block: args.block as usize, skew_ppm: args.skew };
+    let (device, keys) = Device::start(engine, pace, args.record.as_deref())?;
     let reach = Reach { insecure_plaintext: args.insecure_plaintext };
     let client = Client::spawn(
         ClientConfig { profile, name: args.name.clone(), link, song, tempo_map, reach },
@@ -107,6 +114,7 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
         midi_out::send_clock(client.watch(), midi_out::port::open(port)?)?;
     }
     code.into_iter().for_each(|code| client.send(Command::People(Wish::Join(code))));
+    client.send(Command::Mode(args.mode));
     let mut peer =
         Peer { client, quiet: args.quiet, load: args.load, last_bar: None, taps: Taps::default(), keys };
     let ended = peer.listen(&orders());
@@ -114,6 +122,12 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     drop(peer);
     device.stop()?;
     ended
+}
+
+/// What a crystal may stray, in millionths.
+fn skew(text: &str) -> Result<f64, String> {
+    let skew = text.parse::<f64>().ok().filter(|skew| skew.abs() <= 1_000.0);
+    skew.ok_or_else(|| format!("'{text}' is no skew: it lies between -1000 and 1000"))
 }
 
 /// A profile folder that nobody asked for by name, removed at the end.
@@ -240,6 +254,7 @@ impl Peer {
             Order::Join(link) => self.client.send(Command::Join(link)),
             Order::Leave => self.client.send(Command::Leave),
             Order::Stop => self.client.send(Command::Stop),
+            Order::Mode(mode) => self.client.send(Command::Mode(mode)),
             Order::Load(file) => self.load(Path::new(&file))?,
             Order::Line(command) => self.client.send(Command::Line(command)),
             Order::Export(file) => self.export(&file)?,

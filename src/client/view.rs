@@ -6,8 +6,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::client::people::People;
-use crate::pattern::Song;
-use crate::rt::ports::Meter;
+use crate::pattern::{Bars, Song};
+use crate::rt::ports::{Meter, Mode, Sync, TempoMatch};
 use crate::session::{
     Branch, BranchId, ClientId, HistoryEntry, MergeOutcome, MergeSummary, Role, Seq, Timeline, Version,
 };
@@ -62,6 +62,38 @@ pub struct View {
     pub lamps: [Option<u8>; crate::param::MAX_TRACKS],
     /// Branches, versions, history.
     pub lines: LinesView,
+    /// Mode, lock, phase.
+    pub transport: TransportView,
+}
+
+/// Who decides over the position here, and how host and session stand to each other.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TransportView {
+    /// The mode in use.
+    pub mode: Mode,
+    /// The mode chosen; `None`: Follow in a session, Host without one.
+    pub chosen: Option<Mode>,
+    /// The lock on the shared clock, the phase φ, the host's tempo.
+    pub sync: Sync,
+    /// The session's song position when this view was made; `None` while it stands or its clock is
+    /// not known.
+    pub session_position: Option<Beats>,
+}
+
+impl TransportView {
+    /// How the host's tempo stands to the session's; `None` without a host's.
+    pub fn tempo_match(&self, map: &TempoMap) -> Option<TempoMatch> {
+        let session = map.tempo_at(self.session_position.unwrap_or(Beats::ZERO));
+        self.sync.host_micro_bpm.map(|host| TempoMatch::of(host, session.micro_bpm()))
+    }
+
+    /// φ as how far the host's bars lie after the session's: within half a bar of the song's.
+    pub fn phase_in_bar(&self, song: &Song) -> Option<Beats> {
+        let bars = Bars::in_song(song);
+        let bar = bars.at(self.session_position.unwrap_or(Beats::ZERO));
+        let length = (bars.line_after(bar.start) - bar.start).0.max(1);
+        self.sync.phase.map(|phase| Beats((phase.0 + length / 2).rem_euclid(length) - length / 2))
+    }
 }
 
 /// What there is to see of branches and the past.

@@ -127,6 +127,7 @@ impl Desk {
         match Client::spawn(config, ports) {
             Ok(client) => {
                 client.send(Command::Focus(project.choices.focus));
+                client.send(Command::Mode(project.choices.mode));
                 #[cfg(feature = "midi")]
                 if let Err(reason) = super::midi_clock::begin(&client) {
                     self.notify(reason);
@@ -215,6 +216,7 @@ impl Desk {
             position: None,
             meter: None,
             lamps: [None; MAX_TRACKS],
+            transport: Default::default(),
             metronome: 0.0,
             lines: Default::default(),
         })
@@ -263,6 +265,7 @@ impl Desk {
         };
         let view = client.view();
         client.send(Command::Focus(project.choices.focus));
+        client.send(Command::Mode(project.choices.mode));
         let alone = view.session.is_none();
         let elsewhere = project.session.as_ref().is_some_and(|link| Some(link.to_string()) != view.session);
         if alone {

@@ -10,6 +10,7 @@ mod grid;
 mod header;
 mod history;
 mod keys;
+mod mode;
 mod people;
 mod strip;
 mod theme;

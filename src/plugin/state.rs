@@ -13,6 +13,7 @@ use thiserror::Error;
 use crate::client::Link;
 use crate::param::TrackIndex;
 use crate::pattern::{EditError, Song};
+use crate::rt::ports::Mode;
 use crate::session::{COMMIT_VERSION, read_edits};
 use crate::time::{TempoMap, TempoMapError};
 
@@ -43,13 +44,17 @@ pub struct Choices {
     pub focus: TrackIndex,
     /// Whether the session moves the host's knobs even while the transport rolls.
     pub knobs_follow: bool,
+    /// Who decides over the position; `None`: Follow in a session, Host without one. Written behind
+    /// the rest, so that a project from before it is read, too.
+    #[serde(skip)]
+    pub mode: Option<Mode>,
 }
 
 impl Default for Choices {
     fn default() -> Choices {
         // The first track always exists.
         let focus = TrackIndex::all().next().expect("a song has tracks");
-        Choices { focus, knobs_follow: false }
+        Choices { focus, knobs_follow: false, mode: None }
     }
 }
 
@@ -90,7 +95,8 @@ pub fn write(project: &Project) -> String {
         choices: project.choices,
     };
     let bytes = postcard::to_stdvec(&project.song.edits()).expect("plain data is always written");
-    let mut bytes = postcard::to_extend(&saved, bytes).expect("plain data is always written");
+    let bytes = postcard::to_extend(&saved, bytes).expect("plain data is always written");
+    let mut bytes = postcard::to_extend(&project.choices.mode, bytes).expect("plain data is always written");
     let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     format!("{PREFIX}{}", base64::encode(&bytes))
@@ -113,7 +119,10 @@ pub fn read(text: &str) -> Result<Project, StateError> {
         return Err(StateError::Damaged);
     }
     let (edits, rest) = read_edits(version, content)?;
-    let saved: Saved = postcard::from_bytes(rest)?;
+    let (mut saved, rest): (Saved, _) = postcard::take_from_bytes(rest)?;
+    if !rest.is_empty() {
+        saved.choices.mode = postcard::from_bytes(rest)?;
+    }
     let mut song = Song::new();
     for edit in edits {
         song.apply(&edit.check()?);
@@ -135,13 +144,15 @@ mod tests {
 
     fn project() -> Project {
         let session = "http://127.0.0.1:9000/s/blue-42#secret".parse().ok();
-        Project { session, ..starter::project() }
+        let choices = Choices { mode: Some(Mode::Session), ..Choices::default() };
+        Project { session, choices, ..starter::project() }
     }
 
     #[test]
     fn a_project_reads_back_without_its_secret() {
         let text = write(&project());
         let back = read(&text).expect("a project");
+        assert_eq!(back.choices, project().choices);
         assert_eq!(back.song, project().song);
         assert_eq!(back.tempo_map, project().tempo_map);
         let link = back.session.expect("a session");

@@ -188,7 +188,7 @@ impl Engine {
             self.take_messages();
         }
         self.stamp(block.now);
-        self.follow(&block.drive, frames, block.params, block.midi_out);
+        self.follow(&block.drive, block.params, block.midi_out);
         self.tell_position(block.now, &block.drive);
         self.take_moves(block.params, frames);
         self.take_notes(block.notes);
@@ -229,12 +229,12 @@ impl Engine {
     }
 
     /// Lets whoever decides over the position decide.
-    fn follow(&mut self, drive: &Drive, frames: usize, moves: &[ParamMove], midi: &mut MidiBuffer) {
+    fn follow(&mut self, drive: &Drive, moves: &[ParamMove], midi: &mut MidiBuffer) {
         (self.by_clock, self.halt) = (false, None);
         let hosted = matches!(drive, Drive::Host(_));
         let (mode, plays) = (self.lock.mode_in_force(self.held, hosted), self.lock.session_plays());
         match (drive, mode) {
-            (Drive::Host(host), Mode::Follow) if plays && host.playing => self.follow_clock(frames, midi),
+            (Drive::Host(host), Mode::Follow) if plays && host.playing => self.follow_clock(midi),
             (Drive::Host(host), Mode::Follow) if self.lock.quiet && host.playing => {
                 self.stop(self.frame, 0, midi);
             }
@@ -242,7 +242,7 @@ impl Engine {
                 (self.lock.entry, self.lock.quiet) = (None, false);
                 self.follow_host(host, moves, midi);
             }
-            (_, Mode::Session | Mode::Follow) if plays => self.follow_clock(frames, midi),
+            (_, Mode::Session | Mode::Follow) if plays => self.follow_clock(midi),
             (Drive::Host(_), Mode::Session) => self.stop(self.frame, 0, midi),
             (Drive::Session, _) => {
                 self.schedule();

@@ -3,6 +3,7 @@
 use rtrb::{Consumer, Producer, RingBuffer};
 use serde::{Deserialize, Serialize};
 
+pub use super::mode::{Lock, Mode, ModeError, Sync, TempoMatch};
 use crate::param::{MAX_TRACKS, Slot, TrackIndex};
 use crate::pattern::{Edit, Song};
 use crate::time::{Beats, ClockMap, HostNanos, SamplePos, SessionNanos, TempoMap};
@@ -93,57 +94,6 @@ pub enum ToEngine {
     },
     /// How loud the metronome is, 0 (off) to 1. It is nobody else's: no fingerprint, no bounce.
     Metronome(f32),
-}
-
-/// Who decides over an engine's song position.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
-pub enum Mode {
-    /// The host's grid. Without a host, the session's timeline, placed once and then counted.
-    #[default]
-    Host,
-    /// The host's transport is the gate, the shared clock the place; by the host's grid while the
-    /// session stands.
-    Follow,
-    /// The shared clock, whatever the host does.
-    Session,
-    /// As [`Mode::Host`]; the session is told.
-    Lead,
-}
-
-/// How it stands between the engine and the shared clock.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub enum Lock {
-    /// The mode asks for none.
-    #[default]
-    Off,
-    /// Not yet: the clock is not known, the session stands, or the host does.
-    Waiting,
-    /// In phase.
-    Locked {
-        /// How far the clock's place is ahead of what sounds, in ns.
-        off_ns: i64,
-        /// The ratio's distance from the nominal one.
-        ppm: f32,
-    },
-    /// The host renders when it likes, up to this much from a device's pace: no stamp tells when a
-    /// sample sounds. It plays by the host's grid.
-    Refused {
-        /// In ns.
-        late_ns: i64,
-    },
-}
-
-/// A look at the shared clock from the audio thread.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Sync {
-    /// The lock.
-    pub lock: Lock,
-    /// φ: the host's song position less the session's; `None` while either stands.
-    pub phase: Option<Beats>,
-    /// The host's tempo.
-    pub host_micro_bpm: Option<u64>,
-    /// When the frame of the last [`FromEngine::Position`] is heard.
-    pub heard: Option<HostNanos>,
 }
 
 /// From the engine, to the session's thread.

@@ -217,6 +217,11 @@ impl Renderer {
         differs
     }
 
+    /// The first bar line at or after a tick.
+    pub(super) fn line_from(&self, tick: Beats) -> Beats {
+        self.metres.line_from(tick)
+    }
+
     /// A host's bars.
     pub(super) fn follow_host_bars(&mut self, metre: Metre) {
         self.own_metres = false;

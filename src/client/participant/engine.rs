@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::Participant;
-use crate::client::device_clock::DeviceClock;
 use crate::client::{AudioMatch, Event};
 use crate::param::{MAX_TRACKS, Slot, TrackIndex};
 use crate::pattern::Edit;
@@ -23,8 +22,8 @@ const CROSSING: i64 = 250_000_000;
 /// The engine as its messages tell of it.
 #[derive(Default)]
 pub struct EngineSide {
-    /// Device frames against host time.
-    pub device: DeviceClock,
+    /// The last block's frame: one that lies behind it means a new engine.
+    frame: i64,
     position: Option<(Beats, HostNanos)>,
     /// Tempo in use, µBPM.
     pub micro_bpm: u64,
@@ -75,9 +74,9 @@ impl Participant {
                 FromEngine::ParamMoved { slot, value } => self.param_moved(slot, value, now),
                 FromEngine::RetiredSong(song) => drop(song),
                 FromEngine::RetiredTempoMap(map) => drop(map),
-                FromEngine::NoteOn { track, step, tick, frame } => {
+                FromEngine::NoteOn { track, step, tick, frame, heard } => {
                     self.engine.lamps[track.get()] = step;
-                    let session = self.engine.device.host_at(frame).and_then(|host| self.session_time(host));
+                    let session = heard.and_then(|host| self.session_time(host));
                     self.events.tell(Event::Onset { track, tick, frame, session }, now);
                     self.shown.stale();
                 }
@@ -91,7 +90,7 @@ impl Participant {
                     self.events.tell(Event::Fingerprint(bar), now);
                 }
                 FromEngine::Position { tick, micro_bpm, frame, now: due } => {
-                    if self.engine.device.stamp(frame, due) {
+                    if frame < std::mem::replace(&mut self.engine.frame, frame) {
                         self.tell_new_engine();
                     }
                     self.engine.micro_bpm = micro_bpm;
@@ -99,6 +98,10 @@ impl Participant {
                     if tick.is_none() {
                         self.engine.lamps = [None; MAX_TRACKS];
                     }
+                    self.shown.stale();
+                }
+                FromEngine::Sync(sync) => {
+                    self.mode.sync = sync;
                     self.shown.stale();
                 }
                 FromEngine::Meter(meter) => {
@@ -126,6 +129,7 @@ impl Participant {
         for (at, edit) in self.studio.waiting() {
             self.feed.edit(edit, Some(at));
         }
+        self.mode.forget_told();
         let timeline = self.studio.timeline();
         if timeline.playing {
             self.engine.scheduled = Some(timeline);
@@ -168,26 +172,21 @@ impl Participant {
         self.schedule();
     }
 
-    /// Tells the engine a transport change as soon as the clocks say at which frame.
+    /// Tells the engine a transport change, behind what it needs to know for it.
     pub(super) fn schedule(&mut self) {
-        let Some(timeline) = self.engine.scheduled else { return };
-        if !timeline.playing {
-            self.engine.scheduled = None;
-            self.feed.push(ToEngine::Stop);
-            return;
-        }
-        let Some(host) = self.host_time(timeline.at) else { return };
-        if let Some(frame) = self.engine.device.frame_at(host) {
-            self.engine.scheduled = None;
-            self.feed.push(ToEngine::Start { tick: timeline.tick, frame });
-        }
+        self.tell_mode();
+        let Some(timeline) = self.engine.scheduled.take() else { return };
+        self.feed.push(match timeline.playing {
+            true => ToEngine::Timeline { tick: timeline.tick, at: timeline.at },
+            false => ToEngine::Stop,
+        });
     }
 
-    /// Session time as the host time at which it is to sound; alone, they are the same.
-    fn host_time(&self, at: SessionNanos) -> Option<HostNanos> {
+    /// The session's time as it is to be heard now, under the trim.
+    pub(super) fn session_now(&self, now: HostNanos) -> Option<SessionNanos> {
         match self.studio.is_alone() || self.session.has_own_clock() {
-            true => Some(HostNanos(at.0)),
-            false => self.played_map().map(|map| map.host(at)),
+            true => Some(SessionNanos(now.0)),
+            false => self.played_map().map(|map| map.session(now)),
         }
     }
 

@@ -8,7 +8,7 @@ use super::Participant;
 use crate::client::observers::Observers;
 use crate::client::people::People;
 use crate::client::{ClockStatus, Connection, Peer, View};
-use crate::time::HostNanos;
+use crate::time::{Clock, HostNanos};
 
 /// The least time between two views.
 const GAP: i64 = 4_000_000;
@@ -112,6 +112,7 @@ impl Participant {
             lamps: self.engine.lamps,
             metronome: self.engine.metronome,
             lines: self.lines_view(),
+            transport: self.transport_view(self.clock.now()),
         }
     }
 }

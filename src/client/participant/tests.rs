@@ -47,7 +47,8 @@ impl Rig {
     }
 
     fn told(&mut self) -> Vec<ToEngine> {
-        std::iter::from_fn(|| self.engine.from_session.pop().ok()).collect()
+        let told = std::iter::from_fn(|| self.engine.from_session.pop().ok());
+        told.filter(|message| !matches!(message, ToEngine::Mode { .. } | ToEngine::Clock { .. })).collect()
     }
 }
 

@@ -21,6 +21,25 @@ const PRESSED: usize = 64;
 /// How often the writer looks for sound.
 const WRITER_NAP: Duration = Duration::from_millis(20);
 
+/// How a device asks for blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct Pace {
+    /// In Hz.
+    pub rate: u32,
+    /// Frames a block.
+    pub block: usize,
+    /// How far its crystal strays, in millionths: above 0 it runs slow.
+    pub skew_ppm: f64,
+}
+
+impl Pace {
+    /// When a frame is due, in ns after the first.
+    fn due(&self, frame: i128) -> i64 {
+        let nominal = (frame * 1_000_000_000 / i128::from(self.rate)) as i64;
+        nominal + (nominal as f64 * self.skew_ppm * 1e-6) as i64
+    }
+}
+
 /// A running device.
 pub struct Device {
     ending: Arc<AtomicBool>,
@@ -33,12 +52,8 @@ impl Device {
     ///
     /// # Errors
     /// The file cannot be made, or a thread cannot be started.
-    pub fn start(
-        engine: Engine,
-        rate: u32,
-        block: usize,
-        record: Option<&Path>,
-    ) -> anyhow::Result<(Device, Keys)> {
+    pub fn start(engine: Engine, pace: Pace, record: Option<&Path>) -> anyhow::Result<(Device, Keys)> {
+        let rate = pace.rate;
         let ending = Arc::new(AtomicBool::new(false));
         let (mut sound, mut writer) = (None, None);
         if let Some(path) = record {
@@ -49,8 +64,7 @@ impl Device {
         let (pressed, keys) = RingBuffer::new(PRESSED);
         let player = Player {
             engine,
-            rate: i128::from(rate),
-            block,
+            pace,
             sound,
             ending: ending.clone(),
             keys,
@@ -98,8 +112,7 @@ impl Keys {
 
 struct Player {
     engine: Engine,
-    rate: i128,
-    block: usize,
+    pace: Pace,
     /// Interleaved samples towards the writer; a full ring loses sound, not time.
     sound: Option<Producer<f32>>,
     ending: Arc<AtomicBool>,
@@ -119,7 +132,7 @@ impl Player {
         while self.held.len() < PRESSED
             && let Ok(Key { note, velocity, ms }) = self.keys.pop()
         {
-            self.held.push((note, frame + i128::from(ms) * self.rate / 1000));
+            self.held.push((note, frame + i128::from(ms) * i128::from(self.pace.rate) / 1000));
             self.notes.push(LiveNote { frame: 0, channel: 0, note, velocity });
         }
     }
@@ -127,13 +140,13 @@ impl Player {
     fn run(mut self) {
         crate::client::priority::prefer_realtime();
         let clock = HostClock;
-        let (mut left, mut right) = (vec![0.0; self.block], vec![0.0; self.block]);
+        let (mut left, mut right) = (vec![0.0; self.pace.block], vec![0.0; self.pace.block]);
         let mut midi_out = MidiBuffer::new();
         let begun = clock.now();
         let mut frame: i128 = 0;
         while !self.ending.load(Ordering::Acquire) {
             // From the beginning, not from the block before: no error adds up.
-            let due = HostNanos(begun.0 + (frame * 1_000_000_000 / self.rate) as i64);
+            let due = HostNanos(begun.0 + self.pace.due(frame));
             if let Ok(early) = u64::try_from(due - clock.now()) {
                 std::thread::sleep(Duration::from_nanos(early));
             }
@@ -141,7 +154,7 @@ impl Player {
             self.engine.process(Block {
                 left: &mut left,
                 right: &mut right,
-                now: due,
+                now: clock.now(),
                 drive: Drive::Session,
                 params: &[],
                 notes: &self.notes,
@@ -153,7 +166,7 @@ impl Player {
                     let _ = sound.push(sample);
                 }
             }
-            frame += self.block as i128;
+            frame += self.pace.block as i128;
         }
     }
 }

@@ -9,6 +9,7 @@ use super::shape;
 use crate::client::{LineCommand, Link, LinkError, When};
 use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
 use crate::pattern::{Bars, Edit, EditError, GridEdit, MAX_BARS, MAX_STEPS, Metre, Name, Song, StepField};
+use crate::rt::ports::{Mode, ModeError};
 use crate::session::MAX_RAMP_BARS;
 use crate::time::{Beats, Tempo, TempoError};
 use crate::wire::MAX_COUNT_IN;
@@ -42,6 +43,8 @@ pub enum Order {
     Play(Beats),
     /// `stop`.
     Stop,
+    /// `mode host|follow|session|lead|auto`.
+    Mode(Option<Mode>),
     /// `join LINK`.
     Join(Link),
     /// `leave`: the song stays.
@@ -79,7 +82,7 @@ pub enum Order {
 pub enum OrderError {
     /// No such command.
     #[error(
-        "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, count-in, play, stop, join, leave, load, state, hash, \
+        "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, count-in, play, stop, mode, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, note, keep, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
          fill, euclid, copy, overlay, pattern, track, undo, redo, conflicts, resolve, try, strategy, permit, quit"
@@ -111,6 +114,9 @@ pub enum OrderError {
     /// Out of bounds.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// No mode.
+    #[error(transparent)]
+    Mode(#[from] ModeError),
     /// No link.
     #[error(transparent)]
     Link(#[from] LinkError),
@@ -186,6 +192,9 @@ impl Order {
             },
             ("play", _) => Err(OrderError::Form("play [bar N]")),
             ("stop", []) => Ok(Order::Stop),
+            ("mode", ["auto"]) => Ok(Order::Mode(None)),
+            ("mode", [mode]) => Ok(Order::Mode(Some(mode.parse()?))),
+            ("mode", _) => Err(OrderError::Form("mode host|follow|session|lead|auto")),
             ("join", [link]) => Ok(Order::Join(link.parse()?)),
             ("join", _) => Err(OrderError::Form("join LINK")),
             ("leave", []) => Ok(Order::Leave),

@@ -26,6 +26,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             phase(ui, scene.position, &bars);
             widgets::divide(ui);
             tempo(ui, scene, hands);
+            super::mode::show(ui, scene);
             tap(ui, scene, hands);
             metronome(ui, scene);
             widgets::divide(ui);

@@ -25,8 +25,8 @@ impl Engine {
         }
     }
 
-    /// Plays by the shared clock; the block has so many frames.
-    pub(super) fn follow_clock(&mut self, frames: usize, midi: &mut MidiBuffer) {
+    /// Plays by the shared clock.
+    pub(super) fn follow_clock(&mut self, midi: &mut MidiBuffer) {
         self.renderer.loop_range = None;
         self.by_clock = true;
         (self.start, self.halt) = (None, None);
@@ -49,7 +49,7 @@ impl Engine {
             self.lock.entry = self.lock.first_tick().map(|first| first.max(step));
         }
         if let (Some(tick), None) = (self.lock.entry, self.start) {
-            self.aim(tick, target, slope, frames);
+            self.aim(tick, target, slope);
         }
     }
 
@@ -59,17 +59,15 @@ impl Engine {
     }
 
     /// Sets the frame at which to come in at a tick.
-    fn aim(&mut self, tick: Beats, target: i128, slope: f64, frames: usize) {
+    fn aim(&mut self, tick: Beats, target: i128, slope: f64) {
         let away = i128::from(self.material.map.sample_at(tick).0) * PARTS - target;
         if away < -MISSED {
             self.lock.entry = None;
             return;
         }
-        // The last frame at or before it; far ones need no precision.
+        // The last frame at or before it; far ones need no precision, and are aimed at anew.
         let ahead = (away.max(0) as f64 / slope) as i64;
-        if ahead < frames as i64 {
-            self.start = Some((tick, self.frame + ahead));
-        }
+        self.start = Some((tick, self.frame + ahead));
     }
 
     /// Bends the ratio towards the clock's place; where that lies too far, goes on from the next bar.
@@ -79,7 +77,7 @@ impl Engine {
         let own = self.output.place_at(self.frame) + i128::from(heard.song - heard.stream) * PARTS;
         let off = (target - own) as f64 / STEP_PARTS as f64;
         if off.abs() > FAR && self.lock.entry.is_none() {
-            self.lock.entry = Some(self.tick_from(own.max(target) + PARTS).ceil_to(Beats::quarters(4)));
+            self.lock.entry = Some(self.renderer.line_from(self.tick_from(own.max(target) + PARTS)));
         }
         if let Some(bar) = self.lock.entry {
             // Ahead of the clock: nothing from that bar on is played before its time.
@@ -104,7 +102,7 @@ impl Engine {
         let late = self.lock.song_at(&self.material.map, frame).map_or(0, |place| place - from);
         // A frame or so before the tick's place, or a little behind it.
         let late = late.clamp(-8 * PARTS, 2 * MISSED);
-        self.renderer.set_bar(Beats::quarters(4));
+        self.renderer.follow_song_bars(&self.material.song);
         self.driver = Driver::Clock;
         let first = self.renderer.begin_run(&mut self.material, Timing::Session, song);
         self.output.begin_fitted(frame, first as i128 * PARTS + late, slope, LIMITER_LATENCY);

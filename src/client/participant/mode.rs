@@ -1,0 +1,84 @@
+//! Who decides over this instance's position, and what the engine is told of the shared clock.
+
+use super::Participant;
+use crate::client::view::TransportView;
+use crate::rt::ports::{Mode, Sync, ToEngine};
+use crate::time::{Beats, Clock, ClockMap, HostNanos};
+
+/// The mode chosen, and what the engine has been told.
+#[derive(Default)]
+pub struct ModeSide {
+    /// `None`: as it is with and without a session.
+    chosen: Option<Mode>,
+    /// Whole bars between the host's song position and ours, in modes Host and Lead.
+    offset: Beats,
+    told_mode: Option<(Mode, Beats)>,
+    told_clock: Option<ClockMap>,
+    /// The engine's last word.
+    pub sync: Sync,
+}
+
+impl ModeSide {
+    /// The engine is a new one: it has been told nothing.
+    pub fn forget_told(&mut self) {
+        (self.told_mode, self.told_clock) = (None, None);
+    }
+}
+
+impl Participant {
+    /// Chooses a mode; `None` for what fits: Follow in a session, Host without one.
+    pub(super) fn choose_mode(&mut self, mode: Option<Mode>) {
+        self.mode.chosen = mode;
+        self.tell_mode();
+    }
+
+    /// Moves the host's position by whole bars, so that it comes nearest to the session's.
+    pub(super) fn align(&mut self) {
+        let seen = self.transport_view(self.clock.now());
+        let (Some(phase), Some(left)) = (seen.sync.phase, seen.phase_in_bar(self.studio.song())) else {
+            return self.complain("the host's bars can be aligned while host and session both play".into());
+        };
+        self.mode.offset = self.mode.offset - (phase - left);
+        self.tell_mode();
+    }
+
+    /// The mode in use.
+    pub(super) fn mode_in_use(&self) -> Mode {
+        let fitting = if self.main().is_alone() { Mode::Host } else { Mode::Follow };
+        self.mode.chosen.unwrap_or(fitting)
+    }
+
+    /// Tells the engine mode and clock, where they have changed.
+    pub(super) fn tell_mode(&mut self) {
+        let (mode, offset) = (self.mode_in_use(), self.mode.offset);
+        if self.mode.told_mode != Some((mode, offset)) {
+            self.mode.told_mode = Some((mode, offset));
+            self.feed.push(ToEngine::Mode { mode, offset });
+            self.shown.stale();
+        }
+        let map = match self.studio.is_alone() || self.session.has_own_clock() {
+            true => Some(ClockMap::IDENTITY),
+            false => self.played_map(),
+        };
+        if let Some(map) = map.filter(|map| self.mode.told_clock != Some(*map)) {
+            self.mode.told_clock = Some(map);
+            self.feed.push(ToEngine::Clock { map, latency_ns: 0 });
+        }
+    }
+
+    /// What there is to see of it.
+    pub(super) fn transport_view(&self, now: HostNanos) -> TransportView {
+        let timeline = self.studio.timeline();
+        let map = self.studio.tempo_map();
+        let session = self
+            .session_now(now)
+            .filter(|_| timeline.playing)
+            .map(|session| map.tick_at_nanos(map.nanos_at(timeline.tick) + (session - timeline.at)));
+        TransportView {
+            mode: self.mode_in_use(),
+            chosen: self.mode.chosen,
+            sync: self.mode.sync,
+            session_position: session,
+        }
+    }
+}
