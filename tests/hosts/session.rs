@@ -1,5 +1,7 @@
 //! A project that belongs to a session: it finds it again, and its file holds no secret.
 
+#[path = "killed.rs"]
+mod killed;
 #[path = "../support/server.rs"]
 mod server;
 
