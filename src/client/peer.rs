@@ -104,6 +104,10 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     let engine = Engine::new(config, Box::new(song.clone()), Box::new(tempo_map.clone()), engine_ports);
     let pace = Pace { rate: args.rate, block: args.block as usize, skew_ppm: args.skew };
     let (device, keys) = Device::start(engine, pace, args.record.as_deref())?;
+    if args.record.is_some() {
+        tell(json!({"event": "recording", "first_frame_ns": device.begun.0, "rate": args.rate,
+            "skew_ppm": args.skew}))?;
+    }
     let reach = Reach { insecure_plaintext: args.insecure_plaintext };
     let client = Client::spawn(
         ClientConfig { profile, name: args.name.clone(), link, song, tempo_map, reach },

@@ -20,6 +20,11 @@ pub struct Proxy {
 impl Proxy {
     /// A proxy before `server` (`127.0.0.1:port`).
     pub fn before(server: &str, network: Network, seed: u64) -> Proxy {
+        Proxy::skewed(server, network, seed, 0.0)
+    }
+
+    /// A proxy whose way up is longer than its way down by so many ns more than the model's.
+    pub fn skewed(server: &str, network: Network, seed: u64, longer_up: f64) -> Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         let address = listener.local_addr().expect("an address").to_string();
         let server: SocketAddr = server.parse().expect("the server's address");
@@ -32,7 +37,7 @@ impl Proxy {
                 for (way, from, to) in [(Way::Up, &client, &upstream), (Way::Down, &upstream, &client)] {
                     let (from, to) = (from.try_clone().expect("a handle"), to.try_clone().expect("a handle"));
                     to.set_nodelay(true).expect("a socket");
-                    carry(from, to, Path::new(network, seed, 0.0), way, begun);
+                    carry(from, to, Path::new(network, seed, longer_up), way, begun);
                 }
             }
         });

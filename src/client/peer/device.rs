@@ -45,6 +45,8 @@ pub struct Device {
     ending: Arc<AtomicBool>,
     player: JoinHandle<()>,
     writer: Option<JoinHandle<anyhow::Result<()>>>,
+    /// When its first frame was due: frame n is due n frames of its own clock later.
+    pub begun: HostNanos,
 }
 
 impl Device {
@@ -62,9 +64,11 @@ impl Device {
             sound = Some(producer);
         }
         let (pressed, keys) = RingBuffer::new(PRESSED);
+        let begun = HostClock.now();
         let player = Player {
             engine,
             pace,
+            begun,
             sound,
             ending: ending.clone(),
             keys,
@@ -72,7 +76,7 @@ impl Device {
             notes: Vec::with_capacity(2 * PRESSED),
         };
         let player = std::thread::Builder::new().name("antiphon-device".into()).spawn(|| player.run())?;
-        Ok((Device { ending, player, writer }, Keys { pressed }))
+        Ok((Device { ending, player, writer, begun }, Keys { pressed }))
     }
 
     /// Stops it and finishes the file.
@@ -113,6 +117,7 @@ impl Keys {
 struct Player {
     engine: Engine,
     pace: Pace,
+    begun: HostNanos,
     /// Interleaved samples towards the writer; a full ring loses sound, not time.
     sound: Option<Producer<f32>>,
     ending: Arc<AtomicBool>,
@@ -142,11 +147,10 @@ impl Player {
         let clock = HostClock;
         let (mut left, mut right) = (vec![0.0; self.pace.block], vec![0.0; self.pace.block]);
         let mut midi_out = MidiBuffer::new();
-        let begun = clock.now();
         let mut frame: i128 = 0;
         while !self.ending.load(Ordering::Acquire) {
             // From the beginning, not from the block before: no error adds up.
-            let due = HostNanos(begun.0 + self.pace.due(frame));
+            let due = HostNanos(self.begun.0 + self.pace.due(frame));
             if let Ok(early) = u64::try_from(due - clock.now()) {
                 std::thread::sleep(Duration::from_nanos(early));
             }
