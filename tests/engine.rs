@@ -71,5 +71,9 @@ fn an_onset_sounds_on_the_frame_nearest_to_its_position() {
 mod determinism;
 #[path = "engine/edits.rs"]
 mod edits;
+#[path = "engine/locked.rs"]
+mod locked;
+#[path = "engine/scheduling.rs"]
+mod scheduling;
 #[path = "engine/transport.rs"]
 mod transport;
