@@ -171,7 +171,7 @@ fn a_saved_project_restores_the_same_sound() {
 
 /// Our part of a state: where it begins and ends.
 fn groove_in(state: &[u8]) -> std::ops::Range<usize> {
-    let from = state.windows(10).position(|bytes| bytes == b"antiphon1.").expect("our field");
+    let from = state.windows(10).position(|bytes| bytes == b"antiphon2.").expect("our field");
     let length = state[from..].iter().position(|&byte| byte == b'"').expect("a closed string");
     from..from + length
 }
