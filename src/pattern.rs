@@ -25,7 +25,7 @@ pub use arrangement::{
     Clip, ClipField, ClipRegister, ClipSource, MAX_BARS, MAX_CLIPS, MAX_SCENES, MAX_SECTIONS, Scene,
     SceneField, SceneRegister, Section, SectionField, SectionRegister,
 };
-pub use bars::{Bar, Bars};
+pub use bars::{Bar, Bars, Metres};
 pub use chance::{chance, hash};
 pub use context::{
     Chord, ChordChange, ChordKind, Context, ContextField, ContextRegister, MAX_CHORD_BEAT, MAX_CHORDS,

@@ -5,13 +5,11 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::param::TrackIndex;
-use crate::pattern::{Edit, MAX_STEPS, Song, StepField};
+use crate::pattern::{Bars, Edit, MAX_STEPS, Song, StepField};
 use crate::session::ClientId;
 use crate::time::{Beats, HostNanos};
 use crate::wire::{MAX_NOTES, PlayedNote, gesture_interval};
 
-/// A bar of four quarters.
-const BAR: Beats = Beats::quarters(4);
 /// Notes that are remembered, to be kept.
 const REMEMBERED: usize = 512;
 /// Notes of others that sound or wait here.
@@ -94,31 +92,31 @@ impl Live {
         std::mem::take(&mut self.outgoing)
     }
 
-    /// Where a note of another's sounds here: one bar after its player heard it. Where this
-    /// position is not near theirs (a host of its own), at the same place of the next bar here.
+    /// Where a note of another's sounds here: one of the song's bars after its player heard it. Where
+    /// this position is not near theirs (a host of its own), at the same place of the next bar here.
     /// `None` where it comes too late.
-    pub fn place(&mut self, author: ClientId, note: &PlayedNote, position: Beats) -> Option<Beats> {
+    pub fn place(
+        &mut self,
+        author: ClientId,
+        note: &PlayedNote,
+        position: Beats,
+        bars: &Bars,
+    ) -> Option<Beats> {
         let velocity = f32::from(note.velocity) / LOUDEST;
         self.remember(author, note.track, note.note, velocity, note.tick);
-        let due = note.tick + BAR;
         let name = (author, note.track, note.note);
         if note.velocity == 0 {
-            return Some(due + self.moved.remove(&name)?);
+            return Some(note.tick + self.moved.remove(&name)?);
         }
-        let near = due > position - BAR && due <= position + BAR + BAR;
-        let moved = match near {
-            true => Beats::ZERO,
-            false => {
-                let place = Beats(note.tick.0.rem_euclid(BAR.0));
-                let next = (position + Beats(1)).ceil_to(BAR) + place;
-                next - due
-            }
-        };
-        if due + moved <= position || self.moved.len() >= SOUNDING {
+        let (theirs, here) = (bars.at(note.tick), bars.at(position).length());
+        let due = note.tick + theirs.length();
+        let near = due > position - here && due <= position + here + here;
+        let sounds = if near { due } else { bars.line_after(position) + (note.tick - theirs.start) };
+        if sounds <= position || self.moved.len() >= SOUNDING {
             return None;
         }
-        self.moved.insert(name, moved);
-        Some(due + moved)
+        self.moved.insert(name, sounds - note.tick);
+        Some(sounds)
     }
 
     fn remember(&mut self, author: ClientId, track: TrackIndex, note: u8, velocity: f32, tick: Beats) {
@@ -146,8 +144,8 @@ impl Live {
         };
         // What was played a little before the bar belongs to its first step.
         let lead = Beats(Beats::SIXTEENTH.0 / 2);
-        let bar = Beats((last + lead).0.div_euclid(BAR.0) * BAR.0);
-        let inside = |taken: &&Taken| taken.begin + lead >= bar && taken.begin + lead < bar + BAR;
+        let bar = Bars::in_song(song).at(last + lead);
+        let inside = |taken: &&Taken| (bar.start..bar.end()).contains(&(taken.begin + lead));
         let mut cells: BTreeMap<(TrackIndex, u8), Vec<(Taken, i8)>> = BTreeMap::new();
         for taken in self.taken.iter().filter(mine).filter(inside) {
             let track = song.track(taken.track);
@@ -206,6 +204,7 @@ mod tests {
 
     const ME: ClientId = ClientId(1);
     const BEN: ClientId = ClientId(2);
+    const BAR: Beats = Beats::quarters(4);
     const STEP: i64 = Beats::SIXTEENTH.0;
 
     fn track() -> TrackIndex {
@@ -227,11 +226,11 @@ mod tests {
         let mut live = Live::default();
         let tick = Beats::quarters(9) + Beats(123);
         let here = Beats::quarters(9) + Beats(50_000);
-        assert_eq!(live.place(BEN, &note(90, tick), here), Some(tick + BAR));
+        assert_eq!(live.place(BEN, &note(90, tick), here, &Bars::default()), Some(tick + BAR));
         let end = tick + Beats(STEP);
-        assert_eq!(live.place(BEN, &note(0, end), here), Some(end + BAR));
-        assert_eq!(live.place(BEN, &note(0, end), here), None, "it has ended");
-        assert_eq!(live.place(BEN, &note(90, tick), tick + BAR), None, "too late");
+        assert_eq!(live.place(BEN, &note(0, end), here, &Bars::default()), Some(end + BAR));
+        assert_eq!(live.place(BEN, &note(0, end), here, &Bars::default()), None, "it has ended");
+        assert_eq!(live.place(BEN, &note(90, tick), tick + BAR, &Bars::default()), None, "too late");
     }
 
     #[test]
@@ -239,9 +238,36 @@ mod tests {
         let mut live = Live::default();
         let tick = Beats::quarters(101);
         let here = Beats::quarters(6);
-        assert_eq!(live.place(BEN, &note(90, tick), here), Some(Beats::quarters(9)));
+        assert_eq!(live.place(BEN, &note(90, tick), here, &Bars::default()), Some(Beats::quarters(9)));
         let end = tick + Beats::quarters(2);
-        assert_eq!(live.place(BEN, &note(0, end), Beats::quarters(7)), Some(Beats::quarters(11)));
+        assert_eq!(
+            live.place(BEN, &note(0, end), Beats::quarters(7), &Bars::default()),
+            Some(Beats::quarters(11))
+        );
+    }
+
+    #[test]
+    fn a_bar_is_one_of_the_songs_metre() {
+        let mut seven = song();
+        let metre = crate::pattern::Metre { count: 7, unit: 8 };
+        seven.metres[0] = Some(crate::pattern::MetreChange { bar: 0, metre });
+        let (bars, bar) = (Bars::in_song(&seven), metre.bar());
+        let mut live = Live::default();
+        let tick = bar + bar + Beats(123);
+        assert_eq!(live.place(BEN, &note(90, tick), tick, &bars), Some(tick + bar));
+        assert_eq!(
+            live.place(BEN, &note(0, tick + Beats(STEP)), tick, &bars),
+            Some(tick + bar + Beats(STEP))
+        );
+        // Far from its player: at the same place of the next bar.
+        let far = Beats(40 * bar.0 + 5);
+        assert_eq!(live.place(BEN, &note(90, tick), far, &bars), Some(Beats(41 * bar.0 + 123)));
+        // What is kept is the last bar of seven eighths: sixteenths 14 to 27.
+        for step in [13, 14, 27] {
+            live.played(ME, track(), 40 + step as u8, 0.5, Beats(step * STEP), HostNanos(0));
+        }
+        let kept = live.keep(ME, &seven, Keep { quantised: true, everybody: false });
+        assert_eq!(kept.notes, 2);
     }
 
     #[test]
@@ -267,7 +293,7 @@ mod tests {
             live.played(ME, track(), pitch, velocity, at(steps, late), now);
             live.played(ME, track(), pitch, 0.0, at(steps + 2, late), now);
         }
-        live.place(BEN, &note(127, at(22, 0)), at(21, 0));
+        live.place(BEN, &note(127, at(22, 0)), at(21, 0), &Bars::default());
         let mine = Keep { quantised: false, everybody: false };
         let kept = live.keep(ME, &song(), mine);
         assert_eq!((kept.notes, kept.left_out), (3, 0));

@@ -31,7 +31,7 @@ use super::people::Wish;
 use super::{
     Client, ClientConfig, Code, Command, Connection, Event, HostClock, LineCommand, Link, Reach, Taps, When,
 };
-use crate::pattern::{Bars, MAX_METRES, Song, text};
+use crate::pattern::{MAX_METRES, Song, text};
 use crate::rt::ports::{BarFingerprint, Mode, ports};
 use crate::rt::{Engine, EngineConfig};
 use crate::time::{Clock, TempoMap};
@@ -239,7 +239,7 @@ impl Peer {
             Order::Grid(grid) => self.client.send(Command::Grid(grid)),
             Order::AddTrack(name) => self.client.send(Command::AddTrack(name)),
             Order::Tempo(tempo) => self.client.send(Command::Tempo(tempo)),
-            Order::Metre(metre, bar) => match Bars::change(&view.song, bar, metre) {
+            Order::Metre(metre, bar) => match view.metre_change(bar, metre) {
                 Some(edit) => self.client.send(Command::Edit { edits: vec![edit], when: When::Now }),
                 None => {
                     let message = format!("a song has at most {MAX_METRES} changes of metre");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::client::people::People;
-use crate::pattern::{Bars, Song};
+use crate::pattern::{Bars, Edit, Metre, Song};
 use crate::rt::ports::{Meter, Mode, Sync, TempoMatch};
 use crate::session::{
     Branch, BranchId, ClientId, HistoryEntry, MergeOutcome, MergeSummary, Role, Seq, Timeline, Version,
@@ -64,6 +64,16 @@ pub struct View {
     pub lines: LinesView,
     /// Mode, lock, phase.
     pub transport: TransportView,
+}
+
+impl View {
+    /// The edit that lets a metre hold from a bar on; while the session plays, from the next bar line
+    /// at the earliest, as bars that have sounded stay. `None` where a song's changes are used up.
+    pub fn metre_change(&self, bar: u32, metre: Metre) -> Option<Edit> {
+        let next = |at: Beats| Bars::in_song(&self.song).from(at.max(Beats::ZERO) + Beats(1)).number;
+        let soonest = self.transport.session_position.map_or(0, next);
+        Bars::change(&self.song, bar.max(u32::try_from(soonest).unwrap_or(u32::MAX)), metre)
+    }
 }
 
 /// Who decides over the position here, and how host and session stand to each other.

@@ -6,6 +6,15 @@
 use super::{Edit, MAX_METRES, Metre, MetreChange, Song};
 use crate::time::{Beats, TempoMap};
 
+/// A song's changes of metre.
+pub type Metres = [Option<MetreChange>; MAX_METRES];
+
+/// The metre that changes let hold in a bar.
+pub(super) fn metre_in(metres: &Metres, bar: u32) -> Metre {
+    let up_to = metres.iter().flatten().filter(|change| change.bar <= bar);
+    up_to.max_by_key(|change| change.bar).map_or(Metre::COMMON, |change| change.metre)
+}
+
 /// A stretch of bars of one length.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Stretch {
@@ -78,6 +87,40 @@ impl Bars {
         let there = place(&|change| change.is_some_and(|change| change.bar == bar));
         let place = there.or_else(|| place(&Option::is_none))?;
         Some(Edit::Metre { place: place as u8, change: Some(MetreChange { bar, metre }) })
+    }
+
+    /// The changes that let a song's bars before `first` be as they are, and from there on as the
+    /// changes `wanted` say; `None` where they are too many.
+    pub fn splice(held: &Metres, wanted: &Metres, first: u32) -> Option<Metres> {
+        let mut spliced = held.map(|change| change.filter(|change| change.bar < first));
+        let holds = |bar: u32| {
+            let up_to = wanted.iter().enumerate().filter(move |(_, c)| c.is_some_and(|c| c.bar <= bar));
+            up_to.max_by_key(|(_, change)| change.map(|change| change.bar))
+        };
+        // Of changes in one bar only the one that holds; each in its own place where that is free.
+        let later = wanted.iter().flatten().filter(|change| change.bar >= first);
+        let mut waiting: Vec<(usize, MetreChange)> = Vec::new();
+        for bar in later.map(|change| change.bar).collect::<std::collections::BTreeSet<_>>() {
+            waiting.extend(holds(bar).and_then(|(place, change)| Some((place, (*change)?))));
+        }
+        if waiting.first().is_none_or(|(_, change)| change.bar > first) {
+            let (place, metre) = holds(first)
+                .map_or((0, Metre::COMMON), |(place, c)| (place, c.map_or(Metre::COMMON, |c| c.metre)));
+            if metre != metre_in(&spliced, first) {
+                waiting.push((place, MetreChange { bar: first, metre }));
+            }
+        }
+        let mut homeless = Vec::new();
+        for (place, change) in waiting {
+            match &mut spliced[place] {
+                free @ None => *free = Some(change),
+                Some(_) => homeless.push(change),
+            }
+        }
+        for change in homeless {
+            *spliced.iter_mut().find(|place| place.is_none())? = Some(change);
+        }
+        Some(spliced)
     }
 
     fn stretch(&self, holds: impl Fn(&Stretch) -> bool) -> &Stretch {
@@ -168,6 +211,35 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn a_splice_keeps_what_has_sounded_and_lets_the_rest_be_as_wished(
+            held in proptest::collection::vec((0u32..20, 1u8..8, 0u32..4), 0..12),
+            wanted in proptest::collection::vec((0u32..20, 1u8..8, 0u32..4), 0..12),
+            kept in 0usize..12,
+            first in 0u32..24,
+        ) {
+            let powers = |changes: Vec<(u32, u8, u32)>| -> Vec<_> {
+                changes.into_iter().map(|(bar, count, unit)| (bar, count, 1 << unit)).collect()
+            };
+            let held = song(&powers(held));
+            let mut wanted = song(&powers(wanted));
+            wanted.metres[..kept].copy_from_slice(&held.metres[..kept]);
+            let mut spliced = held.clone();
+            spliced.metres = Bars::splice(&held.metres, &wanted.metres, first).expect("room");
+            let (before, after) = (Bars::in_song(&held), Bars::in_song(&spliced));
+            for bar in 0..30 {
+                let old = before.bar(i64::from(bar));
+                if bar < first {
+                    prop_assert_eq!(after.bar(i64::from(bar)), old);
+                } else {
+                    prop_assert_eq!(spliced.metre_at(bar), wanted.metre_at(bar), "bar {}", bar);
+                }
+            }
+            prop_assert_eq!(after.bar(i64::from(first)).start, before.bar(i64::from(first)).start);
+            let again = Bars::splice(&spliced.metres, &spliced.metres, first).expect("room");
+            prop_assert_eq!(again, spliced.metres);
+        }
+
         #[test]
         fn every_tick_lies_in_one_bar(
             changes in proptest::collection::vec((0u32..60, 1u8..=32, 0u32..6), 0..32),

@@ -189,8 +189,7 @@ impl Song {
     /// The metre that holds in a bar: that of the latest change up to it; of changes in one bar,
     /// the last in the list.
     pub fn metre_at(&self, bar: u32) -> super::Metre {
-        let up_to = self.metres.iter().flatten().filter(|change| change.bar <= bar);
-        up_to.max_by_key(|change| change.bar).map_or(super::Metre::COMMON, |change| change.metre)
+        super::bars::metre_in(&self.metres, bar)
     }
 
     /// A digest of everything the engine can hear; equal songs have equal digests on every machine.

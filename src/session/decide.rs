@@ -3,6 +3,7 @@
 //! Pure: the state, what is remembered of clients, and the session's position are given. What was
 //! decided stands in the commit, so replicas decide nothing.
 
+mod metre;
 mod tempo;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +17,7 @@ use super::{
     Area, Candidate, ClientId, Conflict, ConflictKind, Contribution, Cseq, Drag, MAX_OPS, Matter, Op,
     Overlap, Refusal, Revert, Role, Seq, Stamp, StampedOp, State, Strategy, Subject, Written,
 };
-use crate::pattern::{Edit, Register};
+use crate::pattern::{Edit, MetreChange, Register};
 use crate::time::Beats;
 
 /// A frame on the sequencer's bench.
@@ -40,6 +41,8 @@ struct Made {
     cards: Vec<Conflict>,
     more: BTreeMap<ConflictKind, u32>,
     merges: usize,
+    /// What is asked of the bars.
+    metre: metre::MetreAsked,
     /// The tempo has been asked for: once a frame, as every answer is a whole map.
     tempo: bool,
 }
@@ -73,6 +76,7 @@ impl Bench<'_> {
         for (index, stamped) in ops.into_iter().enumerate() {
             self.op(index, stamped, overtaken.contains(&index), &mut made)?;
         }
+        self.answer_metre(&mut made)?;
         let Made { mut ops, cards, more, .. } = made;
         if !cards.is_empty() {
             let op = Op::Conflicts { cards, more: more.into_iter().collect() };
@@ -90,6 +94,9 @@ impl Bench<'_> {
         match op {
             Op::Edit(edit) => {
                 self.may(index, Area::of(edit.register()))?;
+                if let Some(change) = self.asks_metre(edit, at) {
+                    return self.ask_metre(index, change, at, None, made);
+                }
                 match at {
                     Some(at) => self.later(edit, at, made),
                     None => self.write(Op::Edit(edit), edit, self.base, overtaken, made),
@@ -317,12 +324,12 @@ impl Bench<'_> {
         let register = revert.edit.register();
         self.may(index, Area::of(register))?;
         let stamp = self.state.stamp(register);
+        let asked = self.asks_metre(revert.edit, None);
         let Some(seq) = self.seq_of(revert.written) else {
             if !revert.force {
                 return Err(stale(index, Subject::Register(register), Stamp { seq: Seq(0), ..stamp }));
             }
-            made.push(Op::Revert(revert));
-            return Ok(());
+            return self.put_back(index, revert, asked, made);
         };
         let mine = Stamp { seq, author: self.author };
         let waits = |held: &super::Waiting| held.stamp == mine && held.edit.register() == register;
@@ -337,7 +344,20 @@ impl Bench<'_> {
         if !revert.force && !self.wrote(stamp, Some(seq)) {
             return Err(stale(index, Subject::Register(register), stamp));
         }
-        made.push(Op::Revert(revert));
+        self.put_back(index, revert, asked, made)
+    }
+
+    fn put_back(
+        &self,
+        index: usize,
+        revert: Revert,
+        asked: Option<(u8, Option<MetreChange>)>,
+        made: &mut Made,
+    ) -> Result<(), Refusal> {
+        match asked {
+            Some(change) => return self.ask_metre(index, change, None, Some(revert), made),
+            None => made.push(Op::Revert(revert)),
+        }
         Ok(())
     }
 

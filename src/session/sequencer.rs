@@ -124,9 +124,10 @@ impl Sequencer {
     /// Decides about a frame of ops: commits it whole, or refuses it whole.
     ///
     /// `base` is the last commit the author had seen; `position` is where the session plays now,
-    /// `None` when it is stopped. Tempo: a request takes effect at the next bar line (4/4) after
+    /// `None` when it is stopped. Tempo: a request takes effect at the next bar line after
     /// `position`, or after its own `at` if that is later; when stopped it becomes the one tempo of
-    /// the whole song.
+    /// the whole song. Metre: while the session plays, or for an edit with an `at`, the same line is
+    /// where the bars begin to be as asked; those before keep their lines and numbers.
     ///
     /// # Errors
     /// Why the frame was refused. Every refusal but [`Refusal::Gap`] is the frame's final answer.

@@ -1,6 +1,7 @@
-//! Several ask for a tempo.
+//! Several ask for a tempo, or for a metre.
 
-use antiphon::session::{ConflictKind, Matter, Op, Strategy, Wanted};
+use antiphon::pattern::{Bars, Edit, MetreChange};
+use antiphon::session::{ConflictKind, Matter, Op, Revert, StampedOp, Strategy, Wanted, Written};
 use antiphon::time::{Beats, SessionNanos, Tempo};
 
 use crate::room::{Room, now, orders, tempo};
@@ -86,7 +87,7 @@ fn the_strategy_of_tempo_is_kept_too() {
 
 #[test]
 fn a_ramp_begins_and_ends_on_bars_of_the_songs_metre_and_travels_as_steps() {
-    use antiphon::pattern::{Bars, Metre};
+    use antiphon::pattern::Metre;
     let mut room = Room::new(1);
     let seven = Bars::change(room.state().song(), 0, Metre { count: 7, unit: 8 }).expect("a place");
     room.write(0, vec![now(Op::Edit(seven)), tempo(120.0)]).expect("accepted");
@@ -113,4 +114,90 @@ fn a_ramp_begins_and_ends_on_bars_of_the_songs_metre_and_travels_as_steps() {
     assert_eq!(room.state().tempo_map().segments().last().map(|last| last.tempo.bpm()), Some(100.0));
     assert_eq!(room.state().tempo_map().tempo_at(bar + bar + bar).bpm(), 100.0);
     room.check();
+}
+
+fn metre(count: u8, unit: u8) -> antiphon::pattern::Metre {
+    antiphon::pattern::Metre { count, unit }
+}
+
+fn change(place: u8, change: Option<(u32, u8, u8)>) -> StampedOp {
+    let change = change.map(|(bar, count, unit)| MetreChange { bar, metre: metre(count, unit) });
+    now(Op::Edit(Edit::Metre { place, change }))
+}
+
+fn playing_room(people: usize) -> Room {
+    let mut room = Room::new(people);
+    let start = room.sequencer.start(Beats::ZERO, SessionNanos(0));
+    room.log.push(start);
+    room.hear_all();
+    room
+}
+
+#[test]
+fn while_it_plays_a_metre_begins_at_the_next_bar_and_an_undo_at_the_one_after() {
+    let mut room = playing_room(2);
+    room.write(0, vec![change(0, Some((0, 3, 4)))]).expect("accepted");
+    assert_eq!(room.state().song().metre_at(0), metre(3, 4), "before it begins all is to come");
+
+    room.position = Some(Beats::quarters(7));
+    room.write(0, vec![change(1, Some((0, 7, 8)))]).expect("accepted");
+    room.check();
+    let bars = Bars::in_song(room.state().song());
+    assert_eq!(bars.at(Beats::quarters(7)).number, 2);
+    assert_eq!(bars.bar(3).start, Beats::quarters(9));
+    assert_eq!(room.state().song().metre_at(3), metre(7, 8));
+
+    room.position = Some(Beats::quarters(10));
+    let undo = Edit::Metre { place: 1, change: None };
+    let written = Written::Commit(room.state().seq());
+    room.write(0, vec![now(Op::Revert(Revert { edit: undo, written, force: false }))]).expect("accepted");
+    room.check();
+    let metres: Vec<_> = (0..6).map(|bar| room.state().song().metre_at(bar)).collect();
+    assert_eq!(metres, [[metre(3, 4); 3].as_slice(), &[metre(7, 8)], &[metre(3, 4); 2]].concat());
+
+    // Stopped, a change holds from the bar it names.
+    room.position = None;
+    room.write(1, vec![change(0, Some((0, 5, 4)))]).expect("accepted");
+    assert_eq!(room.state().song().metre_at(0), metre(5, 4));
+    room.check();
+}
+
+proptest::proptest! {
+    #![proptest_config(proptest::prelude::ProptestConfig { cases: 64, ..Default::default() })]
+
+    /// Whoever asks for whatever while it plays: bars that have sounded keep numbers and lines.
+    #[test]
+    fn no_metre_moves_a_bar_that_has_sounded(
+        deeds in proptest::collection::vec(
+            (
+                0usize..3,
+                0i64..30,
+                proptest::collection::vec((0u8..32, proptest::option::of((0u32..24, 1u8..9, 0u32..4)), 0i64..9), 1..4),
+            ),
+            1..14,
+        ),
+    ) {
+        let mut room = playing_room(3);
+        let mut position = Beats::ZERO;
+        room.position = Some(position);
+        for (who, later, asked) in deeds {
+            position += Beats(later * Beats::quarters(1).0 / 8);
+            room.position = Some(position);
+            let before = Bars::in_song(room.state().song());
+            let ops = asked.into_iter().map(|(place, wanted, beats)| {
+                let wanted = wanted.map(|(bar, count, unit)| (bar, count, 1 << unit));
+                let at = (beats > 5).then(|| position + Beats::quarters(beats));
+                StampedOp { at, ..change(place, wanted) }
+            });
+            let _ = room.write(who, ops.collect());
+            let after = Bars::in_song(room.state().song());
+            let heard = before.at(position);
+            for number in 0..=heard.number {
+                proptest::prop_assert_eq!(after.bar(number), before.bar(number));
+            }
+            proptest::prop_assert_eq!(after.at(position), heard);
+            proptest::prop_assert_eq!(after.at(position).end(), heard.end());
+            room.check();
+        }
+    }
 }

@@ -6,6 +6,7 @@ use super::Participant;
 use crate::client::live::{Keep, Live};
 use crate::client::people::{Given, Held, Line, Wish};
 use crate::client::{Event, Link, When};
+use crate::pattern::Bars;
 use crate::rt::ports::ToEngine;
 use crate::session::{ChatLine, ClientId, LOCK_NANOS, Locks, MAX_OPS, Op, Part, Role, StampedOp};
 use crate::time::{Clock, HostNanos};
@@ -245,9 +246,10 @@ impl Participant {
     /// Somebody else plays: it sounds here a bar later.
     fn echo(&mut self, author: ClientId, notes: &[PlayedNote], now: HostNanos) {
         let position = self.engine.position_at(now);
+        let bars = Bars::in_song(self.studio.song());
         for note in notes.iter().filter(|note| note.is_valid()) {
             let live = &mut self.session.company.live;
-            let at = position.and_then(|position| live.place(author, note, position));
+            let at = position.and_then(|position| live.place(author, note, position, &bars));
             let PlayedNote { track, note, velocity, .. } = *note;
             if let Some(at) = at {
                 let velocity = f32::from(velocity) / 127.0;

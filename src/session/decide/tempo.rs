@@ -85,7 +85,7 @@ impl Bench<'_> {
 
     /// The bar line from which a change can hold: the next after the session's position, or after
     /// `at` if that is later.
-    fn next_line(&self, at: Option<Beats>) -> Result<Beats, OpError> {
+    pub(super) fn next_line(&self, at: Option<Beats>) -> Result<Beats, OpError> {
         let soonest = self.position.map_or(Beats::ZERO, |position| position.max(Beats::ZERO) + Beats(1));
         let from = soonest.max(at.unwrap_or(Beats::ZERO));
         check_tick(from)?;
