@@ -34,7 +34,7 @@ impl Device {
     fn run(&mut self, seconds: f64, pieces: &[i64]) {
         let end = self.frame + (seconds * self.rate) as i64;
         while self.frame < end {
-            let late = -300_000.0 * self.chance().ln();
+            let late = -300_000.0 * libm::log(self.chance());
             let mut due = self.truth(self.frame) + late as i64;
             for piece in pieces {
                 // One call at a time.
