@@ -130,11 +130,13 @@ impl Metronome {
         for beat in 1..=LINES as i64 {
             let line = Beats(tick.0 - beat * beat_of(&bar).0);
             let at = start - output.frames_in(sample(tick) - sample(line));
-            if at < frame {
+            // On the shared clock the start is aimed at anew with each block: what moves to before
+            // the block's edge is struck there.
+            if at < frame - self.apart / 4 {
                 return;
             }
             if at < frame + frames as i64 {
-                self.strike(line, at, frame, beat % i64::from(bar.metre.count.max(1)) == 0);
+                self.strike(line, at.max(frame), frame, beat % i64::from(bar.metre.count.max(1)) == 0);
             }
         }
     }

@@ -219,6 +219,34 @@ fn a_late_start_enters_at_the_next_step_in_phase() {
     }
 }
 
+/// Frames at 48 kHz that are rendered when a block begins: the limiter's look-ahead, and what is left
+/// of a quantum. No change of tempo reaches a note in them; they are 2 ms.
+const AHEAD: i64 = 96;
+
+/// A tempo that held up to a frame, and the host's position there.
+#[derive(Clone, Copy, Debug)]
+struct Before {
+    frame: i64,
+    quarters: f64,
+    bpm: f64,
+}
+
+#[test]
+fn a_note_rendered_before_a_tempo_change_keeps_its_place_and_comes_once() {
+    let mut rig = Rig::new(48_000.0, &groove(), &map(120.0));
+    let (mut quarters, bpm) = (47.0 / 3.0, 294.142_857);
+    for _ in 0..2 {
+        quarters = play_block(&mut rig, 376, quarters, bpm, None, None).expect("in place");
+    }
+    let before = Before { frame: rig.frame, quarters, bpm };
+    for _ in 0..20 {
+        quarters = play_block(&mut rig, 65, quarters, 40.0, None, Some(before)).expect("in place");
+    }
+    let hats = rig.onsets.iter().filter(|onset| (onset.track, onset.tick) == (4, at(15.75).0));
+    let frames: Vec<_> = hats.map(|onset| onset.frame - before.frame).collect();
+    assert_eq!(frames, [64]);
+}
+
 /// What a host does next.
 #[derive(Clone, Copy, Debug)]
 enum Move {
@@ -258,10 +286,19 @@ proptest! {
         let mut rig = Rig::new(48_000.0, &song, &map(120.0));
         let (mut quarters, mut bpm, mut range) = (0.0, 120.0, None);
         let (mut crossings, mut breaks) = (Vec::new(), Vec::new());
+        let mut changes: Vec<Before> = Vec::new();
+        let mut before: Option<Before> = None;
         for step in moves {
             if !matches!(step, Move::Play { .. }) {
                 breaks.push(rig.frame);
             }
+            match step {
+                Move::Tempo { .. } if before.is_some_and(|last| last.frame == rig.frame) => {}
+                Move::Tempo { .. } => before = Some(Before { frame: rig.frame, quarters, bpm }),
+                Move::Play { .. } | Move::NoLoop => {}
+                _ => before = None,
+            }
+            changes.extend(before);
             match step {
                 Move::Locate { quarters: to } => quarters = to,
                 Move::Tempo { bpm: to } => bpm = to,
@@ -275,7 +312,7 @@ proptest! {
                 Move::Play { blocks, frames } => {
                     for _ in 0..blocks {
                         cross(&mut crossings, rig.frame, frames, quarters, bpm, range);
-                        quarters = play_block(&mut rig, frames, quarters, bpm, range)?;
+                        quarters = play_block(&mut rig, frames, quarters, bpm, range, before)?;
                     }
                 }
             }
@@ -283,7 +320,16 @@ proptest! {
         rig.block(64, Drive::Host(HostTransport::default()));
         breaks.push(rig.frame - 64);
         for (frame, tick) in crossings {
-            let met = |o: &Onset| o.track == 2 && o.tick == tick && (o.frame - frame).abs() <= 60;
+            // Up to the slowest after the fastest tempo, what was rendered ahead may have been its place.
+            let rendered = |o: &Onset| {
+                changes.iter().any(|last| {
+                    let slowed = AHEAD * 300 / 40 + 60;
+                    (last.frame..=last.frame + AHEAD).contains(&o.frame)
+                        && (last.frame..=last.frame + slowed).contains(&frame)
+                })
+            };
+            let near = |o: &Onset| (o.frame - frame).abs() <= 60 || rendered(o);
+            let met = |o: &Onset| o.track == 2 && o.tick == tick && near(o);
             let near_break = breaks.iter().any(|at| *at > frame && *at - frame <= 60);
             let count = rig.onsets.iter().filter(|onset| met(onset)).count();
             prop_assert!(count == 1 || (near_break && count == 0), "tick {tick} at {frame}: {count} times");
@@ -336,6 +382,7 @@ fn play_block(
     quarters: f64,
     bpm: f64,
     range: Option<(f64, f64)>,
+    before: Option<Before>,
 ) -> Result<f64, TestCaseError> {
     let per_frame = bpm / 60.0 / 48_000.0;
     let host = HostTransport {
@@ -354,16 +401,24 @@ fn play_block(
         _ => position,
     };
     for onset in &rig.onsets[known..] {
-        let position = wraps(quarters + (onset.frame - from) as f64 * per_frame);
-        let off = (onset.tick as f64 / 705_600.0 - position) / per_frame;
+        let since = (onset.frame - from) as f64;
+        let position = wraps(quarters + since * per_frame);
         // Micro-timing in the groove: up to 0.3 of a step; beyond it, 1 ms of drift is borne.
-        let micro = match onset.track {
-            0 | 1 => 0.3 * 0.25 / per_frame,
-            _ => 0.0,
+        let fits = |position: f64, per_frame: f64, late: f64| {
+            let off = (onset.tick as f64 / 705_600.0 - position) / per_frame;
+            let micro = if onset.track < 2 { 0.3 * 0.25 / per_frame } else { 0.0 };
+            let wrapped = range.map_or(0.0, |(start, end)| (end - start) / per_frame);
+            let near = |off: f64| (-micro - 49.0 - late..=micro + 49.0).contains(&off);
+            [0.0, wrapped, -wrapped].iter().any(|lap| near(off + lap))
         };
-        let wrapped = range.map_or(0.0, |(start, end)| (end - start) / per_frame);
-        let fits = [0.0, wrapped, -wrapped].iter().any(|lap| (off + lap).abs() <= micro + 49.0);
-        prop_assert!(fits, "{onset:?} is {off} frames from the host's position {position}");
+        // In what was rendered before a change: as the old tempo has it, or as soon as it can be.
+        let rendered = before.filter(|last| onset.frame - last.frame <= AHEAD).is_some_and(|last| {
+            let old = last.bpm / 60.0 / 48_000.0;
+            let then = wraps(last.quarters + (onset.frame - last.frame) as f64 * old);
+            fits(then, old, 0.0) || fits(position, per_frame, AHEAD as f64)
+        });
+        let placed = rendered || fits(position, per_frame, 0.0);
+        prop_assert!(placed, "{onset:?} is far from the host's position {position}");
     }
     Ok(wraps(quarters + frames as f64 * per_frame))
 }
