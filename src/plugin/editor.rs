@@ -90,6 +90,8 @@ pub struct Hands {
     told_cursor: Option<(u8, u8)>,
     /// A notice of the session's that has been read.
     dismissed: Option<String>,
+    /// The page beside the grid.
+    open: Option<Page>,
     /// The page of history and branches.
     history: history::Page,
     /// What was done with the conflict cards.
@@ -124,6 +126,7 @@ impl Default for Hands {
             position: None,
             told_cursor: None,
             dismissed: None,
+            open: None,
             history: history::Page::default(),
             cards: conflicts::Cards::default(),
             velocity: None,
@@ -151,6 +154,32 @@ impl Scene<'_> {
     }
 }
 
+/// A page beside the grid; there is room for one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Page {
+    People,
+    History,
+    Cards,
+}
+
+/// Shows the page that is open.
+fn side(ui: &mut egui::Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    people::follow(scene, hands);
+    match hands.open {
+        Some(Page::People) => people::show(ui, scene, hands),
+        Some(Page::History) => history::show(ui, scene, hands),
+        Some(Page::Cards) => conflicts::show(ui, scene, hands),
+        None => {}
+    }
+}
+
+impl Hands {
+    /// Opens a page in the place of any other, or closes it.
+    fn turn_to(&mut self, page: Page) {
+        self.open = (self.open != Some(page)).then_some(page);
+    }
+}
+
 impl NiceEguiApp for App {
     fn build(
         &mut self,
@@ -171,9 +200,7 @@ impl NiceEguiApp for App {
         header::show(ui, &scene, &mut self.hands);
         transport::show(ui, &scene, &mut self.hands);
         footer::show(ui, &scene, &mut self.hands);
-        history::show(ui, &scene, &mut self.hands);
-        conflicts::show(ui, &scene, &mut self.hands);
-        people::show(ui, &scene, &mut self.hands);
+        side(ui, &scene, &mut self.hands);
         grid::show(ui, &scene, &mut self.hands);
         self.hands.tell_cursor(&self.desk);
 

@@ -7,9 +7,9 @@ use std::collections::BTreeSet;
 
 use egui::{RichText, ScrollArea, Ui, vec2};
 
-use super::theme::{self, FIELD, PANEL, QUIET, S2, S3, S4, TEXT};
+use super::theme::{self, ACCENT, FIELD, PANEL, QUIET, S2, S3, S4, TEXT};
 use super::widgets::{self, Dot};
-use super::{Hands, Scene};
+use super::{Hands, Page, Scene};
 use crate::client::Command;
 use crate::client::decisions::{Decision, subject_words, wanted_words};
 use crate::session::{ClientId, Conflict, ConflictKind};
@@ -24,24 +24,49 @@ pub struct Cards {
     read: BTreeSet<u32>,
     /// The candidate that is tried.
     tried: Option<(u32, u8)>,
+    /// How many were shown last: one more opens the page, where no other is open.
+    count: usize,
 }
 
-/// Shows the cards, if there are any to show.
-pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
+/// The button that opens and closes the cards, while there are any.
+pub fn toggle(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    let count = shown(scene, &mut hands.cards).len();
+    if count > hands.cards.count && hands.open.is_none() {
+        hands.open = Some(Page::Cards);
+    }
+    hands.cards.count = count;
+    let open = hands.open == Some(Page::Cards);
+    if count == 0 {
+        if open {
+            hands.open = None;
+        }
+        return;
+    }
+    let word = RichText::new(format!("Choices · {count}")).color(if open { TEXT } else { ACCENT });
+    if ui.selectable_label(open, word).on_hover_text("What several people wanted at once").clicked() {
+        hands.turn_to(Page::Cards);
+    }
+}
+
+/// The cards to show: those that wait first.
+fn shown<'a>(scene: &Scene<'a>, read: &mut Cards) -> Vec<&'a Conflict> {
     let conflicts = &scene.view.rulings.conflicts;
     let mine = |card: &Conflict| {
         card.candidates
             .iter()
             .any(|candidate| candidate.author == scene.view.client && candidate.value != card.result)
     };
-    let shown = |card: &&Conflict| card.kind.waits() || (mine(card) && !hands.cards.read.contains(&card.id));
+    let shown = |card: &&Conflict| card.kind.waits() || (mine(card) && !read.read.contains(&card.id));
     let mut cards: Vec<&Conflict> = conflicts.cards().iter().rev().filter(shown).collect();
-    if cards.is_empty() {
-        return;
-    }
     cards.sort_by_key(|card| !card.kind.waits());
     // What is gone from the list needs no remembering.
-    hands.cards.read.retain(|id| conflicts.card(*id).is_some());
+    read.read.retain(|id| conflicts.card(*id).is_some());
+    cards
+}
+
+/// The page of cards.
+pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    let cards = shown(scene, &mut hands.cards);
     let frame = egui::Frame::new().fill(PANEL).inner_margin(vec2(S4, S3));
     egui::Panel::right("conflicts").exact_size(WIDTH).frame(frame).show(ui, |ui| {
         ui.label(RichText::new("Several wanted this").font(theme::font(15.0)).color(TEXT))
@@ -68,7 +93,7 @@ fn show_card(ui: &mut Ui, card: &Conflict, scene: &Scene<'_>, hands: &mut Hands)
         for (place, candidate) in (0u8..).zip(&card.candidates) {
             let id = card.id;
             ui.horizontal(|ui| {
-                let value = wanted_words(&candidate.value);
+                let value = plain(&wanted_words(&candidate.value));
                 let holds = candidate.value == card.result;
                 let text = format!("{}: {value}", name(candidate.author, scene));
                 let text = RichText::new(text).color(if holds { TEXT } else { QUIET });
@@ -88,7 +113,7 @@ fn show_card(ui: &mut Ui, card: &Conflict, scene: &Scene<'_>, hands: &mut Hands)
             });
         }
         ui.horizontal(|ui| {
-            let held = wanted_words(&card.result);
+            let held = plain(&wanted_words(&card.result));
             if card.kind.waits() {
                 let keep = ui.small_button(format!("Keep {held}"));
                 if keep.on_hover_text("Put this card away for everybody; what holds stays").clicked() {
@@ -96,7 +121,7 @@ fn show_card(ui: &mut Ui, card: &Conflict, scene: &Scene<'_>, hands: &mut Hands)
                     decide(scene, Decision::Resolve { id: card.id, choice: None });
                 }
             } else {
-                ui.label(RichText::new(format!("holds: {held}")).font(theme::font(12.0)).color(QUIET));
+                ui.label(RichText::new(format!("Holds: {held}")).font(theme::font(12.0)).color(QUIET));
                 if ui.small_button("Read").on_hover_text("Take this card away here").clicked() {
                     hands.cards.read.insert(card.id);
                 }
@@ -110,10 +135,31 @@ fn decide(scene: &Scene<'_>, decision: Decision) {
     scene.desk.send(Command::Decide(decision));
 }
 
+/// A value as one says it: "on" for "true", "36" for "Some(36)".
+fn plain(value: &str) -> String {
+    match value.strip_prefix("Some(").and_then(|inner| inner.strip_suffix(')')).unwrap_or(value) {
+        "true" => "on".to_owned(),
+        "false" => "off".to_owned(),
+        "None" => "none".to_owned(),
+        inner => inner.replace('-', "\u{2212}"),
+    }
+}
+
 fn name(client: ClientId, scene: &Scene<'_>) -> String {
     if client == scene.view.client {
         return "you".to_owned();
     }
     let peer = scene.view.peers.iter().find(|peer| peer.client == client);
     peer.map_or_else(|| format!("participant {}", client.0), |peer| peer.name.clone())
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn values_are_said_plainly() {
+        for (value, said) in [("true", "on"), ("Some(36)", "36"), ("None", "none"), ("-5.0 dB", "−5.0 dB")]
+        {
+            assert_eq!(super::plain(value), said);
+        }
+    }
 }

@@ -5,7 +5,7 @@ use egui::{Align, Layout, RichText, Ui, vec2};
 use super::theme::{self, PANEL, QUIET, S4, TEXT};
 use super::widgets::{self, Dot};
 use super::{Hands, Scene};
-use super::{history, people};
+use super::{conflicts, history, people};
 use crate::client::Command;
 use crate::client::decisions::Decision;
 use crate::session::How;
@@ -30,6 +30,8 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 history::toggle(ui, scene, hands);
+                people::toggle(ui, scene, hands);
+                conflicts::toggle(ui, scene, hands);
                 let stale = notice.as_ref().is_some_and(|notice| notice.contains("undo anyway"));
                 if stale && ui.small_button("Undo anyway").on_hover_text("Put back what was there, over theirs").clicked()
                 {
@@ -40,7 +42,6 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
                     scene.desk.send(Command::Decide(Decision::Undo(How::Skip)));
                     hands.dismissed = scene.view.notice.clone();
                 }
-                people::toggle(ui, scene, hands);
                 if notice.is_some() && ui.small_button("Dismiss").on_hover_text("Take this line away").clicked() {
                     scene.desk.dismiss();
                     hands.dismissed = scene.view.notice.clone();

@@ -63,7 +63,7 @@ struct Cells {
 
 impl Cells {
     fn of(row: Rect) -> Cells {
-        let area = Rect::from_min_max(pos2(row.left() + strip::WIDTH, row.top()), row.max);
+        let area = Rect::from_min_max(pos2(row.left() + strip::width(row.width()), row.top()), row.max);
         let beats = f32::from(PAGE / STEPS_A_BEAT - 1);
         let width = (area.width() - GAP * f32::from(PAGE - 1) - BEAT_GAP * beats) / f32::from(PAGE);
         Cells { area, width: width.max(4.0) }
@@ -99,7 +99,9 @@ fn ruler(ui: &mut Ui, scene: &Scene<'_>, page: u8) {
             QUIET
         };
         let center = cells.at(column).center();
-        ui.painter().text(center, Align2::CENTER_CENTER, step + 1, theme::figures(11.0), color);
+        if first || cells.width >= 18.0 {
+            ui.painter().text(center, Align2::CENTER_CENTER, step + 1, theme::figures(11.0), color);
+        }
         if now {
             let cell = cells.at(column);
             let under = pos2(cell.left(), rect.bottom() - 2.0);
@@ -110,7 +112,8 @@ fn ruler(ui: &mut Ui, scene: &Scene<'_>, page: u8) {
 
 fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &mut Hands) {
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
-    strip::show(ui, Rect::from_min_size(rect.min, vec2(strip::WIDTH, height)), track, scene, hands);
+    let strip = Rect::from_min_size(rect.min, vec2(strip::width(rect.width()), height));
+    strip::show(ui, strip, track, scene, hands);
     let cells = Cells::of(rect);
     let response =
         ui.interact(cells.area, ui.scope_id().with(("cells", track.get())), Sense::click_and_drag());
@@ -141,7 +144,7 @@ fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &m
         }
         people::held(ui, scene, track, Some(step), cell);
     }
-    people::held(ui, scene, track, None, Rect::from_min_size(rect.min, vec2(strip::WIDTH, height)));
+    people::held(ui, scene, track, None, strip);
     pointer(ui, &response, &cells, track, scene, hands);
     if let Some(column) = response.hover_pos().and_then(|at| cells.column(at)) {
         let step = hands.page * PAGE + column;

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use egui::{Align, Layout, RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::theme::{self, ACCENT, PANEL, QUIET, S2, S3, S4, TEXT};
-use super::{Hands, Scene};
+use super::{Hands, Page as Side, Scene};
 use crate::client::{Command, LineCommand};
 use crate::session::{BranchId, Detail, HistoryEntry, MAX_TITLE, Seq};
 
@@ -16,10 +16,12 @@ const PAGE: u16 = 50;
 /// The least time between two looks at the history while the song changes.
 const LOOK: Duration = Duration::from_secs(2);
 
+/// Why nothing can be forked or named.
+const NAMELESS: &str = "Type a name first";
+
 /// What the person does on this page.
 #[derive(Default)]
 pub struct Page {
-    open: bool,
     /// Every commit, not significant changes alone.
     all: bool,
     /// The name being typed for a branch or version.
@@ -35,17 +37,14 @@ pub fn toggle(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
         None => "History".to_owned(),
     };
     let hint = "Who did what and when, branches and named versions";
-    if ui.selectable_label(hands.history.open, word).on_hover_text(hint).clicked() {
-        hands.history.open = !hands.history.open;
+    if ui.selectable_label(hands.open == Some(Side::History), word).on_hover_text(hint).clicked() {
+        hands.turn_to(Side::History);
         hands.history.asked = None;
     }
 }
 
 /// The page, where it is open.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
-    if !hands.history.open {
-        return;
-    }
     hands.history.look(scene);
     let frame = egui::Frame::new().fill(PANEL).inner_margin(vec2(S4, S3));
     egui::Panel::right("history").exact_size(WIDTH).frame(frame).show(ui, |ui| {
@@ -113,11 +112,19 @@ fn here(ui: &mut Ui, scene: &Scene<'_>, page: &mut Page) {
         ui.add(field).on_hover_text("What a new branch or version is called");
         let named = !page.name.trim().is_empty();
         let fork = ui.add_enabled(named, egui::Button::new("Fork"));
-        if fork.on_hover_text("A branch from here: private until it is merged").clicked() {
+        if fork
+            .on_hover_text("A branch from here: private until it is merged")
+            .on_disabled_hover_text(NAMELESS)
+            .clicked()
+        {
             tell(scene, LineCommand::Fork { name: page.take_name(), at: None });
         }
         let keep = ui.add_enabled(named, egui::Button::new("Name"));
-        if keep.on_hover_text("Name this moment, to come back to it").clicked() {
+        if keep
+            .on_hover_text("Name this moment, to come back to it")
+            .on_disabled_hover_text(NAMELESS)
+            .clicked()
+        {
             tell(scene, LineCommand::Name { name: page.take_name(), at: None });
         }
     });
@@ -226,15 +233,22 @@ fn change(ui: &mut Ui, scene: &Scene<'_>, page: &mut Page, entry: &HistoryEntry,
     let text = RichText::new(format!("{who} {words}")).font(theme::font(13.0)).color(TEXT);
     ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
         ui.spacing_mut().item_spacing.x = S2;
-        let fork = ui.add_enabled(!page.name.trim().is_empty(), egui::Button::new("Fork").small());
-        if fork.on_hover_text("A branch from right after this; type its name above").clicked() {
-            let (name, at) = (page.take_name(), Some((line, entry.last)));
-            tell(scene, LineCommand::Fork { name, at });
-        }
-        let restore = ui.small_button("Restore").on_hover_text("Make the song what it was right after this");
-        if restore.clicked() {
-            tell(scene, LineCommand::Restore { line, seq: entry.last });
-        }
+        let menu = ui.menu_button("…", |ui| {
+            let restore = ui.button("Restore").on_hover_text("Make the song what it was right after this");
+            if restore.clicked() {
+                tell(scene, LineCommand::Restore { line, seq: entry.last });
+                ui.close();
+            }
+            let fork = ui.add_enabled(!page.name.trim().is_empty(), egui::Button::new("Fork from here"));
+            let hint = "A branch from right after this";
+            let fork = fork.on_hover_text(hint).on_disabled_hover_text("Type a name for the branch first");
+            if fork.clicked() {
+                let (name, at) = (page.take_name(), Some((line, entry.last)));
+                tell(scene, LineCommand::Fork { name, at });
+                ui.close();
+            }
+        });
+        menu.response.on_hover_text("Restore, or fork from here");
         ui.label(RichText::new(ago(now - entry.until_ms)).font(theme::figures(12.0)).color(QUIET));
         ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
             let commits = match entry.first == entry.last {

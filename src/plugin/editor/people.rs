@@ -6,7 +6,7 @@ use egui::{
 
 use super::theme::{self, ACCENT, CORNER, GROUND, PANEL, QUIET, S2, S3, S4, TEXT};
 use super::widgets::{self, Dot};
-use super::{Hands, Scene, header};
+use super::{Hands, Page as Side, Scene, header};
 use crate::client::live::Keep;
 use crate::client::people::{Given, Wish, part_words};
 use crate::client::{Command, Peer};
@@ -15,13 +15,14 @@ use crate::session::{ClientId, Part, Role};
 
 /// The page's width, in logical points.
 const WIDTH: f32 = 300.0;
+/// What the list of people leaves to invites and chat, where there is room.
+const BELOW: f32 = 230.0;
 /// The most characters of a name beside a cell.
 const TAG: usize = 8;
 
 /// What the person does on this page.
 #[derive(Default)]
 pub struct Page {
-    open: bool,
     /// The line of chat being typed.
     line: String,
     /// Whom a kick was asked for, before it is confirmed.
@@ -33,17 +34,13 @@ pub fn toggle(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let here = scene.view.peers.iter().filter(|peer| peer.online).count();
     let word = if here == 0 { "People".to_owned() } else { format!("People · {}", here + 1) };
     let hint = "Who is here, what they have in hand, invites and chat";
-    if ui.selectable_label(hands.people.open, word).on_hover_text(hint).clicked() {
-        hands.people.open = !hands.people.open;
+    if ui.selectable_label(hands.open == Some(Side::People), word).on_hover_text(hint).clicked() {
+        hands.turn_to(Side::People);
     }
 }
 
 /// The page, where it is open.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
-    follow(scene, hands);
-    if !hands.people.open {
-        return;
-    }
     let frame = egui::Frame::new().fill(PANEL).inner_margin(vec2(S4, S3));
     egui::Panel::right("people").exact_size(WIDTH).frame(frame).show(ui, |ui| {
         if scene.view.session.is_none() {
@@ -53,9 +50,12 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             return;
         }
         me(ui, scene);
-        for peer in &scene.view.peers {
-            person(ui, scene, &mut hands.people, peer);
-        }
+        let room = (ui.available_height() - BELOW).max(ui.available_height() / 2.0);
+        ScrollArea::vertical().id_salt("peers").max_height(room).auto_shrink([false, true]).show(ui, |ui| {
+            for peer in &scene.view.peers {
+                person(ui, scene, &mut hands.people, peer);
+            }
+        });
         ui.add_space(S3);
         invites(ui, scene);
         ui.add_space(S3);
@@ -64,7 +64,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
 }
 
 /// Goes where the one goes whom I follow.
-fn follow(scene: &Scene<'_>, hands: &mut Hands) {
+pub fn follow(scene: &Scene<'_>, hands: &mut Hands) {
     let people = &scene.view.people;
     let Some((track, step)) = people.cursor.filter(|_| people.following.is_some()) else { return };
     if let Some(track) = TrackIndex::new(usize::from(track))
@@ -137,14 +137,14 @@ fn owner(ui: &mut Ui, scene: &Scene<'_>, page: &mut Page, peer: &Peer) {
     .response
     .on_hover_text("What they may do");
     if page.kicking == Some(peer.client) {
-        if ui.button("Send away").on_hover_text("They stay out until they are invited again").clicked() {
+        if ui.button("Yes, send away").on_hover_text("They stay out until they are invited again").clicked() {
             scene.desk.send(Command::People(Wish::Kick(peer.client)));
             page.kicking = None;
         }
         if ui.button("No").on_hover_text("Let them stay").clicked() {
             page.kicking = None;
         }
-    } else if ui.button("Kick…").on_hover_text("Send them away; asks once more").clicked() {
+    } else if ui.button("Send away…").on_hover_text("Out of the session; asks once more").clicked() {
         page.kicking = Some(peer.client);
     }
 }
@@ -175,12 +175,15 @@ fn invites(ui: &mut Ui, scene: &Scene<'_>) {
             (url, "Good for ten minutes; it is typed where a link is pasted.".to_owned())
         }
     };
-    ui.horizontal(|ui| {
-        ui.add(egui::Label::new(RichText::new(url).font(theme::figures(12.0))).truncate())
-            .on_hover_text(&hint);
-        if ui.small_button("Copy").on_hover_text(hint).clicked() {
+    let line = vec2(ui.available_width(), ui.spacing().interact_size.y);
+    ui.allocate_ui_with_layout(line, Layout::right_to_left(Align::Center), |ui| {
+        if ui.small_button("Copy").on_hover_text(&hint).clicked() {
             ui.ctx().copy_text(url.clone());
         }
+        ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
+            ui.add(egui::Label::new(RichText::new(url).font(theme::figures(12.0))).truncate())
+                .on_hover_text(format!("{url}\n{hint}"));
+        });
     });
 }
 
@@ -262,6 +265,9 @@ pub fn held(ui: &Ui, scene: &Scene<'_>, track: TrackIndex, step: Option<u8>, are
     let Some(holder) = holder else { return };
     let Some(peer) = scene.view.peers.iter().find(|peer| peer.client == holder.client) else { return };
     corners(ui, area.shrink(1.0), TEXT);
+    if area.width() < 20.0 {
+        return;
+    }
     let at = pos2(area.right() - 7.0, area.bottom() - 8.0);
     let letter = header::initial(&peer.name);
     ui.painter().text(at, egui::Align2::CENTER_CENTER, letter, theme::font(10.0), TEXT);

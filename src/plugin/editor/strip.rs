@@ -12,7 +12,14 @@ use crate::pattern::{
 };
 
 /// How wide the strip is.
-pub const WIDTH: f32 = 292.0;
+const WIDTH: f32 = 292.0;
+/// How wide it is without level and meter.
+const NARROW: f32 = 124.0;
+
+/// The strip's width in a row of a width: narrow where the steps would be too small to hit.
+pub fn width(row: f32) -> f32 {
+    if row < 720.0 { NARROW } else { WIDTH }
+}
 
 pub fn show(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) {
     let song = &scene.view.song;
@@ -24,6 +31,9 @@ pub fn show(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands
     if response.on_hover_text(hint).clicked() {
         let slot = Slot::new(Owner::Track(track), Param::Mute);
         scene.edit(Edit::Param { slot, value: if muted { 0.0 } else { 1.0 } });
+    }
+    if rect.width() < WIDTH {
+        return;
     }
     let fader =
         Rect::from_min_max(pos2(rect.left() + 122.0, rect.top()), pos2(rect.right() - 62.0, rect.bottom()));
@@ -98,8 +108,8 @@ fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>) {
     ui.horizontal(|ui| {
         let grid = |grid| Command::Grid(GridEdit { track, pattern: held.pattern, grid });
         for (label, change, hint) in [
-            ("⟵", Grid::Rotate(-1), "Every step one earlier, round the pattern"),
-            ("⟶", Grid::Rotate(1), "Every step one later, round the pattern"),
+            ("Earlier", Grid::Rotate(-1), "Every step one earlier, round the pattern"),
+            ("Later", Grid::Rotate(1), "Every step one later, round the pattern"),
             ("Clear", Grid::Clear { from: 0, count: MAX_STEPS as u8 }, "All steps become rests"),
         ] {
             if ui.button(label).on_hover_text(hint).clicked() {

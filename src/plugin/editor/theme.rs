@@ -50,7 +50,7 @@ pub fn figures(size: f32) -> FontId {
 
 /// Every character the editor itself draws beyond ASCII; a test checks that the fonts have them.
 #[cfg(test)]
-pub const GLYPHS: &str = "−∞±≠·–×≤…";
+pub const GLYPHS: &str = "−∞±≠·–×≤…φ";
 
 /// Dresses a context.
 pub fn apply(context: &egui::Context) {

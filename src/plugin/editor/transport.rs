@@ -38,12 +38,13 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
 
 /// The master's level and its two meters, at the right edge.
 fn master(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
-    const WIDTH: f32 = 240.0;
-    if ui.available_width() < WIDTH {
+    const WIDTHS: std::ops::RangeInclusive<f32> = 170.0..=240.0;
+    let width = (ui.available_width() - S3).min(*WIDTHS.end());
+    if width < *WIDTHS.start() {
         return;
     }
-    ui.add_space(ui.available_width() - WIDTH);
-    let (rect, _) = ui.allocate_exact_size(vec2(WIDTH, 40.0), Sense::hover());
+    ui.add_space(ui.available_width() - width - ui.spacing().item_spacing.x);
+    let (rect, _) = ui.allocate_exact_size(vec2(width, 40.0), Sense::hover());
     let left = rect.left_center();
     ui.painter().text(left, Align2::LEFT_CENTER, "master", theme::font(12.0), QUIET);
     let fader = Rect::from_min_max(pos2(left.x + 48.0, rect.top()), pos2(rect.right() - 52.0, rect.bottom()));
@@ -92,7 +93,8 @@ fn bar_and_beat(ui: &mut Ui, position: Option<Beats>, bars: &Bars) {
 
 /// The bar's beats as boxes, filled as they pass.
 fn phase(ui: &mut Ui, position: Option<Beats>, bars: &Bars) {
-    let (rect, response) = ui.allocate_exact_size(vec2(220.0, 14.0), Sense::hover());
+    let width = if ui.available_width() < 1200.0 { 96.0 } else { 220.0 };
+    let (rect, response) = ui.allocate_exact_size(vec2(width, 14.0), Sense::hover());
     let bar = bars.at(position.unwrap_or(Beats::ZERO));
     let count = i64::from(bar.metre.count);
     let gap = if count > 8 { 1.0 } else { S2 };
@@ -161,10 +163,19 @@ fn pages(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let longest = scene.view.song.alive().map(|(_, track)| track.playing().length).max().unwrap_or(PAGE);
     let count = longest.max(1).div_ceil(PAGE).clamp(1, (MAX_STEPS / usize::from(PAGE)) as u8);
     hands.page = hands.page.min(count - 1);
+    if count == 1 {
+        return;
+    }
+    // Where the row is full, a page goes by its first step.
+    let full = ui.available_width() < 64.0 * f32::from(count) + 48.0;
+    if full {
+        ui.spacing_mut().button_padding.x = S2;
+    }
     ui.label(RichText::new("steps").font(theme::font(12.0)).color(QUIET));
     for page in 0..count {
         let (first, last) = (page * PAGE + 1, (page + 1) * PAGE);
-        let text = RichText::new(format!("{first}–{last}")).font(theme::figures(13.0));
+        let text = RichText::new(if full { first.to_string() } else { format!("{first}–{last}") })
+            .font(theme::figures(13.0));
         let chosen = page == hands.page;
         let button = egui::Button::new(if chosen { text.color(theme::GROUND) } else { text.color(TEXT) })
             .fill(if chosen { TEXT } else { FIELD })
