@@ -129,6 +129,15 @@ fn metronome(ui: &mut Ui, scene: &Scene<'_>) {
     if response.on_hover_text("The metronome: you alone hear it, and no bounce holds it.").clicked() {
         scene.desk.send(Command::Metronome(if on { 0.0 } else { CLICK }));
     }
+    ui.menu_button("Count in", |ui| {
+        for (bars, text) in [(1, "1 bar"), (2, "2 bars")] {
+            let hint = "The session starts at its first bar, after so many bars of clicks for everybody whose Click is on.";
+            if ui.button(text).on_hover_text(hint).clicked() {
+                scene.desk.send(Command::CountIn { tick: Beats::ZERO, bars });
+                ui.close();
+            }
+        }
+    });
 }
 
 fn tempo(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
