@@ -59,13 +59,15 @@ fn judge(name: &str, heard: &Heard) -> f64 {
     let us = |ns: f64| ns / 1e3;
     println!(
         "{name}: {} kicks apart p50 {:.0} µs, p99 {:.0} µs, most {:.0} µs; off the session at most \
-         {:.0} and {:.0} µs, certified ± {} and {} µs; {} bars alike, {} of other input",
+         {:.0} and {:.0} µs (their clocks alone {:.0} and {:.0} µs), certified ± {} and {} µs; {} bars alike, {} of other input",
         heard.kicks,
         us(at(50)),
         us(at(99)),
         us(at(100)),
         us(heard.furthest(0)),
         us(heard.furthest(1)),
+        us(heard.clock_furthest(0)),
+        us(heard.clock_furthest(1)),
         heard.certified[0] / 1_000,
         heard.certified[1] / 1_000,
         heard.bars,

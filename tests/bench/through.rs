@@ -62,6 +62,8 @@ fn tell(report: &mut Report, name: &str, heard: &Heard, bar: Option<f64>) {
     add("onsets apart, most", percentile(&ms, 1.0), "ms", None);
     for (n, studio) in ["the first", "the second"].into_iter().enumerate() {
         let certified = (heard.certified[n] + heard.unknown) as f64 / 1e6;
+        let alone = heard.clock_furthest(n) / 1e6;
+        add(&format!("{studio}'s clock alone off at most"), alone, "ms", None);
         let off = heard.furthest(n) / 1e6;
         add(
             &format!("{studio} off the session at most, under what it certifies"),

@@ -45,6 +45,8 @@ pub struct Heard {
     pub apart: Vec<f64>,
     /// How far from the session's own time each of them sounded them.
     pub off: [Vec<f64>; 2],
+    /// How far off each one's clock was, once a bar.
+    pub clocks: [Vec<f64>; 2],
     /// The least certified bound that each of them told while it played.
     pub certified: [i64; 2],
     /// How well the session's own time is known here.
@@ -107,13 +109,14 @@ impl Duo {
         peers[0].order("play");
         let starts = |line: &Value| (line["playing"] == true).then(|| number(line, "at"));
         let at = peers[0].until("timeline", starts);
-        let mut certified = [i64::MAX; 2];
+        let (mut certified, mut clocks) = ([i64::MAX; 2], [Vec::new(), Vec::new()]);
         for bar in 0..=bars as i64 {
-            for (peer, certified) in peers.iter_mut().zip(&mut certified) {
+            for (n, peer) in peers.iter_mut().enumerate() {
                 peer.until("fingerprint", |line| (number(line, "bar") >= bar).then_some(()));
                 peer.order("clock");
-                let bound = peer.until("clock", |line| Some(number(line, "bound_ns")));
-                *certified = bound.min(*certified);
+                let clock = peer.until("clock", |line| Some(line.clone()));
+                certified[n] = number(&clock, "bound_ns").min(certified[n]);
+                clocks[n].push((number(&clock, "offset_ns") - truth) as f64);
             }
         }
         let told: Vec<Vec<Value>> = peers.iter().map(|peer| peer.told.clone()).collect();
@@ -129,6 +132,7 @@ impl Duo {
         let mut heard = Heard {
             apart: both.map(f64::abs).collect(),
             off,
+            clocks,
             certified,
             unknown,
             kicks: bars * BAR,
@@ -163,8 +167,17 @@ impl Heard {
 
     /// The furthest that one of them sounded from the session's own time.
     pub fn furthest(&self, n: usize) -> f64 {
-        self.off[n].iter().fold(0.0, |most, off| off.abs().max(most))
+        furthest(&self.off[n])
     }
+
+    /// The furthest that its clock alone was off.
+    pub fn clock_furthest(&self, n: usize) -> f64 {
+        furthest(&self.clocks[n])
+    }
+}
+
+fn furthest(off: &[f64]) -> f64 {
+    off.iter().fold(0.0, |most, off| off.abs().max(most))
 }
 
 /// Session − host time as a peer on the spot has it, and how far that may be off.
