@@ -18,16 +18,6 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
         ui.horizontal_centered(|ui| {
             let told = scene.view.notice.clone().filter(|notice| hands.dismissed.as_ref() != Some(notice));
             let notice = scene.desk.notice().or(told);
-            match &notice {
-                Some(notice) => {
-                    widgets::state(ui, Dot::Cross, "").on_hover_text("Something needs your attention");
-                    let label = egui::Label::new(RichText::new(notice).color(TEXT)).truncate();
-                    ui.add(label).on_hover_text(notice);
-                }
-                None => {
-                    ui.label(RichText::new(HELP).font(theme::font(12.0)).color(QUIET));
-                }
-            }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 history::toggle(ui, scene, hands);
                 people::toggle(ui, scene, hands);
@@ -53,6 +43,18 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
                 if notice.is_none() && ui.checkbox(&mut follow, text).on_hover_text(hint).changed() {
                     scene.desk.choose(|choices| choices.knobs_follow = follow);
                 }
+                // What the buttons leave is the line's.
+                ui.with_layout(Layout::left_to_right(Align::Center), |ui| match &notice {
+                    Some(notice) => {
+                        widgets::state(ui, Dot::Cross, "").on_hover_text("Something needs your attention");
+                        let label = egui::Label::new(RichText::new(notice).color(TEXT)).truncate();
+                        ui.add(label).on_hover_text(notice);
+                    }
+                    None => {
+                        let help = RichText::new(HELP).font(theme::font(12.0)).color(QUIET);
+                        ui.add(egui::Label::new(help).truncate()).on_hover_text(HELP);
+                    }
+                });
             });
         });
     });

@@ -6,7 +6,7 @@ use egui::{Align, Layout, RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::theme::{self, ACCENT, PANEL, QUIET, S2, S3, S4, TEXT};
 use super::{Hands, Page as Side, Scene};
-use crate::client::{Command, LineCommand};
+use crate::client::{Command, Connection, LineCommand};
 use crate::session::{BranchId, Detail, HistoryEntry, MAX_TITLE, Seq};
 
 /// The page's width, in logical points.
@@ -61,6 +61,9 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
 impl Page {
     /// Asks for the latest history where that shown is not.
     fn look(&mut self, scene: &Scene<'_>) {
+        if matches!(scene.view.connection, Connection::Offline { .. } | Connection::Connecting) {
+            return;
+        }
         let (line, seq) = (scene.view.lines.audition, scene.view.seq);
         let fresh =
             self.asked.is_some_and(|(asked, at, when)| asked == line && (at == seq || when.elapsed() < LOOK));
@@ -200,8 +203,9 @@ fn versions(ui: &mut Ui, scene: &Scene<'_>) {
 
 fn changes(ui: &mut Ui, scene: &Scene<'_>, page: &mut Page) {
     let history = &scene.view.lines.history;
+    ui.add_space(S3);
     ui.horizontal(|ui| {
-        heading(ui, "changes");
+        ui.label(RichText::new("changes").font(theme::font(12.0)).color(QUIET));
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             let text = RichText::new("every commit").font(theme::font(12.0)).color(QUIET);
             let hint = "Off: drags and strokes are one line each, and the transport is left out";

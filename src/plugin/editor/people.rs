@@ -112,6 +112,10 @@ fn person(ui: &mut Ui, scene: &Scene<'_>, page: &mut Page, peer: &Peer) {
         ui.label(RichText::new(short_figures(peer)).font(theme::font(12.0)).color(QUIET));
     }
     ui.horizontal(|ui| {
+        // The question takes the whole line.
+        if scene.view.role == Role::Owner && page.kicking == Some(peer.client) {
+            return confirm(ui, scene, page, peer);
+        }
         let followed = scene.view.people.following == Some(peer.client);
         let hint = "Your cursor goes where theirs goes, until you move it yourself";
         if peer.online && ui.selectable_label(followed, "Follow").on_hover_text(hint).clicked() {
@@ -136,16 +140,19 @@ fn owner(ui: &mut Ui, scene: &Scene<'_>, page: &mut Page, peer: &Peer) {
     })
     .response
     .on_hover_text("What they may do");
-    if page.kicking == Some(peer.client) {
-        if ui.button("Yes, send away").on_hover_text("They stay out until they are invited again").clicked() {
-            scene.desk.send(Command::People(Wish::Kick(peer.client)));
-            page.kicking = None;
-        }
-        if ui.button("No").on_hover_text("Let them stay").clicked() {
-            page.kicking = None;
-        }
-    } else if ui.button("Send away…").on_hover_text("Out of the session; asks once more").clicked() {
+    if ui.button("Send away…").on_hover_text("Out of the session; asks once more").clicked() {
         page.kicking = Some(peer.client);
+    }
+}
+
+/// Asks once more before somebody is sent away.
+fn confirm(ui: &mut Ui, scene: &Scene<'_>, page: &mut Page, peer: &Peer) {
+    if ui.button("Yes, send away").on_hover_text("They stay out until they are invited again").clicked() {
+        scene.desk.send(Command::People(Wish::Kick(peer.client)));
+        page.kicking = None;
+    }
+    if ui.button("No").on_hover_text("Let them stay").clicked() {
+        page.kicking = None;
     }
 }
 
