@@ -15,7 +15,7 @@ pub enum Wish {
     Kick(ClientId),
     /// Change what somebody may do.
     Role(ClientId, Role),
-    /// Make an invite; [`super::Event::Invite`] and the view show its link.
+    /// Make an invite; [`super::Event::Given`] and the view show its link.
     Invite {
         /// What it allows.
         role: Role,

@@ -57,7 +57,7 @@ pub struct Sync {
     pub phase: Option<Beats>,
     /// The host's tempo.
     pub host_micro_bpm: Option<u64>,
-    /// When the frame of the last [`FromEngine::Position`] is heard.
+    /// When the frame of the last [`super::ports::FromEngine::Position`] is heard.
     pub heard: Option<HostNanos>,
 }
 

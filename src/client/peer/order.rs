@@ -67,7 +67,7 @@ pub enum Order {
     Chat(String),
     /// Something about the people.
     People(PeopleOrder),
-    /// Something about branches, versions or the past; see [`super::past`].
+    /// Something about branches, versions or the past.
     Line(LineCommand),
     /// `export FILE`: the whole session as one file, without a session on a server.
     Export(String),
