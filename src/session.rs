@@ -12,6 +12,7 @@ mod curve;
 mod decide;
 mod file;
 mod history;
+mod leader;
 mod locks;
 mod merge;
 mod op;
@@ -43,10 +44,11 @@ pub use file::{FILE_VERSION, FileError, Line, MAX_FILE, SessionFile};
 pub use history::{
     Detail, HistoryEntry, MAX_ENTRIES, PAGE_COMMITS, Page, RUN_MS, Row, SIGNIFICANT, What, page,
 };
+pub use leader::{HostPlace, Leader};
 pub use locks::{LOCK_NANOS, Locks, MAX_LOCKS, Part};
 pub use merge::{Contribution, MAX_HANDS, MAX_OVERLAPS, Overlap};
 pub use op::{
-    ClientId, Commit, Cseq, Drag, MAX_OPS, MAX_RAMP_BARS, NewTrack, Op, Refusal, Revert, Role, Seq,
+    ClientId, Commit, Cseq, Drag, Lead, MAX_OPS, MAX_RAMP_BARS, NewTrack, Op, Refusal, Revert, Role, Seq,
     StampedOp, Timeline, Written, priority,
 };
 pub use past::Past;

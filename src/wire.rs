@@ -21,6 +21,8 @@ pub use crate::session::MAX_OPS;
 
 /// The most bars of a count-in.
 pub const MAX_COUNT_IN: u8 = 4;
+/// How far a leader's time may lie from the server's, in ns.
+pub const LEAD_REACH: i64 = 5_000_000_000;
 
 /// The protocol's version; a server refuses others with [`ErrorCode::Version`].
 pub const VERSION: u16 = 2;

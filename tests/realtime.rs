@@ -7,9 +7,11 @@ mod rig;
 
 use antiphon::param::{Owner, Param, Slot};
 use antiphon::pattern::{Edit, Name, PatternIndex, Song, StepField, TrackField};
-use antiphon::rt::ports::{FromEngine, HostTransport, LiveNote, ParamMove, SessionPorts, ToEngine, ports};
+use antiphon::rt::ports::{
+    FromEngine, HostTransport, LiveNote, Lock, Mode, ParamMove, SessionPorts, ToEngine, ports,
+};
 use antiphon::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer};
-use antiphon::time::{Beats, HostNanos, Tempo, TempoMap};
+use antiphon::time::{Beats, ClockMap, HostNanos, SessionNanos, Tempo, TempoMap};
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use rig::{add, groove, track};
 
@@ -23,6 +25,8 @@ struct Guarded {
     right: Vec<f32>,
     midi: Box<MidiBuffer>,
     frame: i64,
+    /// Time that a frame takes, in ns.
+    frame_ns: f64,
 }
 
 impl Guarded {
@@ -37,16 +41,18 @@ impl Guarded {
             right: vec![0.0; 4096],
             midi: Box::new(MidiBuffer::new()),
             frame: 0,
+            frame_ns: 1.0,
         }
     }
 
     fn process(&mut self, frames: usize, drive: Drive, params: &[ParamMove], notes: &[LiveNote]) {
-        let Guarded { engine, left, right, midi, frame, .. } = self;
+        let Guarded { engine, left, right, midi, frame, frame_ns, .. } = self;
+        let now = HostNanos((*frame as f64 * *frame_ns) as i64);
         assert_no_alloc(|| {
             engine.process(Block {
                 left: &mut left[..frames],
                 right: &mut right[..frames],
-                now: HostNanos(*frame),
+                now,
                 drive,
                 params,
                 notes,
@@ -184,6 +190,73 @@ fn no_host_makes_it_allocate() {
             guarded.session.to_engine.push(message).expect("room in the ring");
         });
         guarded.process(frames, Drive::Host(hosts[n % hosts.len()]), &[], &NOTES[..n % 4]);
+    }
+}
+
+/// Under the shared clock, in blocks of one size and, between them, empty ones and ones of a frame:
+/// entry, corrections that bend and that jump, timelines and modes that change, stops.
+fn locked_in_blocks_of(size: usize, host: Option<HostTransport>) -> usize {
+    const SECOND: i64 = 1_000_000_000;
+    let mut guarded = Guarded::new(48_000.0);
+    // 80 ppm off the nominal rate.
+    guarded.frame_ns = 1e9 / 48_000.0 * (1.0 + 80e-6);
+    let tell = |guarded: &mut Guarded, message| guarded.session.to_engine.push(message).expect("room");
+    let clock = |ns| ToEngine::Clock { map: ClockMap::IDENTITY.ahead_by(ns), latency_ns: 5_000_000 };
+    let mode = |mode| ToEngine::Mode { mode, offset: Beats::quarters(4) };
+    let timeline = |tick, at| ToEngine::Timeline { tick: Beats::quarters(tick), at: SessionNanos(at) };
+    // After so many tenths of a second.
+    let mut script = vec![
+        (0, clock(0)),
+        (0, mode(Mode::Follow)),
+        (0, timeline(4, SECOND / 2)),
+        (20, clock(3_000_000)),
+        (24, clock(15_000_000)),
+        (30, clock(90_000_000)),
+        (52, clock(-90_000_000)),
+        (75, timeline(64, 8 * SECOND)),
+        (84, timeline(64, 8 * SECOND + 2_000_000)),
+        (86, mode(Mode::Session)),
+        (88, ToEngine::Stop),
+        (90, timeline(1, 8 * SECOND)),
+        (94, mode(Mode::Lead)),
+        (96, mode(Mode::Host)),
+        (98, mode(Mode::Follow)),
+    ]
+    .into_iter()
+    .peekable();
+    let mut locked = 0;
+    while guarded.frame < 48_000 * 11 {
+        while let Some((_, message)) = script.next_if(|(tenths, _)| guarded.frame >= tenths * 4_800) {
+            tell(&mut guarded, message);
+        }
+        for frames in [size, 0, 1] {
+            let drive = match host {
+                None => Drive::Session,
+                Some(host) => {
+                    let quarters = Some(guarded.frame as f64 / 24_000.0);
+                    Drive::Host(HostTransport { quarters, ..host })
+                }
+            };
+            guarded.process(frames, drive, &[], &NOTES[..0]);
+        }
+        while let Ok(message) = guarded.session.from_engine.pop() {
+            let is_locked = matches!(
+                message,
+                FromEngine::Sync(antiphon::rt::ports::Sync { lock: Lock::Locked { .. }, .. })
+            );
+            locked += usize::from(is_locked);
+        }
+    }
+    locked
+}
+
+#[test]
+fn the_shared_clock_makes_no_block_allocate() {
+    let host =
+        HostTransport { playing: true, bpm: Some(120.0), metre: Some((4, 4)), ..HostTransport::default() };
+    for (size, host) in [(17, Some(host)), (512, None), (4096, Some(host))] {
+        let locked = locked_in_blocks_of(size, host);
+        assert!(locked > 20, "blocks of {size}: {locked} looks found it locked");
     }
 }
 

@@ -11,11 +11,12 @@ mod rig;
 #[path = "support/virtual_peer.rs"]
 mod virtual_peer;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use antiphon::pattern::Song;
 use antiphon::rt::Drive;
 use antiphon::rt::ports::{FromEngine, HostTransport, Lock, Mode, Sync, ToEngine};
+use antiphon::session::{HostPlace, Lead, Leader, Op, Sequencer, State};
 use antiphon::time::{Beats, ClockMap, HostNanos, SessionNanos, Tempo, TempoMap};
 use network_model::{Crystal, Dice, Network, Path};
 use rig::{Rig, add};
@@ -55,6 +56,13 @@ struct Studio {
     told: Option<ClockMap>,
     /// When its host plays, from bar 1; `None`: there is no host.
     plays: Option<std::ops::Range<i64>>,
+    /// From the host's turn to play to its sound, in ns, as the engine is told.
+    latency_ns: i64,
+    /// What the device adds beyond that.
+    output_ns: i64,
+    /// Where the host is, as the leader tells it.
+    places: Vec<HostPlace>,
+    tick: Option<Beats>,
     /// Whether the timeline has been told.
     knows: bool,
     /// The furthest that the lock was off, in ns, once it had been locked for 2 s.
@@ -75,6 +83,10 @@ impl Studio {
             dice: Dice::new(seed ^ 7),
             told: None,
             plays: Some(SECOND..i64::MAX),
+            latency_ns: 0,
+            output_ns: 0,
+            places: Vec::new(),
+            tick: None,
             knows: false,
             locked_at: None,
             furthest_ns: 0,
@@ -83,19 +95,24 @@ impl Studio {
 
     /// The true time at which a frame leaves the device.
     fn leaves(&self, frame: i64) -> i64 {
+        self.asked(frame) + self.output_ns
+    }
+
+    /// The true time at which the device asks for a frame.
+    fn asked(&self, frame: i64) -> i64 {
         let device = self.device;
         200 * MS + (frame as f64 * 1e9 / device.rate * (1.0 + device.ppm * 1e-6)) as i64
     }
 
     /// The next block, on its time.
     fn step(&mut self) {
-        let now = self.leaves(self.rig.frame);
+        let now = self.asked(self.rig.frame);
         self.peer.advance(now, |now| now);
         if self.peer.map() != self.told
             && let Some(map) = self.peer.map()
         {
             self.told = Some(map);
-            self.rig.tell(ToEngine::Clock { map, latency_ns: 0 });
+            self.rig.tell(ToEngine::Clock { map, latency_ns: self.latency_ns });
         }
         if now >= AT - 250 * MS && !std::mem::replace(&mut self.knows, true) {
             self.rig.tell(ToEngine::Timeline { tick: TICK, at: SessionNanos(AT) });
@@ -113,6 +130,14 @@ impl Studio {
         };
         self.rig.block(self.device.block, drive);
         for message in self.rig.others.drain(..) {
+            match (&message, self.told) {
+                (FromEngine::Position { tick, .. }, _) => self.tick = *tick,
+                (FromEngine::Sync(Sync { heard: Some(heard), .. }), Some(map)) => {
+                    let tempo = Tempo::from_bpm(BPM).expect("a tempo");
+                    self.places.push(HostPlace { tick: self.tick, at: map.session(*heard), tempo });
+                }
+                _ => {}
+            }
             if let FromEngine::Sync(Sync { lock: Lock::Locked { off_ns, .. }, .. }) = message
                 && now > *self.locked_at.get_or_insert(now) + 2 * SECOND
             {
@@ -246,6 +271,91 @@ fn who_comes_late_enters_in_phase_at_a_step_and_plays_no_burst() {
     for (tick, at) in &late {
         assert!((one[tick] - at).abs() < MS, "tick {tick}: {} ns", one[tick] - at);
     }
+}
+
+/// A leader and who follows it, by way of a sequencer 40 ms away; returns the leader's words.
+fn led(studios: &mut [Studio; 2], tempo: Tempo, until: i64) -> Vec<Lead> {
+    let mut sequencer = Sequencer::new(State::with_song(song(), TempoMap::constant(tempo)));
+    let (mut leader, mut words, mut arriving) = (Leader::default(), Vec::new(), VecDeque::new());
+    let [host, other] = studios;
+    host.rig.tell(ToEngine::Mode { mode: Mode::Lead, offset: Beats::ZERO });
+    other.rig.tell(ToEngine::Mode { mode: Mode::Session, offset: Beats::ZERO });
+    (host.knows, other.knows) = (true, true);
+    other.rig.tell(ToEngine::TempoMap(Box::new(TempoMap::constant(tempo))));
+    host.rig.tell(ToEngine::TempoMap(Box::new(TempoMap::constant(tempo))));
+    loop {
+        let at = [&*host, &*other].map(|studio| studio.asked(studio.rig.frame));
+        if at[0].min(at[1]) >= until {
+            return words;
+        }
+        if at[1] < at[0] {
+            while arriving.front().is_some_and(|(due, _)| *due <= at[1]) {
+                let (_, commit): (i64, antiphon::session::Commit) = arriving.pop_front().expect("one");
+                for op in commit.ops {
+                    match op.op {
+                        Op::TempoMap(map) => other.rig.tell(ToEngine::TempoMap(Box::new(map))),
+                        Op::Timeline(line) if line.playing => {
+                            other.rig.tell(ToEngine::Timeline { tick: line.tick, at: line.at });
+                        }
+                        Op::Timeline(_) => other.rig.tell(ToEngine::Stop),
+                        _ => panic!("a leader's commit"),
+                    }
+                }
+            }
+            other.step();
+            continue;
+        }
+        host.step();
+        for place in std::mem::take(&mut host.places) {
+            let state = sequencer.state();
+            let now = state.tempo_map().tempo_at(place.tick.unwrap_or_default());
+            if let Some(word) = leader.look(place, state.timeline(), now) {
+                words.push(word);
+                arriving.push_back((at[0] + 40 * MS, sequencer.lead(word)));
+            }
+        }
+    }
+}
+
+#[test]
+fn who_follows_a_leader_sounds_with_its_host() {
+    let seconds = seconds(120);
+    let mut studios =
+        [Studio::new(Network::Wan, 61, seconds, NEAR, 0.0), Studio::new(Network::Wan, 62, seconds, FAR, 0.0)];
+    // The host waits until both clocks are known, and its grid is nobody's.
+    studios[0].plays = Some(AT + 1_234 * MS..AT + (seconds - 2) * SECOND);
+    let words = led(&mut studios, Tempo::DEFAULT, AT + seconds * SECOND);
+    assert!(words[0].playing && words[0].tempo.bpm() == BPM, "{words:?}");
+    assert!(!words.last().expect("words").playing, "the host's stop: {words:?}");
+    assert!(words.len() < 4 + seconds as usize / 2, "{} words", words.len());
+    let [host, other] = studios.each_ref().map(Studio::onsets);
+    let common: Vec<_> = host.iter().filter_map(|(tick, at)| Some((tick, other.get(tick)? - at))).collect();
+    assert!(common.len() + 12 > host.len(), "{} of {} onsets", common.len(), host.len());
+    let settled = common.iter().skip(40).map(|(_, off)| off.abs());
+    let mut settled: Vec<i64> = settled.collect();
+    settled.sort_unstable();
+    show("led", &settled);
+    assert!(percentile(&settled, 99) < 3 * MS, "p99 {} ns", percentile(&settled, 99));
+    let ahead = other.keys().next_back().expect("onsets") - host.keys().next_back().expect("onsets");
+    assert!(ahead <= Beats::SIXTEENTH.0, "it stops with its leader");
+}
+
+#[test]
+fn a_device_s_latency_is_made_up_for_where_it_is_told() {
+    let mut studios =
+        [Studio::new(Network::Lan, 71, 12, NEAR, 0.0), Studio::new(Network::Lan, 72, 12, FAR, 0.0)];
+    // As an interface with 37 ms behind its callback.
+    (studios[1].output_ns, studios[1].latency_ns) = (37 * MS, 37 * MS);
+    play(&mut studios, AT + 9 * SECOND);
+    let told = differences(&studios[0], &studios[1]);
+    show("told of 37 ms", &told);
+    assert!(percentile(&told, 99) < 500_000);
+    let mut studios =
+        [Studio::new(Network::Lan, 71, 12, NEAR, 0.0), Studio::new(Network::Lan, 72, 12, FAR, 0.0)];
+    studios[1].output_ns = 37 * MS;
+    play(&mut studios, AT + 9 * SECOND);
+    let untold = differences(&studios[0], &studios[1]);
+    assert!((percentile(&untold, 50) - 37 * MS).abs() < MS, "what nobody tells is heard");
 }
 
 #[test]

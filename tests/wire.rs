@@ -12,8 +12,8 @@ use antiphon::pattern::{
 };
 use antiphon::rt::ports::BarFingerprint;
 use antiphon::session::{
-    BranchId, ClientId, Commit, Cseq, Detail, HistoryEntry, MAX_CHAT, MAX_OPS, MAX_SNAPSHOT, NewTrack, Op,
-    Page, Part, Record, Refusal, Role, Seq, Sequencer, StampedOp, State, Text, Timeline, What,
+    BranchId, ClientId, Commit, Cseq, Detail, HistoryEntry, Lead, MAX_CHAT, MAX_OPS, MAX_SNAPSHOT, NewTrack,
+    Op, Page, Part, Record, Refusal, Role, Seq, Sequencer, StampedOp, State, Text, Timeline, What,
 };
 use antiphon::time::{Beats, ClockEpoch, Recollection, SamplePos, SessionNanos, Tempo, TempoMap};
 use antiphon::wire::{
@@ -216,6 +216,12 @@ fn ups() -> Vec<Up> {
         }),
         Up::Line(LineAsk::State { line: BranchId(3), seq: Seq(12) }),
         Up::CountIn { tick: Beats::quarters(64), bars: 2 },
+        Up::Lead(Lead {
+            playing: true,
+            tick: Beats::quarters(5),
+            at: SessionNanos(7_000_000_123),
+            tempo: tempo(124.5),
+        }),
     ]
 }
 

@@ -215,6 +215,7 @@ impl Room {
             Up::Start { tick } => return Some(Request::Start(tick, 0)),
             Up::CountIn { tick, bars } => return Some(Request::Start(tick, bars.min(MAX_COUNT_IN))),
             Up::Stop => return Some(Request::Stop),
+            Up::Lead(lead) => return Some(Request::Lead(lead)),
             Up::Line(ask) => return Some(Request::Line(ask)),
             Up::Gesture(moves) => self.take_gesture(seat, moves),
             Up::Presence(state) => self.take_presence(seat, state),

@@ -268,9 +268,12 @@ impl Limits {
             Up::People(Ask::Lock(_) | Ask::Unlock(_) | Ask::Notes(_)) => {
                 (&mut self.ephemeral, self.rates.ephemeral, "locks and live notes")
             }
-            Up::Ops { .. } | Up::Start { .. } | Up::CountIn { .. } | Up::Stop | Up::People(_) => {
-                (&mut self.durable, self.rates.durable, "edits and requests")
-            }
+            Up::Ops { .. }
+            | Up::Start { .. }
+            | Up::CountIn { .. }
+            | Up::Stop
+            | Up::Lead(_)
+            | Up::People(_) => (&mut self.durable, self.rates.durable, "edits and requests"),
             Up::Line(ask) if ask.is_durable() => (&mut self.durable, self.rates.durable, "edits of branches"),
             Up::Line(_) => (&mut self.lookups, LOOKUPS, "looks at branches and the past"),
             Up::Chat(_) => (&mut self.chat, self.rates.chat, "lines of chat"),

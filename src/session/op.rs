@@ -212,6 +212,19 @@ pub struct Timeline {
     pub at: SessionNanos,
 }
 
+/// Where a leader's host is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Lead {
+    /// Whether it plays.
+    pub playing: bool,
+    /// The position heard at `at`.
+    pub tick: Beats,
+    /// When.
+    pub at: SessionNanos,
+    /// The tempo that it goes on by; without meaning where it stands.
+    pub tempo: Tempo,
+}
+
 /// An op, perhaps stamped for a beat.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct StampedOp {

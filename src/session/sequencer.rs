@@ -5,9 +5,11 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::decide::Bench;
-use super::state::{MAX_TICK, State};
-use super::{BranchId, ClientId, Commit, Cseq, Op, Record, Refusal, Role, Seq, StampedOp, Text, Timeline};
-use crate::time::{Beats, SessionNanos};
+use super::state::{MAX_TEMPO_SEGMENTS, MAX_TICK, State};
+use super::{
+    BranchId, ClientId, Commit, Cseq, Lead, Op, Record, Refusal, Role, Seq, StampedOp, Text, Timeline,
+};
+use crate::time::{Beats, SessionNanos, TempoMap};
 
 /// Answers kept for retries, per client.
 pub const RECENT_ANSWERS: usize = 64;
@@ -179,6 +181,31 @@ impl Sequencer {
     /// Stops the transport at a tick.
     pub fn stop(&mut self, at: SessionNanos, tick: Beats) -> Commit {
         self.timeline(Timeline { playing: false, tick, at })
+    }
+
+    /// Plays, or stands, as a leader's host does. Where that plays by another tempo than the song has
+    /// from there on, the tempo holds from its position: in one commit with it, so that nobody hears
+    /// the one without the other.
+    pub fn lead(&mut self, lead: Lead) -> Commit {
+        let tick = lead.tick.clamp(Beats::ZERO, MAX_TICK);
+        let timeline = Op::Timeline(Timeline { playing: lead.playing, tick, at: lead.at });
+        let map = self.leads_tempo(lead).then(|| self.map_led(tick, lead));
+        let ops = map.map(Op::TempoMap).into_iter().chain([timeline]);
+        self.commit(ClientId(0), Cseq(0), ops.map(|op| StampedOp { op, at: None }).collect())
+    }
+
+    /// Whether a leader's word changes the tempo.
+    pub fn leads_tempo(&self, lead: Lead) -> bool {
+        let map = self.state.tempo_map();
+        let last = map.segments().last().expect("a tempo map has a segment");
+        lead.playing && (map.tempo_at(lead.tick) != lead.tempo || last.tick > lead.tick)
+    }
+
+    fn map_led(&self, tick: Beats, lead: Lead) -> TempoMap {
+        let map = self.state.tempo_map().with_tempo(tick, lead.tempo).ok();
+        // The position is told anew with it, so what lies before may be anything.
+        map.filter(|map| map.segments().len() <= MAX_TEMPO_SEGMENTS)
+            .unwrap_or_else(|| TempoMap::constant(lead.tempo))
     }
 
     /// Lets the edits stamped for ticks up to `upto` take effect; `None` when none is due.

@@ -8,7 +8,7 @@ use super::{Ask, LineAsk, LineNews, News, VERSION};
 use crate::param::Slot;
 use crate::rt::ports::BarFingerprint;
 pub use crate::session::Role;
-use crate::session::{ClientId, Commit, Cseq, Refusal, Seq, StampedOp};
+use crate::session::{ClientId, Commit, Cseq, Lead, Refusal, Seq, StampedOp};
 use crate::time::{Beats, ClockEpoch, Recollection, SessionNanos, Tempo};
 
 /// From a client to its server. The variant's index is the frame's type byte.
@@ -62,6 +62,9 @@ pub enum Up {
         /// The bars.
         bars: u8,
     },
+    /// A leader's host plays, stands or goes on elsewhere or by another tempo: the session does as it
+    /// does, at once. Its time lies within [`super::LEAD_REACH`] of the server's.
+    Lead(Lead),
 }
 
 /// How a client introduces itself.

@@ -2,7 +2,7 @@
 
 use antiphon::param::MAX_TRACKS;
 use antiphon::rt::ports::BarFingerprint;
-use antiphon::session::{ClientId, Op, StampedOp, Timeline};
+use antiphon::session::{ClientId, Lead, Op, StampedOp, Timeline};
 use antiphon::time::{Beats, SamplePos, SessionNanos, Tempo};
 use antiphon::wire::{Down, ErrorCode, PresenceState, Up};
 
@@ -113,6 +113,47 @@ async fn a_start_lies_on_a_bar_far_enough_ahead_for_the_slowest() {
     let (_, before) = session_time(&server, &invite).await;
     a.send(&Up::Start { tick: Beats::ZERO }).await;
     assert!(a.timeline().await.at - before >= 920_000_000, "1.5 × 600 ms + 20 ms");
+}
+
+#[tokio::test]
+async fn a_leader_s_word_is_the_session_s_transport_and_tempo_in_one_commit() {
+    let server = Server::start();
+    let invite = server.session("editor");
+    let mut a = Peer::join(&server, &invite, 1).await;
+    let mut b = Peer::join(&server, &invite, 2).await;
+    let (_, now) = session_time(&server, &invite).await;
+    let tempo = Tempo::from_bpm(97.5).expect("a tempo");
+    let word = Lead { playing: true, tick: Beats(12_345_678), at: now, tempo };
+    a.send(&Up::Lead(word)).await;
+    let commit = b
+        .until(|down| match down {
+            Down::Commits(commits) => commits.first().cloned(),
+            _ => None,
+        })
+        .await;
+    let [map, timeline] = &commit.ops[..] else { panic!("tempo and place together: {commit:?}") };
+    let led = Timeline { playing: true, tick: word.tick, at: now };
+    assert_eq!(timeline.op, Op::Timeline(led), "exactly where and when the host was");
+    let Op::TempoMap(map) = &map.op else { panic!("{map:?}") };
+    assert_eq!((map.tempo_at(word.tick), map.tempo_at(Beats::ZERO)), (tempo, Tempo::DEFAULT));
+    // The same tempo again is no change of it; a stop changes none.
+    a.send(&Up::Lead(Lead { tick: Beats(22_345_678), ..word })).await;
+    a.send(&Up::Lead(Lead { playing: false, tempo: Tempo::MAX, ..word })).await;
+    for playing in [true, false] {
+        let ops = b.until(|down| if let Down::Commits(all) = down { Some(all[0].ops.clone()) } else { None });
+        match &ops.await[..] {
+            [op] => assert!(matches!(op.op, Op::Timeline(line) if line.playing == playing), "{op:?}"),
+            more => panic!("the tempo was not touched: {more:?}"),
+        }
+    }
+    // A clock that is not the session's leads nobody.
+    a.send(&Up::Lead(Lead { at: now + 60_000_000_000, ..word })).await;
+    let code = a.until(|down| if let Down::Error { code, .. } = down { Some(code) } else { None }).await;
+    assert_eq!(code, ErrorCode::Unexpected);
+    let mut ears = Peer::join(&server, &server.invite(&invite.session, "listener"), 3).await;
+    ears.send(&Up::Lead(word)).await;
+    let code = ears.until(|down| if let Down::Error { code, .. } = down { Some(code) } else { None }).await;
+    assert_eq!(code, ErrorCode::Unauthorized);
 }
 
 #[tokio::test]

@@ -431,6 +431,7 @@ impl Room {
             Up::Start { tick } if self.branch.is_some() => self.start(tick, 0),
             Up::CountIn { tick, bars } if self.branch.is_some() => self.start(tick, bars),
             Up::Stop if self.branch.is_some() => self.stop(),
+            Up::Lead(lead) if self.branch.is_some() => self.lead(lead),
             Up::Hello(_) | Up::Probe { .. } | Up::Leave => {}
             Up::Presence(state) => {
                 let instances = self.members.values().map(|member| member.instance);

@@ -102,6 +102,7 @@ impl Participant {
                 }
                 FromEngine::Sync(sync) => {
                     self.mode.sync = sync;
+                    self.lead();
                     self.shown.stale();
                 }
                 FromEngine::Meter(meter) => {

@@ -3,7 +3,9 @@
 use super::Participant;
 use crate::client::view::TransportView;
 use crate::rt::ports::{Mode, Sync, ToEngine};
-use crate::time::{Beats, Clock, ClockMap, HostNanos};
+use crate::session::{HostPlace, Leader};
+use crate::time::{Beats, Clock, ClockMap, HostNanos, Tempo};
+use crate::wire::Up;
 
 /// The mode chosen, and what the engine has been told.
 #[derive(Default)]
@@ -16,6 +18,8 @@ pub struct ModeSide {
     told_clock: Option<ClockMap>,
     /// The engine's last word.
     pub sync: Sync,
+    /// What the session is told in mode Lead.
+    pub leader: Leader,
 }
 
 impl ModeSide {
@@ -28,8 +32,32 @@ impl ModeSide {
 impl Participant {
     /// Chooses a mode; `None` for what fits: Follow in a session, Host without one.
     pub(super) fn choose_mode(&mut self, mode: Option<Mode>) {
+        let before = self.mode_in_use();
         self.mode.chosen = mode;
+        if self.mode_in_use() != before {
+            self.mode.leader = Leader::default();
+            if self.session.is_open() {
+                self.mode.leader.arm();
+            }
+        }
         self.tell_mode();
+    }
+
+    /// In mode Lead, tells the session what the host does. A bounce has no time, and tells nothing; nor
+    /// does an engine without a host.
+    pub(super) fn lead(&mut self) {
+        let Sync { heard: Some(heard), host_micro_bpm: Some(tempo), .. } = self.mode.sync else { return };
+        if self.mode_in_use() != Mode::Lead || self.main().is_alone() || !self.session.is_open() {
+            return;
+        }
+        let (Some(at), Ok(tempo)) = (self.session_now(heard), Tempo::from_micro_bpm(tempo)) else { return };
+        let place = HostPlace { tick: self.engine.position(), at, tempo };
+        let session = self.main().timeline();
+        let now = place.tick.unwrap_or(session.tick);
+        let tempo = self.main().tempo_map().tempo_at(now);
+        if let Some(word) = self.mode.leader.look(place, session, tempo) {
+            self.on_main(|it| it.ask(Up::Lead(word)));
+        }
     }
 
     /// Moves the host's position by whole bars, so that it comes nearest to the session's.

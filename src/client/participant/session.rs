@@ -68,6 +68,11 @@ impl SessionSide {
         self.known && self.epoch == 0
     }
 
+    /// Whether the session has welcomed this instance on the present line.
+    pub fn is_open(&self) -> bool {
+        self.attached
+    }
+
     /// Ops that the session has not confirmed, of all of this machine's instances; `pending` of
     /// them are in the replica here.
     pub fn unsaved(&self, pending: usize) -> usize {
@@ -125,6 +130,7 @@ impl Participant {
         self.studio = studio;
         self.new_lines();
         self.session = SessionSide::default();
+        self.mode.leader = Default::default();
         self.engine.scheduled = None;
         if waited {
             self.tell_song();
@@ -319,6 +325,7 @@ impl Participant {
         };
         let now = self.clock.now();
         (self.session.attached, self.session.known) = (true, true);
+        self.mode.leader.returned();
         self.network.welcomed();
         self.session.epoch = welcome.clock_epoch;
         // Answered while no line stood: as what, the hub has told whoever listened.

@@ -10,7 +10,7 @@ use crate::pattern::Priority;
 use crate::server::metrics;
 use crate::server::outgoing::encoded;
 use crate::session::{
-    Area, ClientId, Commit, Cseq, Op, Outcome, Refusal, Role, Seq, Sequencer, StampedOp, Text, priority,
+    Area, ClientId, Commit, Cseq, Lead, Op, Outcome, Refusal, Role, Seq, Sequencer, StampedOp, Text, priority,
 };
 use crate::time::Beats;
 use crate::wire::{Down, ErrorCode, LineAsk};
@@ -27,6 +27,8 @@ pub(super) enum Request {
     },
     Start(Beats, u8),
     Stop,
+    /// A leader's host.
+    Lead(Lead),
     /// A line of chat.
     Say(Text),
     /// About branches or the past.
@@ -38,7 +40,7 @@ impl Request {
         match self {
             Request::Ops { ops, .. } => ops.len().max(1),
             Request::Line(LineAsk::Ops { ops, .. }) => ops.len().max(1),
-            Request::Start(..) | Request::Stop | Request::Say(_) | Request::Line(_) => 1,
+            Request::Start(..) | Request::Stop | Request::Lead(_) | Request::Say(_) | Request::Line(_) => 1,
         }
     }
 }
@@ -52,7 +54,9 @@ fn urgent_first(mut batch: Vec<Submitted>) -> Vec<Submitted> {
     for submitted in &batch {
         let own = match &submitted.request {
             Request::Ops { ops, .. } => priority(ops),
-            Request::Start(..) | Request::Stop | Request::Say(_) | Request::Line(_) => Priority::Edit,
+            Request::Start(..) | Request::Stop | Request::Lead(_) | Request::Say(_) | Request::Line(_) => {
+                Priority::Edit
+            }
         };
         let key = least.entry(submitted.seat.client).or_insert(own);
         *key = own.max(*key);
@@ -110,18 +114,24 @@ impl Room {
                         Err(refusal) => replies.push((seat.client, Reply::Refused(cseq, refusal))),
                     }
                 }
-                Request::Start(..) | Request::Stop if role == Role::Listener => {
+                Request::Start(..) | Request::Stop | Request::Lead(_) if role == Role::Listener => {
                     let message =
                         "a listener may not move the transport; ask the owner for an editor's invite";
                     self.complain(seat.client, ErrorCode::Unauthorized, message);
                 }
-                Request::Start(..) | Request::Stop if !self.may_move_transport(seat.client, role) => {
+                Request::Start(..) | Request::Stop | Request::Lead(_)
+                    if !self.may_move_transport(seat.client, role) =>
+                {
                     let message = "you may not move the transport; the session's owner decides who may";
                     self.complain(seat.client, ErrorCode::Unauthorized, message);
                 }
                 Request::Start(tick, bars) => commits.push(self.start(tick, bars)),
                 Request::Say(text) => commits.push(self.sequencer.say(seat.client, text)),
                 Request::Stop => commits.extend(self.stop()),
+                Request::Lead(lead) => match self.lead(seat.client, role, lead) {
+                    Ok(commit) => commits.push(commit),
+                    Err((code, message)) => self.complain(seat.client, code, message),
+                },
                 Request::Line(_) => {}
             }
         }

@@ -7,8 +7,9 @@ use tokio::time::Instant;
 
 use super::Room;
 use crate::pattern::Bars;
-use crate::session::{Commit, MAX_TICK, State, Timeline};
-use crate::time::{Beats, SessionNanos};
+use crate::session::{Area, ClientId, Commit, Lead, MAX_TICK, Role, State, Timeline};
+use crate::time::{Beats, SessionNanos, Tempo};
+use crate::wire::{ErrorCode, LEAD_REACH};
 
 /// The least time between a request to start and the sound.
 const LEAD: i64 = 250_000_000;
@@ -69,6 +70,33 @@ impl Room {
         let now = self.clock.now();
         let there = position(self.sequencer.state(), now)?;
         Some(self.sequencer.stop(now, there))
+    }
+
+    /// Does as a leader's host does.
+    ///
+    /// # Errors
+    /// It is no word for now, or the leader may not change the tempo.
+    pub(super) fn lead(
+        &mut self,
+        client: ClientId,
+        role: Role,
+        lead: Lead,
+    ) -> Result<Commit, (ErrorCode, &'static str)> {
+        if lead.at.0.abs_diff(self.clock.now().0) > LEAD_REACH.unsigned_abs() {
+            let message = "a leader's position is more than 5 s from the session's time; it is told anew once \
+                           the clock is known";
+            return Err((ErrorCode::Unexpected, message));
+        }
+        if Tempo::from_micro_bpm(lead.tempo.micro_bpm()).is_err() || lead.tick < Beats::ZERO {
+            return Err((ErrorCode::Malformed, "a leader's tempo is 40 to 300 BPM, its position 0 or later"));
+        }
+        let may = self.sequencer.state().rulings().permissions.allow(client, role, Area::Tempo);
+        if self.sequencer.leads_tempo(lead) && !may {
+            let message = "your host plays by another tempo than the session, and you may not change that; \
+                           the session's owner decides who may";
+            return Err((ErrorCode::Unauthorized, message));
+        }
+        Ok(self.sequencer.lead(lead))
     }
 
     /// When the next waiting edit takes effect: while playing when its beat comes, while stopped a

@@ -16,7 +16,7 @@ use crate::client::hub::speech::FromHub;
 use crate::client::journal::Record;
 use crate::pattern::{Bars, Edit};
 use crate::session::{
-    Catchup, ClientId, Commit, Cseq, MAX_OPS, MergeRules, Op, Outcome, Refusal, Role, Seq, Sequencer,
+    Catchup, ClientId, Commit, Cseq, Lead, MAX_OPS, MergeRules, Op, Outcome, Refusal, Role, Seq, Sequencer,
     StampedOp, State, Timeline, Welcomed, three_way,
 };
 use crate::time::{Beats, Clock, HostNanos, SessionNanos};
@@ -212,6 +212,14 @@ impl Room {
             let bars = Bars::in_song(state.song());
             let at = soon + bars.count_in(state.tempo_map(), tick, count_in.min(MAX_COUNT_IN));
             let commit = branch.sequencer.start(tick, at);
+            self.authored(commit);
+        }
+    }
+
+    /// Does as a leader's host on this machine does.
+    pub(super) fn lead(&mut self, lead: Lead) {
+        if let Some(branch) = &mut self.branch {
+            let commit = branch.sequencer.lead(lead);
             self.authored(commit);
         }
     }
