@@ -403,7 +403,9 @@ fn small_corrections_bend_and_large_ones_jump_at_a_bar() {
             .map(|pair| pair[1])
             .collect();
         let off = |(tick, at): &(i64, i64)| at + by - expected(*tick);
-        let last = onsets.last().expect("onsets");
+        // One step in eight is early by its micro-timing.
+        let plain = |(tick, _): &&(i64, i64)| tick / Beats::SIXTEENTH.0 % 8 != 3;
+        let last = onsets.iter().rfind(plain).expect("onsets");
         assert!(off(last).abs() < MS, "{by}: still {} ns off", off(last));
         if jumps {
             assert_eq!(broken.len(), 1, "{by}: {broken:?}");

@@ -38,7 +38,9 @@ fn a_live_note_sounds_one_bar_later_at_its_sample_and_is_kept() {
     let kick = b.all("onset").find(|line| line["track"] == 0).expect("a kick").clone();
     let since = (frame.0 - number(&kick, "tick")) as f64 * 24_000.0 / 705_600.0;
     let expected = number(&kick, "frame") + since.round() as i64;
-    assert!((frame.1 - expected).abs() <= 1, "at {}, expected {expected}", frame.1);
+    // The device's clock is followed by up to 500 parts in a million.
+    let bent = 1 + (since * 500e-6) as i64;
+    assert!((frame.1 - expected).abs() <= bent, "at {}, expected {expected} ± {bent}", frame.1);
 
     a.order("keep grid");
     assert_eq!(a.until("kept-notes", |line| Some(number(line, "notes"))), 1);
