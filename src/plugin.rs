@@ -5,7 +5,8 @@
 //! and no socket and starts no thread; the session's thread starts with the first activation.
 //!
 //! `ANTIPHON_LINK` holds an invite link to join at activation, for scripts; `ANTIPHON_HOME` names
-//! the profile folder and `ANTIPHON_NAME` what others read.
+//! the profile folder, `ANTIPHON_NAME` what others read and `ANTIPHON_MODE` the mode of projects
+//! that name none.
 
 mod adapter;
 mod desk;
@@ -29,7 +30,8 @@ use self::adapter::Adapter;
 use self::desk::Desk;
 use self::params::HostParams;
 use crate::client::Link;
-use crate::rt::{EngineConfig, ports::ports};
+use crate::rt::EngineConfig;
+use crate::rt::ports::{Mode, ports};
 
 /// Hosts show it, and validators ask for it. The project has no public page yet.
 const HOME_PAGE: &str = "https://antiphon.example";
@@ -134,6 +136,18 @@ fn startup_link(desk: &Desk) -> Option<Link> {
         Ok(link) => Some(link),
         Err(error) => {
             desk.notify(format!("ANTIPHON_LINK: {error}"));
+            None
+        }
+    }
+}
+
+/// The mode a script gives to projects that name none; a word that is none is shown at the editor.
+fn startup_mode(desk: &Desk) -> Option<Mode> {
+    let text = std::env::var("ANTIPHON_MODE").ok().filter(|text| !text.trim().is_empty())?;
+    match text.trim().parse() {
+        Ok(mode) => Some(mode),
+        Err(error) => {
+            desk.notify(format!("ANTIPHON_MODE: {error}"));
             None
         }
     }

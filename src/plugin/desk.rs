@@ -127,7 +127,7 @@ impl Desk {
         match Client::spawn(config, ports) {
             Ok(client) => {
                 client.send(Command::Focus(project.choices.focus));
-                client.send(Command::Mode(project.choices.mode));
+                client.send(Command::Mode(project.choices.mode.or_else(|| super::startup_mode(self))));
                 #[cfg(feature = "midi")]
                 if let Err(reason) = super::midi_clock::begin(&client) {
                     self.notify(reason);

@@ -287,7 +287,7 @@ pub fn audit(server: &Server, played: &Played, report: &mut Report) -> Result<()
             .filter_map(|event| event["seq"].as_u64())
             .collect();
         // What came before a replica's first commit came in its snapshot.
-        let first = applied.first().copied().unwrap_or(u64::MAX);
+        let first = applied.iter().copied().find(|seq| *seq > 0).unwrap_or(u64::MAX);
         lost.extend(
             acknowledged.iter().map(|(seq, _)| *seq).filter(|seq| *seq > first && !applied.contains(seq)),
         );

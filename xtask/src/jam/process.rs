@@ -172,6 +172,8 @@ pub fn in_studio(program: impl AsRef<OsStr>, profile: &Path, name: &str) -> Comm
     let mut command = Command::new(program);
     command.env("ANTIPHON_HOME", profile).env("ANTIPHON_NAME", name).env("ANTIPHON_EVENTS", "1");
     command.env_remove("ANTIPHON_LINK");
+    // Each host's own transport places the groove, so that both begin at one bar.
+    command.env("ANTIPHON_MODE", "host");
     command
 }
 
