@@ -141,6 +141,7 @@ pub async fn serve(
     let bars = async {
         loop {
             app.heed_bars().await;
+            // Another process may bar somebody in the store, which tells nobody.
             tokio::time::sleep(BARS).await;
         }
     };

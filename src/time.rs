@@ -7,6 +7,7 @@ mod beats;
 mod clock;
 mod clock_map;
 mod envelope;
+mod golden_section;
 mod ramp;
 #[cfg(any(feature = "client", feature = "server"))]
 mod raw_clock;
@@ -19,6 +20,7 @@ pub use beats::{Beats, TICKS_PER_BEAT};
 pub use clock::{Clock, HostNanos, SessionNanos};
 pub use clock_map::ClockMap;
 pub use envelope::{Envelope, Probe, Verdict};
+pub(crate) use golden_section::golden_section;
 pub use ramp::{RampStep, ramp};
 #[cfg(any(feature = "client", feature = "server"))]
 pub use raw_clock::RawClock;

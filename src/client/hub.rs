@@ -134,6 +134,7 @@ async fn run(shared: Arc<Shared>, mut listener: Listener) {
                 Ok(stream) => drop(tokio::spawn(serve(shared.clone(), stream))),
                 Err(error) => {
                     tracing::warn!(%error, "an instance could not be let in");
+                    // Out of descriptors, most likely: trying again at once would only burn time.
                     tokio::time::sleep(Duration::from_millis(20)).await;
                 }
             },

@@ -52,6 +52,7 @@ fn run(watch: &Watch, mut sink: Box<dyn MidiSink>) {
             }
         };
         let wait = until.map(|at| Duration::from_nanos((at - HostClock.now()).max(0) as u64));
+        // Until the next message is due; a changed session is noticed within a look.
         std::thread::sleep(wait.map_or(LOOK, |wait| wait.min(LOOK)));
     }
     if midi.is_playing() {

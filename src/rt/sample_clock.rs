@@ -15,7 +15,7 @@
 //! Thread: audio. Realtime-safe: yes; fixed memory (240 stretches of half a second), some ns a
 //! callback and some 20 µs twice a second. Pure: fed with stamps.
 
-use crate::time::HostNanos;
+use crate::time::{HostNanos, golden_section};
 
 const SECOND: f64 = 1e9;
 /// A stretch of which the earliest stamp is kept, in ns of device time.
@@ -185,7 +185,7 @@ impl SampleClock {
             let highest = self.level(rate, now) + rate * mean;
             highest * weight - rate * rate / (2.0 * SIGMA * SIGMA)
         };
-        let rate = maximum(likelihood, -RATE_LIMIT, RATE_LIMIT);
+        let rate = golden_section(likelihood, -RATE_LIMIT, RATE_LIMIT, 30);
         self.line = Line { x: now, a: self.level(rate, now), rate };
     }
 
@@ -246,25 +246,6 @@ impl SampleClock {
 fn floor(value: f64) -> i64 {
     let whole = value as i64;
     if (whole as f64) > value { whole - 1 } else { whole }
-}
-
-/// The maximum of a concave function within bounds, to a part in 10⁶ of them (Kiefer, 1953).
-fn maximum(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
-    const RATIO: f64 = 0.618_033_988_749_894_9;
-    let (mut a, mut b) = (high - RATIO * (high - low), low + RATIO * (high - low));
-    let (mut at_a, mut at_b) = (f(a), f(b));
-    for _ in 0..30 {
-        if at_a > at_b {
-            (high, b, at_b) = (b, a, at_a);
-            a = high - RATIO * (high - low);
-            at_a = f(a);
-        } else {
-            (low, a, at_a) = (a, b, at_b);
-            b = low + RATIO * (high - low);
-            at_b = f(b);
-        }
-    }
-    0.5 * (low + high)
 }
 
 #[cfg(test)]

@@ -135,6 +135,7 @@ impl ServerClock {
                 self.store_anchor(store).await;
                 kept = Some(tokio::time::Instant::now());
             }
+            // No system tells of a sleep or a step; they are looked for.
             tokio::time::sleep(LOOK).await;
         }
     }

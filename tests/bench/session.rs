@@ -24,8 +24,10 @@ use studio::{Heard, Studio};
 
 /// How long the jam is measured.
 const LENGTH: Duration = Duration::from_secs(20);
-/// How long clocks and connections settle before.
-const SETTLING: Duration = Duration::from_secs(8);
+/// The probes of a clock's first burst; connections are at rest behind it.
+const BURST: u32 = 10;
+/// Between two looks at a condition: a hundred clients share these cores.
+const LOOK: Duration = Duration::from_millis(20);
 /// How long anything may take to arrive.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two discrete edits of one person.
@@ -76,9 +78,12 @@ impl Jam {
         let deadline = Instant::now() + PATIENCE;
         while studios.iter().any(|studio| studio.client.view().connection != Connection::Online) {
             assert!(Instant::now() < deadline, "not all {people} have joined");
-            std::thread::sleep(Duration::from_millis(20));
+            std::thread::sleep(LOOK);
         }
-        std::thread::sleep(SETTLING);
+        while studios.iter().any(|studio| studio.client.view().clock.probes < BURST) {
+            assert!(Instant::now() < deadline, "not all {people} know the time");
+            std::thread::sleep(LOOK);
+        }
         let (full, grown) = (server.usage(), Usage::of(std::process::id()));
         let (bytes, frames) = (server.participants(&link), server.frames());
         let begun = Instant::now();
@@ -161,6 +166,7 @@ fn play(editors: &mut [Studio], begun: Instant) {
             moves += MOVE;
         }
         let next = edits.iter().copied().fold(moves, Instant::min);
+        // The musicians' pace.
         std::thread::sleep(next.saturating_duration_since(Instant::now()));
     }
 }
@@ -177,7 +183,7 @@ fn wait_for_all(studios: &mut [Studio], made: usize) -> BTreeMap<u64, Instant> {
         if (places.len() >= made && everywhere && idle) || Instant::now() > deadline {
             return places;
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(LOOK);
     }
 }
 

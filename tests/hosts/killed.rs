@@ -33,7 +33,8 @@ fn value(n: usize) -> f32 {
 
 /// A host that automates one parameter: a new value, a rest, the next, for ever.
 #[test]
-#[ignore = "a part that `a_killed_host_loses_nothing` starts in a process of its own"]
+#[ignore = "no test by itself: `a_killed_host_loses_nothing`, below, runs it three times as a process of its own, \
+            in every run of `cargo xtask test`"]
 fn a_host_to_be_killed() {
     let Ok(role) = std::env::var(ROLE) else { return };
     let mut host = Host::active(RATE, 512);
@@ -48,6 +49,7 @@ fn a_host_to_be_killed() {
         host.play(&plan);
         while moved.elapsed() < REST {
             host.play(&Plan::stopped(512));
+            // A device's pace, not a wait: without it this would starve the threads it feeds.
             std::thread::sleep(Duration::from_millis(5));
         }
         println!("rested {n}");

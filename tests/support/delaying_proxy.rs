@@ -61,6 +61,7 @@ fn carry(mut from: TcpStream, mut to: TcpStream, mut path: Path, way: Way, begun
     });
     std::thread::spawn(move || {
         for (arrives, bytes) in under_way {
+            // The delay itself.
             std::thread::sleep(arrives.saturating_duration_since(Instant::now()));
             if to.write_all(&bytes).is_err() {
                 return;

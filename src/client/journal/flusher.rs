@@ -40,6 +40,7 @@ impl Flusher {
         let thread = std::thread::Builder::new().name("antiphon-journal".into()).spawn(move || {
             // The channel holds each file once, so it is as short as there are journals.
             while let Ok((dirty, due)) = wanted.recv() {
+                // Gathers what is written until then under one sync.
                 std::thread::sleep(due.saturating_duration_since(Instant::now()));
                 // What is written from here on asks anew.
                 dirty.waits.store(false, Ordering::Release);

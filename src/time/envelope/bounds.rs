@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use super::{HARD, LEAST_EXCESS, Probe, RATE_LIMIT, RHO, SIGMA, STEP};
 use crate::time::clock_map::nearest;
-use crate::time::{ClockMap, HostNanos};
+use crate::time::{ClockMap, HostNanos, golden_section};
 
 /// Probes from which the spread of the tightest bounds is told.
 const SPREAD_FROM: usize = 8;
@@ -88,7 +88,7 @@ impl Bounds {
             let (upper, lower) = self.aged(rate);
             (upper - lower) * weight - rate * rate / (2.0 * SIGMA * SIGMA)
         };
-        let rate = golden_section(likelihood, -RATE_LIMIT, RATE_LIMIT);
+        let rate = golden_section(likelihood, -RATE_LIMIT, RATE_LIMIT, 40);
         let (upper, lower) = self.aged(rate);
         let (highest, lowest) = self.certain();
         if lowest > highest {
@@ -180,25 +180,6 @@ fn lower_hull(points: impl Iterator<Item = (f64, f64)>) -> Vec<(f64, f64)> {
         hull.push(point);
     }
     hull
-}
-
-/// The maximum of a concave function within bounds, to a part in 10⁸ of them (Kiefer, 1953).
-fn golden_section(f: impl Fn(f64) -> f64, mut low: f64, mut high: f64) -> f64 {
-    const RATIO: f64 = 0.618_033_988_749_894_9;
-    let (mut a, mut b) = (high - RATIO * (high - low), low + RATIO * (high - low));
-    let (mut at_a, mut at_b) = (f(a), f(b));
-    for _ in 0..40 {
-        if at_a > at_b {
-            (high, b, at_b) = (b, a, at_a);
-            a = high - RATIO * (high - low);
-            at_a = f(a);
-        } else {
-            (low, a, at_a) = (a, b, at_b);
-            b = low + RATIO * (high - low);
-            at_b = f(b);
-        }
-    }
-    0.5 * (low + high)
 }
 
 #[cfg(test)]

@@ -102,6 +102,7 @@ fn jam(peers: &mut [Peer], edits: std::ops::Range<usize>) {
     let begun = Instant::now();
     for (n, edit) in edits.enumerate() {
         let due = begun + Duration::from_secs(1) * n as u32 / RATE;
+        // The musicians' pace.
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
         let peer = &mut peers[edit % PEERS];
         let step = edit / PEERS % 16;
