@@ -48,8 +48,8 @@ pub use leader::{HostPlace, Leader};
 pub use locks::{LOCK_NANOS, Locks, MAX_LOCKS, Part};
 pub use merge::{Contribution, MAX_HANDS, MAX_OVERLAPS, Overlap};
 pub use op::{
-    ClientId, Commit, Cseq, Drag, Lead, MAX_OPS, MAX_RAMP_BARS, NewTrack, Op, Refusal, Revert, Role, Seq,
-    StampedOp, Timeline, Written, priority,
+    ClientId, Commit, Cseq, Drag, Lead, MAX_COMMIT, MAX_OPS, MAX_RAMP_BARS, NewTrack, Op, Refusal, Revert,
+    Role, Seq, StampedOp, Timeline, Written, priority,
 };
 pub use past::Past;
 pub use permission::{Area, Grant, MAX_GRANTS, Permissions};

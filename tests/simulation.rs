@@ -101,6 +101,14 @@ fn planted_bugs_are_found() {
     }
 }
 
+/// Schedules that have broken a law once.
+#[test]
+fn what_was_found_stays_mended() {
+    for seed in [170] {
+        live(seed, None).unwrap_or_else(|law| panic!("schedule {seed}: {law}"));
+    }
+}
+
 #[test]
 fn a_schedule_replays_exactly() {
     for seed in [3, 17, 64] {

@@ -250,6 +250,8 @@ impl Records {
                 Ok(())
             }
             Record::Unname(name) => match self.version(name) {
+                // What comes back in the refusal is no longer than a name.
+                None if check_title(name).is_err() => Err(RecordError::Title),
                 Some(_) => Ok(()),
                 None => Err(RecordError::NoVersion(name.clone())),
             },

@@ -14,8 +14,8 @@ use super::sequencer::{Answer, ClientRecord};
 use super::state::OpError;
 use super::three_way::travel;
 use super::{
-    Area, Candidate, ClientId, Conflict, ConflictKind, Contribution, Cseq, Drag, MAX_OPS, Matter, Op,
-    Overlap, Refusal, Revert, Role, Seq, Stamp, StampedOp, State, Strategy, Subject, Written,
+    Area, Candidate, ClientId, Conflict, ConflictKind, Contribution, Cseq, Drag, MAX_COMMIT, MAX_OPS, Matter,
+    Op, Overlap, Refusal, Revert, Role, Seq, Stamp, StampedOp, State, Strategy, Subject, Written,
 };
 use crate::pattern::{Edit, MetreChange, Register};
 use crate::time::Beats;
@@ -86,6 +86,7 @@ impl Bench<'_> {
             OpError::WaitingFull => Refusal::PendingFull,
             reason => invalid(index as usize, reason),
         })?;
+        check_size(&ops)?;
         Ok(ops)
     }
 
@@ -428,6 +429,16 @@ fn invalid(index: usize, reason: impl ToString) -> Refusal {
     Refusal::Invalid { index: index as u32, reason: reason.to_string() }
 }
 
+/// What was decided may be more than what was asked: merges, cards, the whole tempo map.
+fn check_size(ops: &[StampedOp]) -> Result<(), Refusal> {
+    let size = postcard::to_stdvec(ops).map_or(usize::MAX, |bytes| bytes.len());
+    // The rest of a commit takes less than this.
+    if size + 32 <= MAX_COMMIT {
+        return Ok(());
+    }
+    Err(invalid(0, format!("the frame comes to more than {MAX_COMMIT} bytes; send it in several")))
+}
+
 fn stale(index: usize, subject: Subject, since: Stamp) -> Refusal {
     Refusal::StaleUndo { index: index as u32, subject, by: since.author, seq: since.seq }
 }
@@ -468,4 +479,21 @@ fn overtaken(ops: &[StampedOp]) -> BTreeSet<usize> {
     let arriving = |(at, op): (usize, &StampedOp)| Some((at, op.op.edit().filter(|_| op.at.is_none())?));
     let writes: Vec<_> = ops.iter().enumerate().filter_map(arriving).collect();
     writes.into_iter().rev().filter(|(_, edit)| !later.insert(edit.register())).map(|(at, _)| at).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::time::{Tempo, TempoMap};
+
+    #[test]
+    fn what_comes_to_more_than_a_frame_holds_is_refused() {
+        let bpm = |n: i64| Tempo::from_bpm(40.0 + (n % 200) as f64).expect("a tempo");
+        let map = (1..1024).fold(TempoMap::constant(bpm(0)), |map, n| {
+            map.with_tempo(Beats(Beats::FURTHEST.0 / 2 + n), bpm(n)).expect("a map")
+        });
+        let op = StampedOp { op: Op::TempoMap(map), at: None };
+        assert_eq!(check_size(&vec![op.clone(); 2]), Ok(()));
+        assert!(matches!(check_size(&vec![op; 4]), Err(Refusal::Invalid { .. })));
+    }
 }

@@ -14,6 +14,9 @@ use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
 /// The most ops a frame may hold.
 pub const MAX_OPS: usize = 256;
 
+/// The most bytes of a commit: it travels in one frame.
+pub const MAX_COMMIT: usize = 60 * 1024;
+
 /// The most bars over which a tempo may change gradually.
 pub const MAX_RAMP_BARS: u16 = 256;
 

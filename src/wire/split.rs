@@ -1,10 +1,23 @@
 //! What is too large for one frame travels in several.
 
 use super::{Down, MAX_FRAME, Snapshot, Welcome, WireError, encode_down};
-use crate::session::{Commit, MAX_SNAPSHOT, Seq};
+use crate::session::{Commit, MAX_COMMIT, MAX_SNAPSHOT, Seq};
 
 /// Room left for what stands around commits or a part in their frame.
 const AROUND: usize = 64;
+/// The most bytes of the commits in a welcome: more cost as much as the whole state.
+const MAX_DELTA: usize = 48 * 1024;
+
+// A commit of the largest size travels alone.
+const _: () = assert!(MAX_COMMIT + AROUND <= MAX_FRAME);
+
+impl Snapshot {
+    /// The commits that a client lacks, if one frame holds them.
+    pub fn delta(commits: Vec<Commit>) -> Option<Snapshot> {
+        let fits = postcard::to_stdvec(&commits).is_ok_and(|bytes| bytes.len() <= MAX_DELTA);
+        fits.then_some(Snapshot::Delta(commits))
+    }
+}
 
 /// A server's frame as the bytes of one or more frames, to be sent in order with nothing between
 /// them: commits and welcomes are split where they are too large for one.
@@ -45,7 +58,7 @@ fn split_welcome(welcome: Welcome) -> Result<Vec<Vec<u8>>, WireError> {
     let first = |state| encode_down(&Down::Welcome(Welcome { client, role, clock_epoch, acked, state }));
     match state {
         // One frame cannot tell a joiner which of its own frames were refused unless it holds the
-        // whole delta, so a longer one goes as the full state: the caller has it.
+        // whole delta, so a longer one goes as the full state: see [`Snapshot::delta`].
         Snapshot::Delta(commits) => Err(WireError::TooLarge(
             commits.iter().filter_map(|c| postcard::to_stdvec(c).ok()).map(|bytes| bytes.len()).sum(),
         )),

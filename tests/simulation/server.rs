@@ -229,14 +229,10 @@ impl Server {
     fn welcome(&self, who: usize, seen: Seq, chance: &mut Chance) -> Welcome {
         let state = self.sequencer.state();
         let known = seen.0 as usize <= self.store.commits.len();
-        let snapshot = if known && chance.happens(0.7) {
-            let missing = &self.store.commits[seen.0 as usize..];
-            Snapshot::Delta(
-                missing.iter().map(|bytes| postcard::from_bytes(bytes).expect("a commit")).collect(),
-            )
-        } else {
-            Snapshot::Full { seq: state.seq(), bytes: state.encode() }
-        };
+        let delta = (known && chance.happens(0.7))
+            .then(|| Snapshot::delta(self.store.log(seen.0 as usize).collect()))
+            .flatten();
+        let snapshot = delta.unwrap_or_else(|| Snapshot::Full { seq: state.seq(), bytes: state.encode() });
         let acked = self.sequencer.acked(id(who));
         Welcome {
             client: id(who),

@@ -17,8 +17,6 @@ use crate::wire::{Down, ErrorCode, Gesture, Participant, PlayedNote, PresenceSta
 
 /// The most commits a joiner gets as a delta.
 const DELTA: usize = 512;
-/// The most bytes of a delta; more costs as much as the whole state.
-const DELTA_BYTES: usize = 48 * 1024;
 
 /// A participant, connected or lately so.
 pub(super) struct Member {
@@ -224,8 +222,8 @@ impl Room {
                 let read = self.store.commits_after(&self.session, last, missing as u32).await;
                 read.map_err(|error| Rejection::unavailable(&error))?
             };
-            if postcard::to_stdvec(&delta).is_ok_and(|bytes| bytes.len() <= DELTA_BYTES) {
-                return Ok(Snapshot::Delta(delta));
+            if let Some(delta) = Snapshot::delta(delta) {
+                return Ok(delta);
             }
         }
         Ok(Snapshot::Full { seq: head, bytes: state.encode() })
