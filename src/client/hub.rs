@@ -5,18 +5,18 @@
 //! each session that an instance is in: one connection, one outbox, one journal. To an instance it is
 //! what a server is: it takes [`crate::wire::Up`] and tells [`crate::wire::Down`], and a little more
 //! ([`speech`]). When the holder dies, the lock is free: a survivor takes it, opens the journals and
-//! goes on where they end.
+//! goes on where they end. One that is frozen is replaced all the same, and steps back when it thaws
+//! ([`term`]).
 //!
-//! Thread: the hub's own (tokio, one worker). Invariant: one process at a time opens a profile's
-//! journals.
+//! Thread: the hub's own (tokio, one worker). Invariant: one process at a time speaks for a profile.
 
 pub mod line;
 mod place;
 mod room;
 mod speech;
+mod term;
 
 use std::collections::BTreeMap;
-use std::fs::{File, OpenOptions};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Weak};
 use std::thread::JoinHandle;
@@ -25,11 +25,12 @@ use std::time::Duration;
 use anyhow::Context;
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, watch};
-use tokio::time::timeout;
+use tokio::time::{MissedTickBehavior, interval, timeout};
 
 use self::place::{Listener, Stream};
-use self::room::{Message, Room};
+use self::room::{Home, Message, Room};
 use self::speech::{FromHub, Greeting, SPEECH_VERSION, ToHub, hear, say};
+use self::term::Lease;
 use super::journal::Flusher;
 use super::profile::Profile;
 
@@ -42,9 +43,12 @@ const GREETING: Duration = Duration::from_secs(5);
 const OUTBOUND: usize = 8192;
 /// Messages that wait for a room.
 const INBOX: usize = 1024;
+/// A hub that has nothing to say says so this often, and looks whether it still is the hub.
+const ALIVE: Duration = Duration::from_millis(500);
 
 /// The hub of one profile, while this process holds it. Dropping the last one ends it.
 pub struct Hub {
+    lease: Arc<Lease>,
     stop: watch::Sender<bool>,
     thread: Option<JoinHandle<()>>,
 }
@@ -54,7 +58,7 @@ static HUBS: Mutex<BTreeMap<PathBuf, Weak<Hub>>> = Mutex::new(BTreeMap::new());
 
 /// The hub that this process runs for a profile.
 pub fn running(folder: &Path) -> Option<Arc<Hub>> {
-    HUBS.lock().get(folder).and_then(Weak::upgrade)
+    HUBS.lock().get(folder).and_then(Weak::upgrade).filter(|hub| hub.lease.holds())
 }
 
 /// Takes the profile's lock and runs its hub; `None` where another holds it.
@@ -63,11 +67,11 @@ pub fn running(folder: &Path) -> Option<Arc<Hub>> {
 /// The folder cannot be written, or there is no socket to be had.
 pub fn take(folder: &Path) -> anyhow::Result<Option<Arc<Hub>>> {
     let mut hubs = HUBS.lock();
-    if let Some(hub) = hubs.get(folder).and_then(Weak::upgrade) {
+    if let Some(hub) = hubs.get(folder).and_then(Weak::upgrade).filter(|hub| hub.lease.holds()) {
         return Ok(Some(hub));
     }
-    let Some(lock) = lock(folder)? else { return Ok(None) };
-    let listener = Listener::bind(folder)?;
+    let Some(lease) = Lease::take(folder)?.map(Arc::new) else { return Ok(None) };
+    let listener = Listener::bind(folder, lease.term())?;
     let profile = Profile::open(folder)?;
     let key = profile.key()?;
     let (stop, stopped) = watch::channel(false);
@@ -75,32 +79,24 @@ pub fn take(folder: &Path) -> anyhow::Result<Option<Arc<Hub>>> {
     std::fs::create_dir_all(&folder_of_rooms)
         .with_context(|| format!("{} cannot be made", folder_of_rooms.display()))?;
     let faults = Mutex::new(profile.faults());
-    let shared =
-        Arc::new(Shared { folder: folder_of_rooms, key, flusher, rooms: Mutex::default(), faults, stopped });
+    let shared = Arc::new(Shared {
+        lease: lease.clone(),
+        folder: folder_of_rooms,
+        key,
+        flusher,
+        rooms: Mutex::default(),
+        faults,
+        stopped,
+    });
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let thread = std::thread::Builder::new().name("antiphon-hub".into()).spawn(move || {
-        // The lock lasts as long as the hub.
-        let _lock = lock;
         runtime.block_on(run(shared, listener));
         runtime.shutdown_background();
     })?;
-    let hub = Arc::new(Hub { stop, thread: Some(thread) });
+    let hub = Arc::new(Hub { lease, stop, thread: Some(thread) });
     hubs.retain(|_, hub| hub.strong_count() > 0);
     hubs.insert(folder.to_owned(), Arc::downgrade(&hub));
     Ok(Some(hub))
-}
-
-fn lock(folder: &Path) -> anyhow::Result<Option<File>> {
-    let path = folder.join("client.lock");
-    let lock = OpenOptions::new().create(true).truncate(false).write(true).open(&path);
-    let lock = lock.with_context(|| format!("{} cannot be opened", path.display()))?;
-    match lock.try_lock() {
-        Ok(()) => Ok(Some(lock)),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-        Err(std::fs::TryLockError::Error(error)) => {
-            Err(error).with_context(|| format!("{} cannot be locked", path.display()))
-        }
-    }
 }
 
 impl Drop for Hub {
@@ -116,6 +112,8 @@ impl Drop for Hub {
 
 /// What connections and rooms of one hub share.
 struct Shared {
+    /// Lasts as long as the hub.
+    lease: Arc<Lease>,
     /// Where the journals are.
     folder: PathBuf,
     key: [u8; 16],
@@ -128,8 +126,11 @@ struct Shared {
 
 async fn run(shared: Arc<Shared>, mut listener: Listener) {
     let mut stopped = shared.stopped.clone();
-    loop {
+    let mut look = interval(ALIVE);
+    look.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    while shared.lease.holds() {
         tokio::select! {
+            _ = look.tick() => {}
             stream = listener.accept() => match stream {
                 Ok(stream) => drop(tokio::spawn(serve(shared.clone(), stream))),
                 Err(error) => {
@@ -165,7 +166,13 @@ impl Shared {
         }
         let (sender, inbox) = mpsc::channel(INBOX);
         let name = link.to_string();
-        let mut room = Room::open(link, greeting, self.key, &self.folder, self.flusher.clone(), inbox);
+        let home = Home {
+            key: self.key,
+            folder: &self.folder,
+            flusher: self.flusher.clone(),
+            lease: self.lease.clone(),
+        };
+        let mut room = Room::open(link, greeting, home, inbox);
         room.report(std::mem::take(&mut *self.faults.lock()));
         rooms.insert(name, sender.clone());
         tokio::spawn(room.run());
@@ -196,7 +203,12 @@ async fn serve(shared: Arc<Shared>, stream: Stream) {
         return;
     }
     let write = async {
-        while let Some(speech) = told.recv().await {
+        loop {
+            let speech = match timeout(ALIVE, told.recv()).await {
+                Ok(Some(speech)) => speech,
+                Ok(None) => return,
+                Err(_) => FromHub::Alive,
+            };
             if say(&mut writer, &speech).await.is_err() {
                 return;
             }

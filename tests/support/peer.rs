@@ -93,6 +93,12 @@ impl Peer {
         while self.hear(Instant::now() + DEADLINE) {}
     }
 
+    /// Its process.
+    #[allow(dead_code, reason = "each test binary uses its part")]
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     /// The folder of its own profile.
     #[allow(dead_code, reason = "each test binary uses its part")]
     pub fn profile(&self) -> &Path {

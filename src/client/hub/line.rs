@@ -1,7 +1,8 @@
 //! An instance's line to its hub: one try after the other, what waits to leave, and when.
 //!
 //! Thread: the session's own. The connection itself is a task; everything else here returns at once.
-//! A line that finds no hub takes the profile's lock and runs one.
+//! A line that finds no hub takes the profile's lock and runs one; one whose hub has fallen silent
+//! begins a new term and does the same.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -14,6 +15,7 @@ use tokio::time::{Instant, timeout};
 use super::place::{Stream, connect};
 pub use super::speech::{FromHub, Greeting, SPEECH_VERSION, ToHub};
 use super::speech::{hear, say};
+use super::term::{self, Term};
 use super::{Hub, running, take};
 use crate::client::code::{self, Code};
 use crate::client::{Link, Reach};
@@ -28,6 +30,10 @@ const RETRY_MS: u64 = 10;
 const LONGEST_RETRY_MS: u64 = 500;
 /// How long a hub may take to be found or made.
 const ATTACH: Duration = Duration::from_secs(2);
+/// A hub says something twice a second. After so much silence it is doubted, and given up after as
+/// much again as [`DOUBT`]: a machine that wakes from sleep has its own hub silent for a moment.
+const SILENCE: Duration = Duration::from_millis(2000);
+const DOUBT: Duration = Duration::from_millis(1500);
 /// How long a goodbye may take.
 const GOODBYE: Duration = Duration::from_millis(300);
 
@@ -207,9 +213,12 @@ async fn carry(
     events: mpsc::Sender<(u64, LineEvent)>,
 ) {
     let reason = match attach(&folder, &hub).await {
-        Ok((stream, holder)) => {
+        Ok((stream, term, holder)) => {
             let _ = events.send((number, LineEvent::Attached { holder })).await;
-            talk(number, stream, greeting, &mut outgoing, &events).await
+            match talk(number, stream, greeting, &mut outgoing, &events).await {
+                End::Lost(reason) => reason,
+                End::Silent => replace(&folder, term),
+            }
         }
         Err(reason) => reason,
     };
@@ -217,28 +226,47 @@ async fn carry(
     let _ = events.send((number, LineEvent::Lost(reason))).await;
 }
 
-/// Finds the hub, or makes it. Says whether it was made.
-async fn attach(folder: &Path, slot: &HubSlot) -> Result<(Stream, bool), String> {
+/// Begins the term after one whose hub has fallen silent: the next try finds no hub and runs one.
+fn replace(folder: &Path, silent: Term) -> String {
+    match term::begin_after(folder, silent) {
+        Ok(()) => "the process that held this machine's connection does not answer".to_owned(),
+        Err(error) => format!("{error:#}"),
+    }
+}
+
+/// Finds the hub, or makes it. Says of which term it is, and whether it was made.
+async fn attach(folder: &Path, slot: &HubSlot) -> Result<(Stream, Term, bool), String> {
     let deadline = Instant::now() + ATTACH;
     let mut made = false;
     loop {
-        let failed = match connect(folder).await {
+        let term = Term::current(folder).map_err(|error| format!("{error:#}"))?;
+        let failed = match connect(folder, term).await {
             Ok(stream) => {
                 *slot.lock() = running(folder);
-                return Ok((stream, made));
+                return Ok((stream, term, made));
             }
             Err(error) => error,
         };
         if let Some(hub) = take(folder).map_err(|error| format!("{error:#}"))? {
-            made |= slot.lock().replace(hub).is_none();
+            let before = slot.lock().replace(hub.clone());
+            made |= !before.is_some_and(|before| Arc::ptr_eq(&before, &hub));
             continue;
         }
         if Instant::now() > deadline {
+            // Whoever holds the lock has not come to open its place.
+            replace(folder, term);
             return Err(format!("the hub of this machine does not answer: {failed}"));
         }
         // Another instance holds the lock and is about to open its place.
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
+}
+
+/// How a line ended.
+enum End {
+    Lost(String),
+    /// The hub has said nothing for too long.
+    Silent,
 }
 
 async fn talk(
@@ -247,40 +275,57 @@ async fn talk(
     greeting: Greeting,
     outgoing: &mut mpsc::Receiver<Outgoing>,
     events: &mpsc::Sender<(u64, LineEvent)>,
-) -> String {
+) -> End {
     let Stream { mut reader, mut writer } = stream;
-    if let Err(error) = say(&mut writer, &ToHub::Greeting(greeting)).await {
-        return error.to_string();
-    }
     let listen = async {
         loop {
-            match hear::<FromHub>(&mut reader).await {
+            let hearing = hear::<FromHub>(&mut reader);
+            tokio::pin!(hearing);
+            let heard = match timeout(SILENCE, &mut hearing).await {
+                Ok(heard) => heard,
+                Err(_) => match timeout(DOUBT, &mut hearing).await {
+                    Ok(heard) => heard,
+                    Err(_) => return End::Silent,
+                },
+            };
+            match heard {
+                Ok(FromHub::Alive) => {}
                 Ok(speech) => {
                     if events.send((number, LineEvent::Said(Box::new(speech)))).await.is_err() {
-                        return "nobody listens".to_owned();
+                        return End::Lost("nobody listens".to_owned());
                     }
                 }
-                Err(error) => return error.to_string(),
+                Err(error) => return End::Lost(error.to_string()),
             }
         }
     };
-    tokio::pin!(listen);
-    loop {
-        tokio::select! {
-            reason = &mut listen => return reason,
-            speech = outgoing.recv() => match speech {
+    // Beside the listening: a frozen hub takes no more words.
+    let speak = async {
+        let greeted = say(&mut writer, &ToHub::Greeting(greeting)).await;
+        let mut said = greeted.map_err(|error| End::Lost(error.to_string()));
+        while said.is_ok() {
+            said = match outgoing.recv().await {
                 Some(Outgoing::Speech(speech)) => {
-                    if let Err(error) = say(&mut writer, &speech).await {
-                        return error.to_string();
-                    }
+                    say(&mut writer, &speech).await.map_err(|error| End::Lost(error.to_string()))
                 }
                 Some(Outgoing::Goodbye) | None => {
                     let _ = say(&mut writer, &ToHub::Up(Up::Leave)).await;
-                    // The hub closes when it has heard it.
-                    let _ = timeout(GOODBYE, &mut listen).await;
-                    return "left".to_owned();
+                    return None;
                 }
-            },
+            };
         }
+        said.err()
+    };
+    tokio::pin!(listen, speak);
+    tokio::select! {
+        end = &mut listen => end,
+        end = &mut speak => match end {
+            Some(end) => end,
+            None => {
+                // The hub closes when it has heard it.
+                let _ = timeout(GOODBYE, &mut listen).await;
+                End::Lost("left".to_owned())
+            }
+        },
     }
 }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::{Duration, timeout};
 
+use super::term::Term;
 use crate::client::profile::write_private;
 
 /// Longer paths are no names of sockets: 104 bytes on Apple's systems, 108 on Linux.
@@ -22,13 +23,13 @@ pub struct Stream {
     pub writer: Box<dyn AsyncWrite + Send + Unpin>,
 }
 
-fn socket_path(folder: &Path) -> Option<PathBuf> {
-    let path = folder.join("hub.sock");
+fn socket_path(folder: &Path, term: Term) -> Option<PathBuf> {
+    let path = folder.join(term.file("hub", "sock"));
     (cfg!(unix) && path.as_os_str().len() <= LONGEST).then_some(path)
 }
 
-fn token_path(folder: &Path) -> PathBuf {
-    folder.join("hub.port")
+fn token_path(folder: &Path, term: Term) -> PathBuf {
+    folder.join(term.file("hub", "port"))
 }
 
 /// Where a hub lets instances in. Made outside a runtime, used inside one.
@@ -50,10 +51,10 @@ enum Open {
 }
 
 impl Listener {
-    /// Opens the place. Whoever calls it holds the profile's lock: what stands there is a dead
-    /// hub's.
-    pub fn bind(folder: &Path) -> anyhow::Result<Listener> {
-        let bound = match socket_path(folder) {
+    /// Opens the place of a term. Whoever calls it holds the term's lock: what stands there is a
+    /// dead hub's.
+    pub fn bind(folder: &Path, term: Term) -> anyhow::Result<Listener> {
+        let bound = match socket_path(folder, term) {
             #[cfg(unix)]
             Some(path) => Bound::Socket(bind_socket(&path)?),
             #[cfg(not(unix))]
@@ -63,7 +64,7 @@ impl Listener {
                 listener.set_nonblocking(true)?;
                 let token: [u8; 16] = rand::random();
                 let text = format!("{} {:032x}\n", listener.local_addr()?.port(), u128::from_be_bytes(token));
-                let path = token_path(folder);
+                let path = token_path(folder, term);
                 write_private(&path, text.as_bytes())
                     .with_context(|| format!("{} cannot be written", path.display()))?;
                 Bound::Port(listener, token)
@@ -98,15 +99,15 @@ impl Listener {
     }
 }
 
-/// Goes to the profile's hub.
-pub async fn connect(folder: &Path) -> std::io::Result<Stream> {
-    match socket_path(folder) {
+/// Goes to the hub of a profile's term.
+pub async fn connect(folder: &Path, term: Term) -> std::io::Result<Stream> {
+    match socket_path(folder, term) {
         #[cfg(unix)]
         Some(path) => Ok(of_socket(tokio::net::UnixStream::connect(path).await?)),
         #[cfg(not(unix))]
         Some(_) => unreachable!("only Unix has paths of sockets"),
         None => {
-            let text = std::fs::read_to_string(token_path(folder))?;
+            let text = std::fs::read_to_string(token_path(folder, term))?;
             let place = text.trim().split_once(' ');
             let place = place
                 .and_then(|(port, token)| Some((port.parse().ok()?, u128::from_str_radix(token, 16).ok()?)));

@@ -24,6 +24,7 @@ use tokio::time::timeout;
 use self::apart::Apart;
 use self::branch::Branch;
 use super::speech::{FromHub, Greeting, ToHub};
+use super::term::Lease;
 use crate::client::clock_socket::ClockOrder;
 use crate::client::hands::Hands;
 use crate::client::journal::{Flusher, Instance, Journal};
@@ -75,6 +76,18 @@ pub enum Message {
     Stop,
 }
 
+/// What a room is opened with, beside its link.
+pub struct Home<'a> {
+    /// What names this machine to servers.
+    pub key: [u8; 16],
+    /// Where the journals are.
+    pub folder: &'a Path,
+    /// Makes the disk keep them.
+    pub flusher: Arc<Flusher>,
+    /// The right to run the hub.
+    pub lease: Arc<Lease>,
+}
+
 struct Member {
     instance: u64,
     outbound: mpsc::Sender<FromHub>,
@@ -100,6 +113,9 @@ pub struct Room {
     link: Link,
     name: String,
     key: [u8; 16],
+    lease: Arc<Lease>,
+    /// Another process runs the hub: nothing here is told or sent any more.
+    deposed: bool,
     /// What lets the machine in.
     pass: Pass,
     clock: HostClock,
@@ -154,14 +170,8 @@ pub struct Room {
 
 impl Room {
     /// Opens a room: from its journal, else from what the first instance brings.
-    pub fn open(
-        link: Link,
-        greeting: &Greeting,
-        key: [u8; 16],
-        folder: &Path,
-        flusher: Arc<Flusher>,
-        inbox: mpsc::Receiver<Message>,
-    ) -> Room {
+    pub fn open(link: Link, greeting: &Greeting, home: Home<'_>, inbox: mpsc::Receiver<Message>) -> Room {
+        let Home { key, folder, flusher, lease } = home;
         let (network, events) = Network::new(reach_of(greeting));
         let role = if link.is_local() { Role::Owner } else { Role::Editor };
         let mut room = Room {
@@ -169,6 +179,8 @@ impl Room {
             connection: if link.is_local() { Connection::Solo } else { Connection::Connecting },
             link,
             key,
+            lease,
+            deposed: false,
             pass: Pass::default(),
             clock: HostClock,
             inbox,
@@ -215,6 +227,9 @@ impl Room {
 
     /// Runs until the last instance has gone.
     pub async fn run(mut self) {
+        if self.is_deposed() {
+            return;
+        }
         if !self.link.is_local() {
             let hello = self.hello();
             self.network.join(self.link.clone(), &hello);
@@ -241,6 +256,10 @@ impl Room {
 
     /// Sends what waits, as far as it may, and says goodbye. What is unanswered is in the journal.
     async fn end(mut self) {
+        if self.is_deposed() {
+            // The others have come to the new hub; a goodbye would be theirs to say.
+            return;
+        }
         self.tick();
         let left = self.network.leave();
         // Whoever opens the room anew opens the journal.
@@ -252,7 +271,18 @@ impl Room {
         }
     }
 
+    /// Whether another process runs the hub by now. Asked before anything is done, and again when
+    /// something was written and is about to be told.
+    fn is_deposed(&mut self) -> bool {
+        self.deposed |= !self.lease.holds();
+        self.stopping |= self.deposed;
+        self.deposed
+    }
+
     fn take(&mut self, message: Message) {
+        if self.is_deposed() {
+            return;
+        }
         match message {
             Message::Enter { seat, greeting, outbound } => self.enter(seat, greeting, outbound),
             Message::Leave { seat } => self.leave(seat),
@@ -272,6 +302,9 @@ impl Room {
     }
 
     fn tick(&mut self) {
+        if self.is_deposed() {
+            return;
+        }
         let now = self.clock.now();
         self.look_at_clock(now);
         self.speak(now);
@@ -379,6 +412,9 @@ impl Room {
     }
 
     fn tell(&mut self, seat: u64, speech: FromHub) {
+        if self.deposed {
+            return;
+        }
         if let Some(member) = self.members.get_mut(&seat)
             && member.outbound.try_send(speech).is_err()
         {

@@ -60,39 +60,38 @@ impl Journal {
     /// # Errors
     /// The folder cannot be written.
     pub fn open(path: &Path, flusher: Arc<Flusher>) -> Result<Opened, JournalError> {
+        Journal::inherit(path, &[], flusher)
+    }
+
+    /// As [`Journal::open`]; where there is none, it begins with what the first of some older ones
+    /// holds, whose writer may live but has no say any more. They go.
+    ///
+    /// # Errors
+    /// The folder cannot be written.
+    pub fn inherit(path: &Path, older: &[PathBuf], flusher: Arc<Flusher>) -> Result<Opened, JournalError> {
         let disk = |error| JournalError::Disk { path: path.display().to_string(), error };
-        let mut faults = Vec::new();
-        let mut records = Vec::new();
-        let mut keep = None;
-        match read_bounded(path) {
-            Ok(Some(bytes)) => match decode(&bytes) {
-                Ok(salvage) => {
-                    if let Some((at, why)) = salvage.damaged.first() {
-                        let places = salvage.damaged.len();
-                        let told = format!("{why} at byte {at} ({places} damaged in all)");
-                        faults.push(set_aside(path, &told));
-                    } else {
-                        keep = Some(salvage.whole as u64);
-                    }
-                    records = salvage.records;
-                }
-                Err(error) => faults.push(set_aside(path, &error.to_string())),
-            },
-            Ok(None) => {}
-            Err(error) => faults.push(set_aside(path, &error.to_string())),
-        }
-        let file = private(path, false).map_err(disk)?;
-        let handle = file.try_clone().map_err(disk)?;
-        let mut journal =
-            Journal { path: path.into(), dirty: Dirty::new(handle), file, flusher, size: 0, whole: 0 };
-        match keep {
-            Some(size) => {
-                // A record that was being written when the machine died goes.
-                journal.file.set_len(size).map_err(disk)?;
-                (journal.size, journal.whole) = (size, size);
+        let mut found = salvage(path);
+        for older in older {
+            if found.records.is_none() {
+                found = salvage(older);
+                // Its bytes are not those that are appended to.
+                found.whole = None;
             }
-            None => journal.rewrite(&records)?,
         }
+        let Found { records, whole, faults } = found;
+        let records = records.unwrap_or_default();
+        let (file, size) = match whole {
+            Some(size) => {
+                let file = private(path, false).map_err(disk)?;
+                // A record that was being written when the machine died goes.
+                file.set_len(size).map_err(disk)?;
+                (file, size)
+            }
+            None => write_whole(path, &records)?,
+        };
+        older.iter().for_each(|older| drop(fs::remove_file(older)));
+        let dirty = Dirty::new(file.try_clone().map_err(disk)?);
+        let journal = Journal { path: path.into(), dirty, file, flusher, size, whole: size };
         Ok(Opened { journal, records, faults })
     }
 
@@ -131,19 +130,9 @@ impl Journal {
     /// # Errors
     /// The disk is full, or a record is too large; the old journal goes on.
     pub fn rewrite(&mut self, records: &[Record]) -> Result<(), JournalError> {
-        let mut bytes = head();
-        records.iter().try_for_each(|record| encode(record, &mut bytes))?;
-        let fresh = self.path.with_extension("journal.new");
-        let written = private(&fresh, true).and_then(|mut file| {
-            file.write_all(&bytes)?;
-            file.sync_data()?;
-            fs::rename(&fresh, &self.path)?;
-            sync_folder(&self.path);
-            Ok((file.try_clone()?, file))
-        });
-        let (handle, file) = written.map_err(|error| self.disk(error))?;
-        (self.dirty, self.file) = (Dirty::new(handle), file);
-        (self.size, self.whole) = (bytes.len() as u64, bytes.len() as u64);
+        let (file, size) = write_whole(&self.path, records)?;
+        self.dirty = Dirty::new(file.try_clone().map_err(|error| self.disk(error))?);
+        (self.file, self.size, self.whole) = (file, size, size);
         Ok(())
     }
 
@@ -156,6 +145,61 @@ impl Journal {
 
     fn disk(&self, error: std::io::Error) -> JournalError {
         JournalError::Disk { path: self.path.display().to_string(), error }
+    }
+}
+
+/// What a file holds.
+struct Found {
+    /// `None`: there is no file.
+    records: Option<Vec<Record>>,
+    /// How much of it stands, where it can be appended to.
+    whole: Option<u64>,
+    faults: Vec<String>,
+}
+
+/// Reads a journal. One that is damaged is set aside.
+fn salvage(path: &Path) -> Found {
+    let aside = |why: &str, records| Found {
+        records: Some(records),
+        whole: None,
+        faults: vec![set_aside(path, why)],
+    };
+    match read_bounded(path) {
+        Ok(None) => Found { records: None, whole: None, faults: Vec::new() },
+        Ok(Some(bytes)) => match decode(&bytes) {
+            Ok(salvage) => match salvage.damaged.first() {
+                Some((at, why)) => {
+                    let places = salvage.damaged.len();
+                    let told = format!("{why} at byte {at} ({places} damaged in all)");
+                    aside(&told, salvage.records)
+                }
+                None => Found {
+                    records: Some(salvage.records),
+                    whole: Some(salvage.whole as u64),
+                    faults: Vec::new(),
+                },
+            },
+            Err(error) => aside(&error.to_string(), Vec::new()),
+        },
+        Err(error) => aside(&error.to_string(), Vec::new()),
+    }
+}
+
+/// Writes a journal whole: a new file takes the old one's name. The file, and its bytes.
+fn write_whole(path: &Path, records: &[Record]) -> Result<(File, u64), JournalError> {
+    let mut bytes = head();
+    records.iter().try_for_each(|record| encode(record, &mut bytes))?;
+    let fresh = path.with_extension("journal.new");
+    let written = private(&fresh, true).and_then(|mut file| {
+        file.write_all(&bytes)?;
+        file.sync_data()?;
+        fs::rename(&fresh, path)?;
+        sync_folder(path);
+        Ok(file)
+    });
+    match written {
+        Ok(file) => Ok((file, bytes.len() as u64)),
+        Err(error) => Err(JournalError::Disk { path: path.display().to_string(), error }),
     }
 }
 

@@ -228,6 +228,7 @@ impl Participant {
                 let reason = self.session.refusal.take().unwrap_or(reason);
                 self.taken_back(cseq, reason);
             }
+            FromHub::Alive => {}
             FromHub::Clock(epoch) => self.clock_word(ClockWord::Epoch(epoch)),
             FromHub::Probe(stamps) => self.clock_word(ClockWord::Probe(stamps.into())),
             FromHub::Connection(connection) => self.server_is(connection),

@@ -1,12 +1,13 @@
 //! What the room writes into its journal, and what it begins with.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
 use super::{Meta, Room, SELF};
 use crate::client::hub::speech::{FromHub, Greeting};
+use crate::client::hub::term::terms_of;
 use crate::client::journal::{Flusher, Held, Instance, Journal, JournalError, Record, Waiting};
 use crate::session::{Commit, Cseq, Frame, Replica, Seq, StampedOp, State};
 
@@ -14,9 +15,14 @@ impl Room {
     /// Begins with the journal; where there is none of use, with what the first instance brings;
     /// where that is damaged too, with nothing.
     pub(super) fn hydrate(&mut self, folder: &Path, greeting: &Greeting, flusher: Arc<Flusher>) {
-        let path = folder.join(format!("{:016x}.journal", xxh3_64(self.link.to_string().as_bytes())));
+        let name = format!("{:016x}", xxh3_64(self.link.to_string().as_bytes()));
+        let (term, mut older) = (self.lease.term(), terms_of(folder, &name, "journal").collect::<Vec<_>>());
+        older.retain(|(of, _)| *of < term);
+        older.sort_unstable();
+        let older: Vec<PathBuf> = older.into_iter().rev().map(|(_, path)| path).collect();
+        let path = folder.join(term.file(&name, "journal"));
         let mut held = Held::default();
-        match Journal::open(&path, flusher) {
+        match Journal::inherit(&path, &older, flusher) {
             Ok(opened) => {
                 self.journal = Some(opened.journal);
                 let (replayed, faults) = Held::replay(opened.records);
@@ -67,6 +73,8 @@ impl Room {
         if let Err(error) = journal.append(&[record]) {
             self.notice(unkept(&error));
         }
+        // What follows tells of it.
+        self.is_deposed();
     }
 
     pub(super) fn keep_taken(&mut self, cseq: Cseq, instance: u64, ticket: Cseq, ops: &[StampedOp]) {

@@ -30,7 +30,7 @@ impl Room {
 
     /// A word of the session's socket.
     pub(super) fn socket(&mut self, number: u64, event: SocketEvent) {
-        if !self.network.is_current(number) {
+        if !self.network.is_current(number) || self.is_deposed() {
             return;
         }
         match event {
