@@ -15,6 +15,9 @@ use crate::wire::{Hello, Up, encode_up};
 const MS: i64 = 1_000_000;
 /// Frames that may wait to leave a socket; what finds no room stays where it came from.
 const OUTGOING: usize = 256;
+/// Places among them that edits alone may take: where as few are left, moves of hands, presence and
+/// the like are dropped, the next of each says more.
+const FOR_EDITS: usize = 192;
 /// Orders that may wait for the clock's socket.
 const CLOCK_ORDERS: usize = 16;
 /// The longest pause before the first try after a loss.
@@ -170,9 +173,14 @@ impl Network {
     }
 
     /// Sends a frame; one that finds no connection or no room is dropped, so ask
-    /// [`Network::has_room`] before one that must not be.
+    /// [`Network::has_room`] before one that must not be. What the next of its kind makes up for
+    /// leaves the last places to the rest.
     pub fn send(&self, frame: &Up) {
         let Some(outgoing) = self.outgoing() else { return };
+        let passing = matches!(frame, Up::Gesture(_) | Up::Presence(_) | Up::Fingerprints(_));
+        if passing && outgoing.capacity() <= FOR_EDITS {
+            return tracing::debug!("the connection is slow: a move or a word of presence was dropped");
+        }
         match encode_up(frame) {
             Ok(bytes) => drop(outgoing.try_send(Outgoing::Frame(bytes))),
             Err(error) => tracing::error!(%error, "a frame could not be written"),

@@ -173,6 +173,9 @@ struct ServeArguments {
     /// Seconds for which somebody who has gone stays in the list.
     #[arg(long, hide = true, default_value_t = seconds(Patience::default().forget))]
     forget_seconds: f64,
+    /// Bytes of one session's frames that may wait to be decided.
+    #[arg(long, hide = true, default_value_t = Rates::default().session_bytes)]
+    session_bytes: usize,
     /// Seconds that a token is good for.
     #[arg(long, hide = true, default_value_t = seconds(Patience::default().token))]
     token_seconds: f64,
@@ -309,8 +312,12 @@ async fn run(command: Command) -> anyhow::Result<()> {
 }
 
 async fn serve(arguments: ServeArguments) -> anyhow::Result<()> {
-    let rates =
-        Rates { durable: arguments.durable_rate, ephemeral: arguments.ephemeral_rate, ..Rates::default() };
+    let rates = Rates {
+        durable: arguments.durable_rate,
+        ephemeral: arguments.ephemeral_rate,
+        session_bytes: arguments.session_bytes,
+        ..Rates::default()
+    };
     let config = ServeConfig {
         data: arguments.data.clone(),
         listen: arguments.listen,

@@ -74,7 +74,10 @@ impl Default for Patience {
     }
 }
 
-/// What a connection may send in a second.
+/// The most bytes of one session's frames that wait to be decided.
+pub const SESSION_BYTES: usize = 8 << 20;
+
+/// What a connection may send in a second, and a session's connections together.
 #[derive(Clone, Copy, Debug)]
 pub struct Rates {
     /// Frames that are stored: edits, transport.
@@ -83,11 +86,13 @@ pub struct Rates {
     pub ephemeral: u32,
     /// Lines of chat.
     pub chat: u32,
+    /// Bytes of one session's frames that may wait to be decided, whoever sent them.
+    pub session_bytes: usize,
 }
 
 impl Default for Rates {
     fn default() -> Rates {
-        Rates { durable: 60, ephemeral: 120, chat: 4 }
+        Rates { durable: 60, ephemeral: 120, chat: 4, session_bytes: SESSION_BYTES }
     }
 }
 

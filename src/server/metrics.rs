@@ -49,7 +49,7 @@ fn describe() {
     describe_counter!("antiphon_refusals_total", "frames of ops refused");
     describe_counter!("antiphon_errors_total", "errors told to clients, by code");
     describe_counter!("antiphon_slow_receivers_total", "connections closed because they did not keep up");
-    describe_counter!("antiphon_packets_dropped_total", "gestures and presence dropped for slow receivers");
+    describe_counter!("antiphon_packets_dropped_total", "packets dropped for slow receivers, by class");
     describe_counter!("antiphon_bars_compared_total", "pairs of bars with equal input compared");
     describe_counter!("antiphon_bars_mismatched_total", "pairs of bars with equal input that differ");
     describe_counter!("antiphon_store_failures_total", "transactions that the store refused");
@@ -61,6 +61,7 @@ fn describe() {
     for name in ["antiphon_bars_compared_total", "antiphon_bars_mismatched_total", "antiphon_commits_total"] {
         counter!(name).increment(0);
     }
+    ["gesture", "presence"].iter().for_each(|class| dropped(class, 0));
     gauge!("antiphon_sessions").set(0.0);
     gauge!("antiphon_participants").set(0.0);
 }
@@ -121,9 +122,9 @@ pub fn slow_receiver() {
     counter!("antiphon_slow_receivers_total").increment(1);
 }
 
-/// Packets of gestures or presence were dropped for a receiver that fell behind.
-pub fn dropped(packets: usize) {
-    counter!("antiphon_packets_dropped_total").increment(packets as u64);
+/// Packets of a class were dropped for a receiver that fell behind.
+pub fn dropped(class: &'static str, packets: usize) {
+    counter!("antiphon_packets_dropped_total", "class" => class).increment(packets as u64);
 }
 
 /// Two bars of equal input were compared.

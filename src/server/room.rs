@@ -11,13 +11,14 @@ mod lines;
 mod member;
 mod outbound;
 mod people;
+mod recent;
 mod transport;
 
-pub use handle::{Entry, RoomHandle, Seat};
+pub use handle::{Entry, Passed, RoomHandle, Seat};
 pub use member::shown_name;
 pub use outbound::{Class, Outbound, Packet, Packets};
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -38,11 +39,13 @@ use fingerprints::Comparison;
 use handle::Message;
 use lines::Line;
 use member::Member;
+use recent::Recent;
 
 /// A room without anybody in it closes after this long.
 const EMPTY: Duration = Duration::from_secs(60);
-/// Commits kept at hand for those who come back.
+/// Commits kept at hand for those who come back, and the most bytes of them.
 const RECENT: usize = 1024;
+const RECENT_BYTES: usize = 2 << 20;
 /// Messages that wait for the room; who sends more waits too.
 const INBOX: usize = 1024;
 
@@ -62,7 +65,7 @@ pub struct Room {
     /// Neither the store nor the sequencer can be trusted: nothing more is accepted.
     broken: bool,
     /// The last commits, stored and in order.
-    recent: VecDeque<Commit>,
+    recent: Recent,
     /// The seq of the last snapshot that was written or tried.
     snapshot: Seq,
     members: BTreeMap<ClientId, Member>,
@@ -107,7 +110,7 @@ impl Room {
             sequencer: Sequencer::restore(recovered.state, recovered.clients),
             stored: snapshot,
             broken: false,
-            recent: VecDeque::new(),
+            recent: Recent::default(),
             snapshot,
             members: BTreeMap::new(),
             locks: Locks::default(),
@@ -165,7 +168,8 @@ impl Room {
                     }
                 }
                 Message::LookAgain => self.look_again().await,
-                Message::Up { seat, up, arrived } => {
+                Message::Up { seat, up, arrived, load } => {
+                    drop(load);
                     if let Some(request) = self.take_up(seat, up) {
                         ops += request.ops();
                         batch.push(Submitted { seat, request, arrived });

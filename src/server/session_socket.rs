@@ -12,7 +12,7 @@ use super::app::{App, Rejection};
 use super::limits::{HEARTBEAT, Rates, SEND_TIMEOUT, SILENCE, TokenBucket};
 use super::metrics::{self, Direction};
 use super::outgoing::{encoded, error_frame};
-use super::room::{Entry, Outbound, Packet, Packets, RoomHandle, Seat};
+use super::room::{Entry, Outbound, Packet, Packets, Passed, RoomHandle, Seat};
 use super::traffic::TrafficMeter;
 use super::upgrade::Socket;
 use crate::wire::{Ask, Down, ErrorCode, Hello, Hidden, MAX_FRAME, News, Up, decode_up};
@@ -221,8 +221,16 @@ impl Reader<'_> {
                     give_token(self.app, self.session, self.seat, self.outbound).await;
                 }
                 Ok(up) => {
-                    if !self.room.up(self.seat, up).await {
-                        return;
+                    let again = again(&up);
+                    match self.room.up(self.seat, up, bytes.len(), rates.session_bytes).await {
+                        Passed::On => {}
+                        Passed::Closed => return,
+                        Passed::Full => {
+                            let most = rates.session_bytes;
+                            let message =
+                                format!("at most {most} bytes of a session's frames wait at a time; {again}");
+                            self.complain(ErrorCode::RateLimit, message, false);
+                        }
                     }
                 }
                 Err((code, message)) => self.complain(code, message, false),
@@ -282,12 +290,15 @@ impl Limits {
         if bucket.take(Instant::now()) {
             return Ok(());
         }
-        Err(match up {
-            Up::Ops { cseq, .. } => {
-                format!("at most {rate} {what} a second; send frame {} again in a moment", cseq.0)
-            }
-            _ => format!("at most {rate} {what} a second; this one was dropped"),
-        })
+        Err(format!("at most {rate} {what} a second; {}", again(up)))
+    }
+}
+
+/// What becomes of a frame that finds no room.
+fn again(up: &Up) -> String {
+    match up {
+        Up::Ops { cseq, .. } => format!("send frame {} again in a moment", cseq.0),
+        _ => "this one was dropped".to_owned(),
     }
 }
 

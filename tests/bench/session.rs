@@ -13,10 +13,11 @@ mod process;
 #[path = "session/studio.rs"]
 mod studio;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use antiphon::client::Connection;
+use antiphon::session::ClientId;
 
 use crate::report::{Report, Row, percentile};
 use process::{Server, Usage};
@@ -34,6 +35,8 @@ const PATIENCE: Duration = Duration::from_secs(60);
 const EDIT: Duration = Duration::from_secs(2);
 /// Between two moves of a fader.
 const MOVE: Duration = Duration::from_micros(16_667);
+/// Edits made into quiet, before the jam.
+const FIRST: usize = 20;
 /// After so much quiet in the session, an edit is a first one.
 const QUIET: Duration = Duration::from_millis(100);
 
@@ -85,6 +88,7 @@ impl Jam {
             std::thread::sleep(LOOK);
         }
         let (full, grown) = (server.usage(), Usage::of(std::process::id()));
+        first_moves(&mut studios[..editors]);
         let (bytes, frames) = (server.participants(&link), server.frames());
         let begun = Instant::now();
         let cpu = server.usage().cpu;
@@ -97,8 +101,19 @@ impl Jam {
             all.map(|(after, before)| (read(after) - read(before)) as f64 / seconds).collect()
         };
         let made: usize = studios.iter().map(|studio| studio.made.len()).sum();
-        let all = wait_for_all(&mut studios, made);
-        let (latencies, first) = latencies(&studios, &all);
+        wait_for_all(&mut studios);
+        let log = server.log(&link);
+        let (mut places, mut landed) = (BTreeMap::new(), 0);
+        for studio in &studios {
+            let found = studio.places(&log);
+            landed += found.len().min(studio.made.len());
+            places.extend(found.into_iter().zip(studio.made.iter().copied()));
+        }
+        // What the sequencer writes itself has no number.
+        let numbered = log.iter().filter(|commit| commit.author != ClientId(0));
+        let numbers: Vec<_> = numbered.map(|commit| (commit.author, commit.cseq)).collect();
+        let different: BTreeSet<_> = numbers.iter().copied().collect();
+        let (latencies, first) = latencies(&studios, &places);
         let delivered = (frames_after.down - frames.down).max(1);
         Jam {
             up: rate(|traffic| traffic.up),
@@ -109,8 +124,8 @@ impl Jam {
             server_kb: full.memory_kb.saturating_sub(empty.memory_kb) as f64 / people as f64,
             client_kb: grown.memory_kb.saturating_sub(own.memory_kb) as f64 / people as f64,
             made,
-            lost: made - all.len().min(made),
-            doubled: studios.iter().map(Studio::doubled).sum(),
+            lost: made - landed,
+            doubled: numbers.len() - different.len(),
             equal: studio::agree(&mut studios),
             payload: ((frames_after.bytes_up - frames.bytes_up) / (frames_after.up - frames.up).max(1))
                 as usize,
@@ -147,11 +162,21 @@ impl Jam {
     }
 }
 
+/// Edits with quiet around each.
+fn first_moves(editors: &mut [Studio]) {
+    for n in 0..FIRST {
+        editors[n % editors.len()].edit();
+        // The musicians' pace.
+        std::thread::sleep(3 * QUIET);
+    }
+}
+
 /// Edits and drags for as long as the jam is measured.
 fn play(editors: &mut [Studio], begun: Instant) {
     let people = editors.len() as u32;
     let mut edits: Vec<Instant> = (0..people).map(|n| begun + EDIT * n / people).collect();
-    let mut moves = begun;
+    // Not with the first edit: which of two comes first is nobody's to say.
+    let mut moves = begun + QUIET;
     while begun.elapsed() < LENGTH {
         let now = Instant::now();
         for (editor, due) in editors.iter_mut().zip(&mut edits) {
@@ -171,17 +196,14 @@ fn play(editors: &mut [Studio], begun: Instant) {
     }
 }
 
-/// Waits until every edit has been answered and has arrived everywhere; which have, by their place.
-fn wait_for_all(studios: &mut [Studio], made: usize) -> BTreeMap<u64, Instant> {
+/// Waits until every edit has been answered and has arrived everywhere.
+fn wait_for_all(studios: &mut [Studio]) {
     let deadline = Instant::now() + PATIENCE;
     loop {
         studios.iter_mut().for_each(Studio::listen);
-        let places: BTreeMap<u64, Instant> = studios.iter().flat_map(Studio::placed).collect();
-        let last = places.keys().next_back().copied().unwrap_or(0);
-        let everywhere = studios.iter().all(|studio| studio.client.view().seq.0 >= last);
-        let idle = studios.iter().all(|studio| studio.client.view().unsaved == 0);
-        if (places.len() >= made && everywhere && idle) || Instant::now() > deadline {
-            return places;
+        let last = studios.iter().map(|studio| studio.client.view().seq.0).max().unwrap_or(0);
+        if studios.iter().all(|studio| studio.has_come_to(last)) || Instant::now() > deadline {
+            return;
         }
         std::thread::sleep(LOOK);
     }

@@ -3,12 +3,12 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use antiphon::session::{ClientId, Part};
+use antiphon::session::{ClientId, Cseq, Part, Seq};
 use antiphon::wire::{Ask, Down, ErrorCode, MAX_FRAME, MAX_NOTES, PlayedNote, Up};
 use futures_util::SinkExt;
 use tokio_tungstenite::tungstenite::Message;
 
-use crate::peer::{Peer, hello, open, receive, send};
+use crate::peer::{Peer, hello, open, receive, send, step};
 use crate::server_process::Server;
 
 /// What a server answers to raw bytes on a connection.
@@ -119,6 +119,25 @@ async fn rates_are_told_by_kind() {
         _ => None,
     });
     assert!(chat.await.contains("at most 4"));
+}
+
+#[tokio::test]
+async fn what_waits_for_a_session_has_a_bound_that_is_told() {
+    let server = Server::start_with(&["--session-bytes", "1000"]);
+    let invite = server.session("editor");
+    let mut a = Peer::join(&server, &invite, 1).await;
+    // One frame alone has more.
+    let ops: Vec<_> = (0..250).map(step).collect();
+    a.send(&Up::Ops { cseq: Cseq(1), base: Seq(0), ops }).await;
+    let (code, message, fatal) = a.error().await;
+    assert_eq!((code, fatal), (ErrorCode::RateLimit, false));
+    assert!(message.contains("1000 bytes") && message.contains("frame 1 again"), "{message}");
+    a.send(&Up::Ops { cseq: Cseq(1), base: Seq(0), ops: vec![step(7)] }).await;
+    let came = a.until(|down| match down {
+        Down::Commits(commits) => Some(commits.len()),
+        _ => None,
+    });
+    assert_eq!(came.await, 1);
 }
 
 #[tokio::test]

@@ -230,10 +230,7 @@ impl Room {
     /// A commit that the store has goes to everybody.
     fn queue(&mut self, commit: Commit) {
         self.stored = commit.seq;
-        if self.recent.len() == RECENT {
-            self.recent.pop_front();
-        }
-        self.recent.push_back(commit.clone());
+        self.recent.push(commit.clone());
         if commit.author != ClientId(0) {
             self.lock_by_commit(&commit);
         }
@@ -268,7 +265,7 @@ impl Room {
             // It goes out with the others in a moment.
             Reply::Again(_, seq) if self.outgoing.iter().any(|commit| commit.seq == seq) => {}
             Reply::Again(cseq, seq) => {
-                let kept = self.recent.iter().find(|commit| commit.seq == seq).cloned();
+                let kept = self.recent.find(seq).cloned();
                 let found = match kept {
                     Some(commit) => Ok(Some(commit)),
                     None => self.store.commit_of(&self.session, client, cseq).await,

@@ -216,11 +216,12 @@ impl Room {
         let head = state.seq();
         if last > Seq(0) && last <= head && (head.0 - last.0) as usize <= DELTA {
             let missing = (head.0 - last.0) as usize;
-            let delta = if missing <= self.recent.len() {
-                self.recent.range(self.recent.len() - missing..).cloned().collect()
-            } else {
-                let read = self.store.commits_after(&self.session, last, missing as u32).await;
-                read.map_err(|error| Rejection::unavailable(&error))?
+            let delta = match self.recent.last(missing) {
+                Some(delta) => delta,
+                None => {
+                    let read = self.store.commits_after(&self.session, last, missing as u32).await;
+                    read.map_err(|error| Rejection::unavailable(&error))?
+                }
             };
             if let Some(delta) = Snapshot::delta(delta) {
                 return Ok(delta);

@@ -104,14 +104,22 @@ impl Outbound {
         let mut waiting = self.waiting.lock();
         let Waiting { packets, lags } = &mut *waiting;
         if packets.len() >= BUSY {
-            let before = packets.len();
+            let (mut gestures, mut presence) = (0, usize::from(class == Class::Presence));
             packets.retain(|(waits, _)| match waits {
                 Class::Durable => true,
-                Class::Gesture => class != Class::Durable,
-                Class::Presence => false,
+                Class::Gesture if class == Class::Durable => {
+                    gestures += 1;
+                    false
+                }
+                Class::Gesture => true,
+                Class::Presence => {
+                    presence += 1;
+                    false
+                }
             });
-            *lags |= class == Class::Presence || packets.len() < before;
-            metrics::dropped(before - packets.len() + usize::from(class == Class::Presence));
+            *lags |= gestures + presence > 0;
+            metrics::dropped("gesture", gestures);
+            metrics::dropped("presence", presence);
             if class == Class::Presence {
                 return;
             }
@@ -122,7 +130,8 @@ impl Outbound {
         } else if class == Class::Durable {
             self.cut.notify_one();
         } else {
-            metrics::dropped(1);
+            // Presence has returned above.
+            metrics::dropped("gesture", 1);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! An hour's worth of jamming on real components, driven fast: what it leaves in memory.
 //!
 //! A server process and four `antiphon peer` processes, an hour of the reference jam's edits in
-//! about a minute: 7,200 discrete ones, and a fader's drag for every fourth.
+//! about a minute: 7,200 discrete ones, and a fader's drag for every fourth. Before it, as many as fill
+//! every list that has a bound.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, Command, Stdio};
@@ -17,8 +18,8 @@ use crate::report::{Report, Row};
 const PEERS: usize = 4;
 /// Half an edit a second each.
 const EDITS: usize = 3600 * PEERS / 2;
-/// What lists that have a bound need to reach it.
-const WARM_UP: usize = EDITS / 4;
+/// What lists that have a bound need to reach it: 500 steps back, of each.
+const WARM_UP: usize = 600 * PEERS;
 /// Edits a second: a server takes 60 from each.
 const RATE: u32 = 160;
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -70,7 +71,7 @@ impl Drop for Peer {
     }
 }
 
-/// Measures the growth after a quarter of an hour's edits, when every bounded list is full.
+/// Measures the growth in an hour's edits, once every bounded list is full.
 pub fn measure(report: &mut Report) {
     let server = Server::start();
     let link = server.session();
@@ -86,7 +87,7 @@ pub fn measure(report: &mut Report) {
         std::iter::once(server.usage().memory_kb).chain(own).collect()
     };
     let before = memory(&peers);
-    jam(&mut peers, WARM_UP..EDITS);
+    jam(&mut peers, WARM_UP..WARM_UP + EDITS);
     let after = memory(&peers);
     let growth: Vec<f64> = after.iter().zip(&before).map(|(a, b)| *a as f64 - *b as f64).collect();
     let mut row = |case: &str, value: f64, bar| {

@@ -5,6 +5,7 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use antiphon::session::Commit;
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -87,6 +88,22 @@ impl Server {
         let number = |one: &Value, field: &str| one[field].as_u64().expect("a number");
         let traffic = |one| Traffic { up: number(one, "bytes_up"), down: number(one, "bytes_down") };
         list.as_array().expect("a list").iter().map(traffic).collect()
+    }
+
+    /// The session's log.
+    pub fn log(&self, link: &str) -> Vec<Commit> {
+        let place = link.split_once('#').map_or(link, |(place, _)| place);
+        let id = place.rsplit('/').next().expect("a split has a part");
+        let dump = program()
+            .args(["dump", "--session", id, "--data"])
+            .arg(self.data.path())
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8(dump.stdout).expect("text");
+        let mut lines: Vec<_> = text.lines().collect();
+        // What it came to.
+        lines.pop();
+        lines.into_iter().map(|line| serde_json::from_str(line).expect("a commit")).collect()
     }
 
     pub fn frames(&self) -> Frames {

@@ -7,7 +7,7 @@ use antiphon::client::{Client, ClientConfig, Command, Event, Reach, When};
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
 use antiphon::pattern::{Edit, Song};
 use antiphon::rt::ports::{EnginePorts, ports};
-use antiphon::session::Seq;
+use antiphon::session::{Commit, Op, Seq};
 use antiphon::time::TempoMap;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 use tempfile::TempDir;
@@ -28,7 +28,6 @@ pub struct Studio {
     number: usize,
     heard: Receiver<(Instant, Event)>,
     commits: BTreeMap<u64, Heard>,
-    acked: Vec<u64>,
     /// When each discrete edit was made, in order.
     pub made: Vec<Instant>,
     /// When anything was done.
@@ -58,7 +57,6 @@ impl Studio {
             number,
             heard,
             commits: BTreeMap::new(),
-            acked: Vec::new(),
             made: Vec::new(),
             acts: Vec::new(),
             digest: None,
@@ -98,7 +96,6 @@ impl Studio {
                     self.commits.entry(seq.0).or_insert(Heard { at, own: false });
                 }
                 Event::Acked { seq, .. } => {
-                    self.acked.push(seq.0);
                     self.commits.insert(seq.0, Heard { at, own: true });
                 }
                 Event::Digest { seq, digest } => self.digest = Some((seq, digest)),
@@ -107,18 +104,24 @@ impl Studio {
         }
     }
 
-    /// Its discrete edits by their places: drags end with an edit of their own, after the last.
-    pub fn placed(&self) -> impl Iterator<Item = (u64, Instant)> {
-        self.acked.iter().copied().zip(self.made.iter().copied())
+    /// The places of its discrete edits in the log: drags end with an edit of another parameter.
+    pub fn places(&self, log: &[Commit]) -> Vec<u64> {
+        let (me, slot) = (self.client.view().client, self.slot(Param::DelayTime));
+        let edits = |commit: &Commit| {
+            commit.ops.iter().any(|op| matches!(op.op, Op::Edit(Edit::Param { slot: of, .. }) if of == slot))
+        };
+        let mine = log.iter().filter(|commit| commit.author == me && edits(commit));
+        mine.map(|commit| commit.seq.0).collect()
+    }
+
+    /// Whether the session has answered everything, and it has come this far.
+    pub fn has_come_to(&self, seq: u64) -> bool {
+        let view = self.client.view();
+        view.unsaved == 0 && view.seq.0 >= seq
     }
 
     pub fn heard(&self, seq: u64) -> Option<Heard> {
         self.commits.get(&seq).copied()
-    }
-
-    /// Frames of its own that were answered with two places.
-    pub fn doubled(&self) -> usize {
-        self.acked.len() - self.acked.iter().collect::<BTreeSet<_>>().len()
     }
 }
 
