@@ -75,5 +75,7 @@ mod edits;
 mod locked;
 #[path = "engine/scheduling.rs"]
 mod scheduling;
+#[path = "engine/tempo.rs"]
+mod tempo;
 #[path = "engine/transport.rs"]
 mod transport;

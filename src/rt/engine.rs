@@ -322,10 +322,11 @@ impl Engine {
         let anchor = self.renderer.timeline.map(|timeline| *timeline.rendered());
         let tick = anchor.map(|anchor| anchor.timing.tick_at(&self.material.map, anchor.song_at(stream)));
         let old = std::mem::replace(&mut self.material.map, map);
-        let differs = self.renderer.note_map(&self.material.map);
-        if let (Some(Anchor { timing: Timing::Session, .. }), Some(tick), true) = (anchor, tick, differs) {
+        // A change further on waits for its place.
+        let passed = old.differs_from(&self.material.map).is_some_and(|at| self.renderer.has_passed(at));
+        if let (Some(Anchor { timing: Timing::Session, .. }), Some(tick), true) = (anchor, tick, passed) {
             let song = Timing::Session.sample_at(&self.material.map, tick);
-            self.renderer.retime(Anchor { stream, song, timing: Timing::Session });
+            self.renderer.retime(Anchor { stream, song, timing: Timing::Session }, &self.material.map);
         }
         old
     }
@@ -420,7 +421,7 @@ impl Engine {
                 self.begin_run(Driver::Host, timing, song, self.frame);
                 self.midi.end_all(0, midi);
             }
-            Placement::Retime(anchor) => self.renderer.retime(anchor),
+            Placement::Retime(anchor) => self.renderer.retime(anchor, &self.material.map),
         }
     }
 

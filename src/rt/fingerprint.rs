@@ -6,11 +6,10 @@ use xxhash_rust::xxh3::{Xxh3, xxh3_64};
 
 use super::ENGINE_VERSION;
 use super::ports::BarFingerprint;
-use super::timeline::Timing;
 use crate::dsp::{QUANTUM, Quantum};
 use crate::param::MAX_TRACKS;
 use crate::pattern::Edit;
-use crate::time::{SamplePos, TempoMap};
+use crate::time::{SamplePos, TempoSegment};
 
 /// A rolling hash over everything that went into a run's sound.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -75,26 +74,13 @@ fn edit_digest(edit: &Edit) -> u64 {
     xxh3_64(bytes)
 }
 
-/// The hash of a tempo map's segments.
-pub(super) fn map_digest(map: &TempoMap) -> u64 {
+/// The hash of a stretch of constant tempo: what a tempo map says of ticks in it.
+pub(super) fn tempo_digest(segment: &TempoSegment) -> u64 {
     let mut hash = Xxh3::new();
-    for segment in map.segments() {
-        hash.update(&segment.tick.0.to_le_bytes());
-        hash.update(&segment.ns.to_le_bytes());
-        hash.update(&segment.tempo.micro_bpm().to_le_bytes());
-    }
+    hash.update(&segment.tick.0.to_le_bytes());
+    hash.update(&segment.ns.to_le_bytes());
+    hash.update(&segment.tempo.micro_bpm().to_le_bytes());
     hash.digest()
-}
-
-/// The hash of the rule by which ticks become samples.
-pub(super) fn timing_digest(timing: &Timing, map_digest: u64) -> u64 {
-    match timing {
-        Timing::Session => map_digest,
-        Timing::Host(segment) => {
-            let words = [segment.tick.0 as u64, segment.ns as u64, segment.tempo.micro_bpm()];
-            words.iter().fold(InputKey(0), |key, word| key.fold(*word)).value()
-        }
-    }
 }
 
 /// Feeds canonical samples to a hash as their bits.

@@ -5,7 +5,7 @@
 //! [`Renderer::quantum`] is called between two blocks.
 
 use super::echoes::Echoes;
-use super::fingerprint::{BarHasher, Input, InputKey, map_digest, timing_digest};
+use super::fingerprint::{BarHasher, Input, InputKey, tempo_digest};
 use super::mixer::Mixer;
 use super::outbox::Moved;
 use super::pending::{Pending, changes};
@@ -17,7 +17,7 @@ use super::timeline::{Anchor, Timeline, Timing};
 use crate::dsp::{LIMITER_LATENCY, QUANTUM, Quantum};
 use crate::param::{MAX_TRACKS, Owner, Slot, TrackIndex};
 use crate::pattern::{Bars, Edit, Metre, Song};
-use crate::time::{Beats, TempoMap};
+use crate::time::{Beats, TempoMap, TempoSegment};
 
 /// Loops shorter than this (85 ms) are not wrapped ahead; the host's jumps place the head instead.
 pub(super) const SHORTEST_LOOP: i64 = 4096;
@@ -90,7 +90,9 @@ pub(super) struct Renderer {
     /// Whether the song's own changes of metre make its bars, and not a host's.
     own_metres: bool,
     next_bar: i64,
-    map_digest: u64,
+    /// The stretch of tempo that the key holds: by a map that is to change it holds the change only
+    /// from where that takes effect, whenever the map came.
+    tempo: Option<TempoSegment>,
     moves: Box<Timed<(Slot, f32), MOVES>>,
     lives: Box<Timed<TrackNote, LIVES>>,
     /// What others play live.
@@ -134,7 +136,7 @@ impl Renderer {
             metres: Bars::in_song(&material.song),
             own_metres: false,
             next_bar: 0,
-            map_digest: map_digest(&material.map),
+            tempo: None,
             moves: Timed::new((slot, 0.0)),
             lives: Timed::new(TrackNote { track, note: 0, velocity: 0.0 }),
             echoes: Echoes::new(),
@@ -159,8 +161,9 @@ impl Renderer {
         self.timeline = Some(Timeline::new(anchor));
         (self.next_tick, self.origin) = (from, Some(offset as usize));
         self.next_bar = self.metres.from(from).number;
-        let timing = timing_digest(&timing, self.map_digest);
-        self.key = InputKey::origin(material.song.digest(), timing, song, self.metres.digest());
+        let tempo = timing.segment_at(&material.map, from);
+        self.tempo = Some(tempo);
+        self.key = InputKey::origin(material.song.digest(), tempo_digest(&tempo), song, self.metres.digest());
         offset as usize
     }
 
@@ -193,10 +196,29 @@ impl Renderer {
 
     /// Lets the song position go on from elsewhere, without a new run: nothing is played twice and
     /// nothing skipped. `anchor.stream` has been heard or is the next to be.
-    pub(super) fn retime(&mut self, anchor: Anchor) {
+    pub(super) fn retime(&mut self, anchor: Anchor, map: &TempoMap) {
         self.timeline = Some(Timeline::new(anchor));
-        let digest = timing_digest(&anchor.timing, self.map_digest);
-        self.key = self.key.with(Input::Timing(digest), anchor.song_at(self.head));
+        let tempo = anchor.timing.segment_at(map, self.next_tick);
+        self.fold_tempo(tempo, anchor.song_at(self.head));
+    }
+
+    fn fold_tempo(&mut self, tempo: TempoSegment, song: i64) {
+        self.tempo = Some(tempo);
+        self.key = self.key.with(Input::Timing(tempo_digest(&tempo)), song);
+    }
+
+    /// Folds into the key how ticks become samples in a stretch of the song.
+    fn note_tempo(&mut self, anchor: &Anchor, map: &TempoMap, until: Beats) {
+        let mut tick = self.next_tick;
+        loop {
+            let tempo = anchor.timing.segment_at(map, tick);
+            if self.tempo != Some(tempo) {
+                self.fold_tempo(tempo, anchor.timing.sample_at(map, tick));
+            }
+            let next = map.segment_after(tick).filter(|_| anchor.timing == Timing::Session);
+            let Some(next) = next.filter(|next| next.tick < until) else { return };
+            tick = next.tick;
+        }
     }
 
     /// The song was exchanged: waiting edits are void.
@@ -209,12 +231,9 @@ impl Renderer {
         self.key = self.key.with(Input::Song(song.digest()), self.song_head());
     }
 
-    /// The tempo map was exchanged; says whether it differs.
-    pub(super) fn note_map(&mut self, map: &TempoMap) -> bool {
-        let digest = map_digest(map);
-        let differs = self.map_digest != digest;
-        self.map_digest = digest;
-        differs
+    /// Whether something from a tick on has been planned.
+    pub(super) fn has_passed(&self, tick: Beats) -> bool {
+        tick < self.next_tick
     }
 
     /// The first bar line at or after a tick.
@@ -388,6 +407,7 @@ impl Renderer {
         let since = self.next_tick;
         let Material { song, map } = material;
         let stretch = Stretch { head: self.head, from, to, anchor, map };
+        self.note_tempo(&anchor, map, until);
         loop {
             let bar = self.metres.bar(self.next_bar).start;
             if bar >= until {

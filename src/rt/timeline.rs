@@ -46,6 +46,14 @@ impl Timing {
         Beats(from.0 + (to.0 - from.0) / 2)
     }
 
+    /// The stretch of tempo that holds at a tick.
+    pub(super) fn segment_at(&self, map: &TempoMap, tick: Beats) -> TempoSegment {
+        match self {
+            Timing::Session => *map.segment_at(tick),
+            Timing::Host(segment) => *segment,
+        }
+    }
+
     /// The tempo at a tick.
     pub(super) fn tempo_at(&self, map: &TempoMap, tick: Beats) -> Tempo {
         match self {

@@ -159,6 +159,18 @@ impl TempoMap {
         Ok(())
     }
 
+    /// The first tick from which two maps may differ; `None` where they are one.
+    pub fn differs_from(&self, other: &TempoMap) -> Option<Beats> {
+        let same = self.segments.iter().zip(&other.segments).take_while(|(one, other)| one == other).count();
+        let next = |map: &TempoMap| map.segments.get(same).map(|segment| segment.tick);
+        next(self).into_iter().chain(next(other)).min()
+    }
+
+    /// The first segment that starts after a tick.
+    pub fn segment_after(&self, tick: Beats) -> Option<&TempoSegment> {
+        self.segments.get(self.segments.partition_point(|s| s.tick <= tick).max(1))
+    }
+
     /// The segment that holds a tick; ticks before 0 belong to the first.
     pub fn segment_at(&self, tick: Beats) -> &TempoSegment {
         let after = self.segments.partition_point(|s| s.tick <= tick);

@@ -34,19 +34,26 @@ impl Engine {
             self.stop(self.frame, 0, midi);
         }
         // Without a clock nothing begins, and what plays counts on.
-        let Some(target) = self.lock.song_at(&self.material.map, self.frame) else { return };
+        let Some(mut target) = self.lock.song_at(&self.material.map, self.frame) else { return };
         let slope = self.lock.slope(&self.material.map, self.frame);
+        let mut enters = self.driver != Driver::Clock && self.lock.entry.is_none();
         if let Some((tick, at)) = self.lock.next {
             match self.lock.frame_at(at) {
-                Some(frame) if frame >= self.frame => self.start = Some((tick, frame)),
-                _ => self.lock.take_next(),
+                Some(frame) if frame >= self.frame => (self.start, enters) = (Some((tick, frame)), false),
+                _ => {
+                    // Heard of too late: in at the next step, from wherever it plays.
+                    self.lock.take_next();
+                    target = self.lock.song_at(&self.material.map, self.frame).unwrap_or(target);
+                    enters = true;
+                }
             }
+        }
+        if enters {
+            let step = self.tick_from(target).ceil_to(Beats::SIXTEENTH);
+            self.lock.entry = self.lock.first_tick().map(|first| first.max(step));
         }
         if self.driver == Driver::Clock {
             self.keep_in_phase(target, slope);
-        } else if self.lock.entry.is_none() && self.lock.next.is_none() {
-            let step = self.tick_from(target).ceil_to(Beats::SIXTEENTH);
-            self.lock.entry = self.lock.first_tick().map(|first| first.max(step));
         }
         if let (Some(tick), None) = (self.lock.entry, self.start) {
             self.aim(tick, target, slope);
