@@ -9,31 +9,44 @@
 //! Conventions of the effects: a setting given as one number a quantum is what the quantum ends
 //! with; the effect moves there in a straight line from what the last quantum ended with.
 
+mod chorus;
+mod compressor;
 mod delay;
 mod drive;
 mod envelope;
+mod eq;
 mod hat;
 mod kick;
+mod lfo;
 mod limiter;
+mod line;
 pub mod math;
 mod noise;
 mod oscillator;
+mod phaser;
 mod resampler;
+mod reverb;
 mod smooth;
 mod snare;
 mod svf;
 mod synth;
 mod voice;
 
+pub use chorus::Chorus;
+pub use compressor::{CompSettings, Compressor, Levels};
 pub use delay::{DELAY_MAX_SECONDS, Delay};
 pub use drive::Drive;
 pub use envelope::{Adsr, Decay, EnvShape};
+pub use eq::{EQ_BELL_Q, EQ_HZ, Eq};
 pub use hat::{Hat, HatKind, HatVoice};
 pub use kick::{Kick, KickVoice};
+pub use lfo::{Lfo, Wave};
 pub use limiter::{LIMITER_LATENCY, Limiter};
 pub use noise::Noise;
 pub use oscillator::{Phase, saw, square};
+pub use phaser::{PHASER_STAGES, Phaser};
 pub use resampler::{RateError, Resampler, STEP_PARTS};
+pub use reverb::{REVERB_MAX_PREDELAY, Reverb};
 pub use smooth::Smoother;
 pub use snare::{Snare, SnareVoice};
 pub use svf::{FilterKind, Svf};

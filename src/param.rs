@@ -184,8 +184,6 @@ pub struct ParamSpec {
     pub merge: Merge,
     /// Musical importance, 0 to 1: how much a merge leans to the later hand.
     pub importance: f32,
-    /// Whether this version's engine sounds it; if not, it is kept and reported as not heard yet.
-    pub heard: bool,
 }
 
 /// A value outside a parameter's range.

@@ -8,11 +8,13 @@ mod cues;
 mod echoes;
 mod engine;
 mod fingerprint;
+mod inserts;
 mod instrument;
 mod metronome;
 mod midi;
 mod mixer;
 mod mode;
+mod modulation;
 mod notes;
 mod outbox;
 mod output;
@@ -31,4 +33,4 @@ pub use engine::{Block, Drive, Engine, EngineConfig, MAX_MIDI_OUT, MidiBuffer};
 pub use sample_clock::SampleClock;
 
 /// Part of every input key: grows with each change that alters a sample.
-pub const ENGINE_VERSION: u32 = 2;
+pub const ENGINE_VERSION: u32 = 3;

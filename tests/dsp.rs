@@ -11,6 +11,8 @@ mod effects;
 mod limiting;
 #[path = "support/measure.rs"]
 mod measure;
+#[path = "dsp/modules.rs"]
+mod modules;
 #[path = "dsp/resampling.rs"]
 mod resampling;
 #[path = "dsp/voices.rs"]

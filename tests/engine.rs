@@ -2,6 +2,8 @@
 
 #[path = "engine/echoes.rs"]
 mod echoes;
+#[path = "engine/effects.rs"]
+mod effects;
 #[path = "engine/metronome.rs"]
 mod metronome;
 #[path = "engine/rig.rs"]

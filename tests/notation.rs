@@ -267,7 +267,7 @@ fn antiphon(arguments: &[&str], input: &[u8]) -> (Option<i32>, String, String) {
 
 #[test]
 fn check_prints_every_problem_and_tells_by_its_exit_code() {
-    let (code, out, _) = antiphon(&["check", "-"], b"TEMPO 1\nseq kick: Z\nreverb master: mix=.3\n");
+    let (code, out, _) = antiphon(&["check", "-"], b"TEMPO 1\nseq kick: Z\nsend master: reverb=.3\n");
     assert_eq!(code, Some(1));
     assert!(out.contains("standard input:1:7") && out.contains("standard input:2:11"), "{out}");
     assert!(out.ends_with("standard input: 2 errors, 1 warning\n"), "{out}");

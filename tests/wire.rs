@@ -653,6 +653,8 @@ fn the_first_version_is_still_read() {
     for slot in Slot::all() {
         let value = slot.spec().value_at(0.37);
         let value = if value == slot.spec().default { slot.spec().max } else { value };
+        // The first version's last parameter; what came later has its default.
+        let value = if slot.param() > Param::Ceiling { slot.spec().default } else { value };
         assert_eq!(song.params[slot.index()], value, "{}", slot.spec().id);
     }
     assert_eq!(State::decode(&state.encode()).expect("a state").digest(), state.digest());

@@ -80,6 +80,20 @@ pub fn exp2(x: f32) -> f32 {
     p * f32::from_bits(((whole + 127) as u32) << 23)
 }
 
+/// log₂ x of a normal number above 0. Error < 2e-7 · (1 + |log₂ x|).
+#[inline]
+pub fn log2(x: f32) -> f32 {
+    // x = m · 2^e with m between √½ and √2.
+    let bits = x.to_bits().wrapping_sub(0x3f35_04f3);
+    let e = bits as i32 >> 23;
+    let m = f32::from_bits((bits & 0x007f_ffff) + 0x3f35_04f3);
+    // ln m = 2·artanh((m − 1) / (m + 1)); 2 / ln 2 = 2.88539.
+    let t = (m - 1.0) / (m + 1.0);
+    let u = t * t;
+    let p = 0.577_078 + u * (0.412_198_6 + u * 0.320_598_9);
+    e as f32 + t * (2.885_39 + u * (0.961_796_7 + u * p))
+}
+
 /// eˣ for x within ±87, by [`exp2`]. Relative error < 1e-5.
 #[inline]
 pub fn exp(x: f32) -> f32 {

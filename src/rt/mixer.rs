@@ -4,122 +4,14 @@
 //! function of the song's parameters, the cues and what was rendered since the last reset.
 
 use super::cues::CueList;
+use super::inserts::{Buses, Fader, Inserts, RAMP, Space};
 use super::instrument::{Instrument, Touch, voice_of};
-use crate::dsp::math::{db_to_gain, pan_gains};
-use crate::dsp::{Delay, Drive, FilterKind, Limiter, QUANTUM, Quantum, Smoother, Svf};
-use crate::param::{MAX_TRACKS, Owner, Param, TrackIndex, fader_gain};
+use crate::dsp::{Limiter, QUANTUM, Quantum, Smoother};
+use crate::param::{MAX_TRACKS, Owner, Param, TrackIndex};
 use crate::pattern::{Song, Voice};
 
 /// Samples over which voices that are taken away fade: 2 ms.
 const SEAM: u32 = 96;
-
-/// Samples a parameter takes to arrive: 5 ms.
-pub(super) const RAMP: u32 = 240;
-
-/// The insert effects of one owner, on one or two channels.
-struct Inserts<const CHANNELS: usize> {
-    filters: [Svf; CHANNELS],
-    drives: [Drive; CHANNELS],
-    delays: [Delay; CHANNELS],
-    kind: FilterKind,
-    cutoff: Smoother,
-    q: Smoother,
-    amount: Smoother,
-    drive_mix: Smoother,
-    gain: Smoother,
-    delay_time: f32,
-    feedback: Smoother,
-    delay_mix: Smoother,
-}
-
-impl<const CHANNELS: usize> Inserts<CHANNELS> {
-    fn new() -> Self {
-        let still = Smoother::new(0.0);
-        Inserts {
-            filters: std::array::from_fn(|_| Svf::new()),
-            drives: std::array::from_fn(|_| Drive::new()),
-            delays: std::array::from_fn(|_| Delay::new()),
-            kind: FilterKind::Lowpass,
-            cutoff: Smoother::new(20_000.0),
-            q: Smoother::new(1.0),
-            amount: still,
-            drive_mix: still,
-            gain: Smoother::new(1.0),
-            delay_time: 0.25,
-            feedback: still,
-            delay_mix: still,
-        }
-    }
-
-    /// Heads for the song's values, to arrive after `ramp` samples.
-    fn head_for(&mut self, song: &Song, owner: Owner, ramp: u32) {
-        let param = |param| song.param(owner, param);
-        let on = |switch, value: f32, off: f32| if param(switch) >= 0.5 { value } else { off };
-        self.kind = match on(Param::FilterEnabled, param(Param::FilterType), 0.0) as u32 {
-            1 => FilterKind::Highpass,
-            2 => FilterKind::Bandpass,
-            3 => FilterKind::Notch,
-            _ => FilterKind::Lowpass,
-        };
-        self.cutoff.set(on(Param::FilterEnabled, param(Param::FilterFreq), 20_000.0), ramp);
-        self.q.set(param(Param::FilterQ), ramp);
-        self.amount.set(param(Param::DistortAmount), ramp);
-        self.drive_mix.set(on(Param::DistortEnabled, param(Param::DistortMix), 0.0), ramp);
-        let steps = param(Param::SampleGain) + on(Param::AmpEnabled, param(Param::AmpGain), 0.0);
-        self.gain.set(if steps == 0.0 { 1.0 } else { db_to_gain(3.0 * steps) }, ramp);
-        self.delay_time = param(Param::DelayTime);
-        self.feedback.set(param(Param::DelayFeedback), ramp);
-        self.delay_mix.set(on(Param::DelayEnabled, param(Param::DelayMix), 0.0), ramp);
-    }
-
-    fn reset(&mut self) {
-        self.filters.iter_mut().for_each(Svf::reset);
-        self.drives.iter_mut().for_each(Drive::reset);
-        self.delays.iter_mut().for_each(Delay::reset);
-    }
-
-    fn is_silent(&self) -> bool {
-        self.filters.iter().all(Svf::is_silent)
-            && self.drives.iter().all(Drive::is_silent)
-            && self.delays.iter().all(Delay::is_silent)
-    }
-
-    /// A silent quantum: the values move on.
-    fn rest(&mut self) {
-        let values = [
-            &mut self.cutoff,
-            &mut self.q,
-            &mut self.amount,
-            &mut self.drive_mix,
-            &mut self.gain,
-            &mut self.feedback,
-            &mut self.delay_mix,
-        ];
-        for value in values {
-            value.advance_by(QUANTUM as u32);
-        }
-    }
-
-    /// `silence` says that the input holds zeros alone.
-    fn process(&mut self, channels: [&mut Quantum; CHANNELS], silence: bool) {
-        let mut cutoff = [0.0; QUANTUM];
-        self.cutoff.fill(&mut cutoff);
-        let mut gain = [0.0; QUANTUM];
-        self.gain.fill(&mut gain);
-        let end = |value: &mut Smoother| value.advance_by(QUANTUM as u32);
-        let (q, amount, drive_mix) = (end(&mut self.q), end(&mut self.amount), end(&mut self.drive_mix));
-        let (feedback, delay_mix) = (end(&mut self.feedback), end(&mut self.delay_mix));
-        for (at, io) in channels.into_iter().enumerate() {
-            // Between the notes of a track only its echo works.
-            if !(silence && self.filters[at].is_silent() && self.drives[at].is_silent()) {
-                self.filters[at].process(io, self.kind, &cutoff, q);
-                self.drives[at].process(io, amount, drive_mix);
-                io.iter_mut().zip(&gain).for_each(|(sample, gain)| *sample *= gain);
-            }
-            self.delays[at].process(io, self.delay_time, feedback, delay_mix);
-        }
-    }
-}
 
 /// One track: voices, inserts, and its way into the master.
 struct TrackChain {
@@ -131,11 +23,28 @@ struct TrackChain {
     seam_left: u32,
     touch: Touch,
     inserts: Inserts<1>,
-    left: Smoother,
-    right: Smoother,
+    space: Space,
+    fader: Fader,
+    sends: [Smoother; 2],
 }
 
 impl TrackChain {
+    /// Allocates.
+    fn new() -> TrackChain {
+        TrackChain {
+            kind: None,
+            instrument: Instrument::new(Voice::Kick),
+            last: 0.0,
+            seam: 0.0,
+            seam_left: 0,
+            touch: Touch { decay: 1.0, shape: crate::dsp::EnvShape::DEFAULT },
+            inserts: Inserts::new(),
+            space: Space::new(),
+            fader: Fader::new(),
+            sends: [Smoother::new(0.0); 2],
+        }
+    }
+
     fn head_for(&mut self, song: &Song, track: TrackIndex, ramp: u32) {
         let pattern = song.track(track);
         let kind = pattern.alive.then(|| voice_of(pattern));
@@ -145,16 +54,18 @@ impl TrackChain {
             (self.seam, self.seam_left) = (self.last, if self.last == 0.0 { 0 } else { SEAM });
         }
         self.touch = Touch::of(song, track);
-        let owner = Owner::Track(track);
-        self.inserts.head_for(song, owner, ramp);
-        let (left, right) = channel_gains(song, owner);
-        self.left.set(left, ramp);
-        self.right.set(right, ramp);
+        let param = |param| song.param(Owner::Track(track), param);
+        self.inserts.head_for(&param, ramp);
+        self.space.head_for(&param, ramp);
+        self.fader.head_for(&param, ramp);
+        self.sends[0].set(param(Param::SendReverb), ramp);
+        self.sends[1].set(param(Param::SendDelay), ramp);
     }
 
     fn silence(&mut self) {
         self.instrument.reset();
         self.inserts.reset();
+        self.space.reset();
         (self.last, self.seam_left) = (0.0, 0);
     }
 
@@ -174,29 +85,36 @@ impl TrackChain {
     }
 }
 
-/// Level × mute × pan of an owner.
-fn channel_gains(song: &Song, owner: Owner) -> (f32, f32) {
-    let muted = song.param(owner, Param::Mute) >= 0.5;
-    let level = if muted { 0.0 } else { fader_gain(song.param(owner, Param::Level)) };
-    let (left, right) = pan_gains(song.param(owner, Param::Pan));
-    (level * left, level * right)
-}
-
 /// A quantum as it leaves the tracks and the master.
 pub(super) struct Mixed {
-    /// Each track after its inserts.
+    /// Each track after its inserts: its left side, or both.
     pub(super) tracks: [Quantum; MAX_TRACKS],
+    /// The right side of those tracks that have one of their own.
+    pub(super) rights: [Quantum; MAX_TRACKS],
+    /// Which do: bit n for track n.
+    pub(super) wide: u32,
     /// The master, later by the limiter's look-ahead.
     pub(super) left: Quantum,
     pub(super) right: Quantum,
 }
 
+impl Mixed {
+    /// The sides of a track: one, or two that differ.
+    pub(super) fn sides(&self, track: usize) -> impl Iterator<Item = &Quantum> {
+        let right = (self.wide & 1 << track != 0).then_some(&self.rights[track]);
+        std::iter::once(&self.tracks[track]).chain(right)
+    }
+}
+
 /// All tracks and the master.
 pub(super) struct Mixer {
     tracks: Box<[TrackChain; MAX_TRACKS]>,
+    /// What the voices of each track play, before its effects.
+    voices: Box<[Quantum; MAX_TRACKS]>,
+    buses: Buses,
     master: Inserts<2>,
-    left: Smoother,
-    right: Smoother,
+    space: Space,
+    fader: Fader,
     ceiling: Smoother,
     limiter: Limiter,
     mixed: Box<Mixed>,
@@ -209,26 +127,18 @@ pub(super) struct Mixer {
 impl Mixer {
     /// Allocates.
     pub(super) fn new() -> Mixer {
-        let chain = || TrackChain {
-            kind: None,
-            instrument: Instrument::new(Voice::Kick),
-            last: 0.0,
-            seam: 0.0,
-            seam_left: 0,
-            touch: Touch { decay: 1.0, shape: crate::dsp::EnvShape::DEFAULT },
-            inserts: Inserts::new(),
-            left: Smoother::new(0.0),
-            right: Smoother::new(0.0),
-        };
         let silence = [0.0; QUANTUM];
+        let tracks = [silence; MAX_TRACKS];
         Mixer {
-            tracks: Box::new(std::array::from_fn(|_| chain())),
+            tracks: Box::new(std::array::from_fn(|_| TrackChain::new())),
+            voices: Box::new(tracks),
+            buses: Buses::new(),
             master: Inserts::new(),
-            left: Smoother::new(0.0),
-            right: Smoother::new(0.0),
+            space: Space::new(),
+            fader: Fader::new(),
             ceiling: Smoother::new(0.0),
             limiter: Limiter::new(),
-            mixed: Box::new(Mixed { tracks: [silence; MAX_TRACKS], left: silence, right: silence }),
+            mixed: Box::new(Mixed { tracks, rights: tracks, wide: 0, left: silence, right: silence }),
             changed: u32::MAX,
             planted: None,
         }
@@ -251,15 +161,37 @@ impl Mixer {
         for chain in self.tracks.iter_mut() {
             chain.silence();
         }
+        self.reset_master();
+    }
+
+    fn reset_master(&mut self) {
+        self.buses.reset();
         self.master.reset();
+        self.space.reset();
         self.limiter.reset();
     }
 
     /// Silences one track and what the master remembers.
     pub(super) fn reset_track(&mut self, track: usize) {
         self.tracks[track].silence();
-        self.master.reset();
-        self.limiter.reset();
+        self.reset_master();
+    }
+
+    /// A run begins: the next quantum's first sample is this one of the song.
+    pub(super) fn begin(&mut self, sample: i64) {
+        for chain in self.tracks.iter_mut() {
+            chain.inserts.begin(sample);
+            chain.space.begin(sample);
+        }
+        self.master.begin(sample);
+        self.space.begin(sample);
+    }
+
+    /// The song goes on from elsewhere: the next quantum's first sample is this one. What only
+    /// sways (chorus, phaser) sways on.
+    pub(super) fn seek(&mut self, sample: i64) {
+        let inserts = self.tracks.iter_mut().map(|chain| &mut chain.inserts.modulation);
+        inserts.chain([&mut self.master.modulation]).for_each(|modulation| modulation.seek(sample));
     }
 
     /// Flips the lowest bit of one sample of one track in the next quantum.
@@ -274,11 +206,12 @@ impl Mixer {
             }
         }
         if self.changed & 1 << Owner::Master.row() != 0 {
-            self.master.head_for(song, Owner::Master, ramp);
-            let (left, right) = channel_gains(song, Owner::Master);
-            self.left.set(left, ramp);
-            self.right.set(right, ramp);
-            self.ceiling.set(song.param(Owner::Master, Param::Ceiling), ramp);
+            let param = |param| song.param(Owner::Master, param);
+            self.buses.head_for(&param, ramp);
+            self.master.head_for(&param, ramp);
+            self.space.head_for(&param, ramp);
+            self.fader.head_for(&param, ramp);
+            self.ceiling.set(param(Param::Ceiling), ramp);
         }
         self.changed = 0;
     }
@@ -288,50 +221,90 @@ impl Mixer {
         if self.changed != 0 {
             self.head_for(song, RAMP);
         }
-        let Mixed { tracks, left, right } = &mut *self.mixed;
+        let sounding = self.play(cues);
+        let Mixed { tracks, rights, wide, left, right } = &mut *self.mixed;
         left.fill(0.0);
         right.fill(0.0);
-        for ((chain, cues), out) in self.tracks.iter_mut().zip(cues).zip(tracks.iter_mut()) {
-            out.fill(0.0);
-            let silence = cues.as_slice().is_empty() && chain.is_silent();
-            if silence {
-                chain.last = 0.0;
-            }
-            if silence && chain.inserts.is_silent() {
-                chain.inserts.rest();
-                chain.left.advance_by(QUANTUM as u32);
-                chain.right.advance_by(QUANTUM as u32);
+        *wide = 0;
+        for (at, chain) in self.tracks.iter_mut().enumerate() {
+            let (out, side) = (&mut tracks[at], &mut rights[at]);
+            *out = self.voices[at];
+            let silence = sounding & 1 << at == 0;
+            let key = chain.inserts.side.map(|side| &self.voices[side]);
+            if silence && chain.inserts.is_silent() && chain.space.is_silent() {
+                chain.inserts.rest(key);
+                chain.space.rest();
+                chain.fader.quantum(chain.inserts.pan_sway());
+                chain.sends.iter_mut().for_each(|send| {
+                    send.advance_by(QUANTUM as u32);
+                });
                 continue;
             }
-            if !silence {
-                chain.play(cues, out);
+            chain.inserts.process([&mut *out], silence, key);
+            let sides = if chain.space.is_off() {
+                chain.space.rest();
+                [&*out, &*out]
+            } else {
+                *side = *out;
+                chain.space.process(out, side);
+                *wide |= 1 << at;
+                [&*out, &*side]
+            };
+            let gains = chain.fader.quantum(chain.inserts.pan_sway());
+            let faded = [product(sides[0], &gains[0]), product(sides[1], &gains[1])];
+            add(left, &faded[0]);
+            add(right, &faded[1]);
+            for (bus, send) in chain.sends.iter_mut().enumerate() {
+                let (from, to) = (send.value(), send.advance_by(QUANTUM as u32));
+                if (from, to) != (0.0, 0.0) {
+                    self.buses.send(bus, faded.each_ref(), from, to);
+                }
             }
-            chain.inserts.process([out], silence);
-            add_scaled(left, out, &mut chain.left);
-            add_scaled(right, out, &mut chain.right);
         }
         if let Some((track, sample)) = self.planted.take() {
             tracks[track][sample] = f32::from_bits(tracks[track][sample].to_bits() ^ 1);
         }
-        self.master.process([left, right], false);
-        scale(left, &mut self.left);
-        scale(right, &mut self.right);
-        let ceiling = self.ceiling.advance_by(QUANTUM as u32);
-        self.limiter.process(left, right, ceiling);
+        self.finish();
         &self.mixed
     }
-}
 
-fn add_scaled(to: &mut Quantum, from: &Quantum, gain: &mut Smoother) {
-    let mut gains = [0.0; QUANTUM];
-    gain.fill(&mut gains);
-    for ((to, from), gain) in to.iter_mut().zip(from).zip(gains) {
-        *to += from * gain;
+    /// Plays the voices of all tracks; gives those that sound, bit n for track n.
+    fn play(&mut self, cues: &[CueList; MAX_TRACKS]) -> u32 {
+        let mut sounding = 0;
+        for (at, (chain, out)) in self.tracks.iter_mut().zip(self.voices.iter_mut()).enumerate() {
+            out.fill(0.0);
+            if cues[at].as_slice().is_empty() && chain.is_silent() {
+                chain.last = 0.0;
+            } else {
+                chain.play(&cues[at], out);
+                sounding |= 1 << at;
+            }
+        }
+        sounding
+    }
+
+    /// From the sum of the tracks to the master's output.
+    fn finish(&mut self) {
+        let Mixed { left, right, .. } = &mut *self.mixed;
+        self.buses.add_to(left, right);
+        let key = self.master.side.map(|side| &self.voices[side]);
+        self.master.process([left, right], false, key);
+        if self.space.is_off() {
+            self.space.rest();
+        } else {
+            self.space.process(left, right);
+        }
+        let gains = self.fader.quantum(self.master.pan_sway());
+        (*left, *right) = (product(left, &gains[0]), product(right, &gains[1]));
+        let ceiling = self.ceiling.advance_by(QUANTUM as u32);
+        self.limiter.process(left, right, ceiling);
     }
 }
 
-fn scale(io: &mut Quantum, gain: &mut Smoother) {
-    let mut gains = [0.0; QUANTUM];
-    gain.fill(&mut gains);
-    io.iter_mut().zip(gains).for_each(|(sample, gain)| *sample *= gain);
+fn product(samples: &Quantum, gains: &Quantum) -> Quantum {
+    std::array::from_fn(|n| samples[n] * gains[n])
+}
+
+fn add(to: &mut Quantum, samples: &Quantum) {
+    to.iter_mut().zip(samples).for_each(|(to, sample)| *to += sample);
 }

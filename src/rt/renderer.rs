@@ -6,7 +6,7 @@
 
 use super::echoes::Echoes;
 use super::fingerprint::{BarHasher, Input, InputKey, tempo_digest};
-use super::mixer::Mixer;
+use super::mixer::{Mixed, Mixer};
 use super::outbox::Moved;
 use super::pending::{Pending, changes};
 use super::player::{Players, Stretch};
@@ -158,6 +158,7 @@ impl Renderer {
         self.silence(&material.song);
         let offset = song.rem_euclid(QUANTUM as i64);
         let anchor = Anchor { stream: 0, song: song - offset, timing };
+        self.mixer.begin(song - offset);
         self.timeline = Some(Timeline::new(anchor));
         (self.next_tick, self.origin) = (from, Some(offset as usize));
         self.next_bar = self.metres.from(from).number;
@@ -354,11 +355,11 @@ impl Renderer {
         self.plan_live(material);
         self.plant();
         let mixed = self.mixer.render(&material.song, &self.players.cues);
-        hash_tracks(&mut self.bars, self.head, &mixed.tracks, &marks);
+        hash_tracks(&mut self.bars, self.head, mixed, &marks);
         let out = self.head - LIMITER_LATENCY as i64;
         let bar = self.bars.feed_master(out, &mixed.left, &mixed.right, self.key);
-        for (peak, samples) in self.peaks.0.iter_mut().zip(&mixed.tracks) {
-            *peak = peak_of(*peak, samples);
+        for (at, peak) in self.peaks.0.iter_mut().enumerate() {
+            *peak = mixed.sides(at).fold(*peak, peak_of);
         }
         self.peaks.1 = [peak_of(self.peaks.1[0], &mixed.left), peak_of(self.peaks.1[1], &mixed.right)];
         self.head += QUANTUM as i64;
@@ -480,6 +481,8 @@ impl Renderer {
         if let Some(timeline) = &mut self.timeline {
             timeline.wrap(Anchor { stream: self.head + offset as i64, song: first, timing: anchor.timing });
         }
+        // LFOs are the same in every pass; as they move by quanta, this one counts as the new pass's.
+        self.mixer.seek(first - offset as i64);
         (self.next_tick, self.origin) = (start, Some(offset));
         self.next_bar = self.metres.from(start).number;
     }
@@ -507,10 +510,10 @@ impl Renderer {
     }
 }
 
-fn hash_tracks(bars: &mut BarHasher, head: i64, tracks: &[Quantum; MAX_TRACKS], marks: &Marks) {
+fn hash_tracks(bars: &mut BarHasher, head: i64, mixed: &Mixed, marks: &Marks) {
     let feed = |bars: &mut BarHasher, from: usize, to: usize| {
-        for (track, samples) in tracks.iter().enumerate() {
-            bars.feed_track(track, &samples[from..to]);
+        for track in 0..MAX_TRACKS {
+            mixed.sides(track).for_each(|samples| bars.feed_track(track, &samples[from..to]));
         }
     };
     let mut from = 0;

@@ -204,9 +204,8 @@ impl Assembly<'_> {
             let Statement::Module { scope, module, values, steps, template, .. } = &said.statement else {
                 continue;
             };
-            let keyword = module.split('.').next().unwrap_or(module);
-            if keys::params_of(module).any(|param| !param.spec().heard) && unheard.insert(keyword) {
-                let message = format!("'{keyword}' is kept, but not heard yet");
+            if *scope == Scope::Master && matches!(*module, "send" | "voice") {
+                let message = format!("the master has no {module}; give it to a track");
                 self.note(Severity::Warning, *line, said.whole, message);
             }
             if *scope == Scope::Master && (steps.is_some() || template.is_some()) {

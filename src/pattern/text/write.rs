@@ -178,8 +178,9 @@ fn module_statement(
     let steps = Some(track.groove_steps).filter(|mask| module == "groove" && *mask != Track::ODD_STEPS);
     let template = Some(track.groove_template).filter(|name| module == "groove" && !name.is_empty());
     let kept = keys::params_of(module).any(touched) || sample.is_some() || steps.is_some();
-    // What goes without saying is left out: a module that is named is on, a sample's gain is 0.
-    let quiet = |param: &Param| matches!(keys::key_of(*param), "enabled" | "gain");
+    // What goes without saying is left out: a module that is named is on, a sample's gain is 0,
+    // a compressor hears itself.
+    let quiet = |param: &Param| matches!(keys::key_of(*param), "enabled" | "gain" | "side");
     let said = |param: &Param| !quiet(param) || song.param(owner, *param) != param.spec().stated;
     let values = keys::params_of(module).filter(said).map(|param| (param, song.param(owner, param)));
     (kept || template.is_some()).then(|| Statement::Module {
