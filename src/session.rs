@@ -11,6 +11,7 @@ mod conflict;
 mod curve;
 mod decide;
 mod file;
+mod header;
 mod history;
 mod leader;
 mod locks;
@@ -41,6 +42,7 @@ pub use conflict::{
 };
 pub use curve::{Curve, CurvePoint, MAX_CURVE};
 pub use file::{FILE_VERSION, FileError, Line, MAX_FILE, SessionFile};
+pub use header::MAX_HEADERS;
 pub use history::{
     Detail, HistoryEntry, MAX_ENTRIES, PAGE_COMMITS, Page, RUN_MS, Row, SIGNIFICANT, What, page,
 };
@@ -53,7 +55,7 @@ pub use op::{
 };
 pub use past::Past;
 pub use permission::{Area, Grant, MAX_GRANTS, Permissions};
-pub use replica::{Catchup, Frame, Replica, Welcomed};
+pub use replica::{Answered, Catchup, Frame, Replica, Welcomed};
 pub use rulings::Rulings;
 pub use sequencer::{Answer, ClientRecord, Outcome, RECENT_ANSWERS, Sequencer};
 pub use snapshot::{MAX_SNAPSHOT, SNAPSHOT_VERSION, SnapshotError};

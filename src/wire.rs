@@ -21,6 +21,8 @@ pub use crate::session::MAX_OPS;
 
 /// The most bars of a count-in.
 pub const MAX_COUNT_IN: u8 = 4;
+/// The most answers in a welcome.
+pub const MAX_ANSWERS: usize = 512;
 /// How far a leader's time may lie from the server's, in ns.
 pub const LEAD_REACH: i64 = 5_000_000_000;
 

@@ -3,6 +3,8 @@
 
 #[path = "laws/conflicts.rs"]
 mod conflicts;
+#[path = "laws/new_tracks.rs"]
+mod new_tracks;
 #[path = "laws/permissions.rs"]
 mod permissions;
 #[path = "laws/room.rs"]

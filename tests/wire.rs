@@ -12,8 +12,9 @@ use antiphon::pattern::{
 };
 use antiphon::rt::ports::BarFingerprint;
 use antiphon::session::{
-    BranchId, ClientId, Commit, Cseq, Detail, HistoryEntry, Lead, MAX_CHAT, MAX_OPS, MAX_SNAPSHOT, NewTrack,
-    Op, Page, Part, Record, Refusal, Role, Seq, Sequencer, StampedOp, State, Text, Timeline, What,
+    Answer, BranchId, ClientId, Commit, Cseq, Detail, HistoryEntry, Lead, MAX_CHAT, MAX_OPS, MAX_SNAPSHOT,
+    NewTrack, Op, Page, Part, Record, Refusal, Role, Seq, Sequencer, StampedOp, State, Text, Timeline,
+    Wanted, What, Written,
 };
 use antiphon::time::{Beats, ClockEpoch, Recollection, SamplePos, SessionNanos, Tempo, TempoMap};
 use antiphon::wire::{
@@ -164,6 +165,14 @@ fn every_op() -> Vec<StampedOp> {
     let id = TrackId { client: 2, counter: 5 };
     let new = NewTrack { id, name: name("tom"), order: Order::of_place(4), place: track(4) };
     ops.push(on_arrival(Op::AddTrack(new)));
+    let wanted = Edit::Param { slot: slot(), value: 700.0 };
+    let written = [Written::Commit(Seq(7)), Written::Frame(Cseq(8)), Written::Unseen(Seq(9))];
+    ops.extend(
+        [Wanted::Edit(wanted), Wanted::Tempo(tempo(99.0))].map(|wanted| on_arrival(Op::Propose(wanted))),
+    );
+    ops.push(on_arrival(Op::Means { place: track(4), id }));
+    ops.extend(written.map(|written| on_arrival(Op::Follows(written))));
+    ops.push(on_arrival(Op::Generated));
     ops.push(on_arrival(Op::Said { client: ClientId(3), text: Text::new("höre").expect("a line") }));
     ops
 }
@@ -180,6 +189,7 @@ fn ups() -> Vec<Up> {
         secret: "s3cret".into(),
         name: "Ada".into(),
         last_seq: Seq(299),
+        unanswered: Cseq(40),
     };
     let print = BarFingerprint {
         bar: 33,
@@ -267,7 +277,10 @@ fn played() -> PlayedNote {
 }
 
 fn welcome(state: Snapshot) -> Down {
-    Down::Welcome(Welcome { client: ClientId(2), role: Role::Editor, clock_epoch: 9, acked: Cseq(40), state })
+    let answers =
+        vec![(Cseq(39), Answer::Committed(Seq(7))), (Cseq(40), Answer::Refused(Refusal::Forgotten))];
+    let (client, role) = (ClientId(2), Role::Editor);
+    Down::Welcome(Welcome { client, role, clock_epoch: 9, acked: Cseq(40), answers, state })
 }
 
 fn downs() -> Vec<Down> {

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::param::Slot;
+use crate::param::{Owner, Slot, TrackIndex};
 use crate::session::{Curve, CurvePoint, Drag, Seq};
 use crate::time::HostNanos;
 use crate::wire::{Gesture, QUIET, gesture_interval};
@@ -71,6 +71,21 @@ impl Hands {
     /// An edit of the same register takes the hand's place.
     pub fn release(&mut self, slot: Slot) {
         self.held.remove(&slot);
+    }
+
+    /// New tracks have gone elsewhere, all at once, or never came to be: what is held of them goes
+    /// along.
+    pub fn follow(&mut self, moved: &[(TrackIndex, Option<TrackIndex>)]) {
+        let target = |slot: &Slot| match slot.owner() {
+            Owner::Track(track) => moved.iter().find(|(from, _)| *from == track),
+            Owner::Master => None,
+        };
+        let gone: Vec<_> = self.held.extract_if(.., |slot, _| target(slot).is_some()).collect();
+        for (slot, hand) in gone {
+            if let Some((_, Some(to))) = target(&slot) {
+                self.held.insert(Slot::new(Owner::Track(*to), slot.param()), hand);
+            }
+        }
     }
 
     /// The moves that should travel now, in a session of so many people: at once after [`QUIET`],
@@ -160,7 +175,7 @@ impl RemoteHands {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::param::{Owner, Param};
+    use crate::param::Param;
 
     const LEVEL: fn() -> Slot = || Slot::new(Owner::Master, Param::Level);
 

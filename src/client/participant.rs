@@ -293,6 +293,10 @@ impl Participant {
     }
 
     fn settle_hands(&mut self, now: HostNanos) {
+        let moved = self.studio.moved_tracks();
+        if !moved.is_empty() {
+            self.hands.follow(&moved);
+        }
         let (rested, step) = self.hands.ended(now);
         if !rested.is_empty() {
             let op = |drag: &Drag| StampedOp { op: Op::Drag(drag.clone()), at: None };

@@ -4,11 +4,11 @@
 //! Alone, the machine runs the same sequencer as a server would, so that edits, tempo and history
 //! work alike with and without a session. Pure: no I/O, time is passed in.
 
-use crate::param::Slot;
+use crate::param::{Slot, TrackIndex};
 use crate::pattern::{Edit, Song};
 use crate::session::{
-    ApplyError, BranchId, Catchup, Change, ClientId, Commit, Cseq, Frame, How, Replica, Role, Seq, Sequencer,
-    StampedOp, State, StepId, Timeline, Welcomed,
+    Answered, ApplyError, BranchId, Catchup, Change, ClientId, Commit, Cseq, Frame, How, Replica, Role, Seq,
+    Sequencer, StampedOp, State, StepId, Timeline, Welcomed,
 };
 use crate::time::{Beats, SessionNanos, TempoMap};
 
@@ -275,7 +275,7 @@ impl Studio {
         &mut self,
         client: ClientId,
         role: Role,
-        acked: Cseq,
+        answered: impl Into<Answered>,
         catchup: Catchup,
     ) -> Result<Welcomed, ApplyError> {
         self.role = role;
@@ -293,7 +293,7 @@ impl Studio {
             }
             other => other,
         };
-        self.replica.welcome(client, acked, catchup)
+        self.replica.welcome(client, answered, catchup)
     }
 
     /// Another instance's frame that the session has not answered; see [`Replica::neighbour`].
@@ -314,6 +314,16 @@ impl Studio {
     /// The next frame to send, once.
     pub fn next_to_send(&mut self) -> Option<&Frame> {
         self.replica.next_to_send()
+    }
+
+    /// Whether a track's place is a guess; see [`Replica::is_unsettled`].
+    pub fn is_unsettled(&self, track: TrackIndex) -> bool {
+        self.replica.is_unsettled(track)
+    }
+
+    /// Where new tracks have gone; see [`Replica::moved_tracks`].
+    pub fn moved_tracks(&mut self) -> Vec<(TrackIndex, Option<TrackIndex>)> {
+        self.replica.moved_tracks()
     }
 
     /// The oldest frame that nobody has answered.

@@ -9,6 +9,7 @@ mod tempo;
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::conflict::{MAX_CARDS, Wanted};
+use super::header::{MAX_HEADERS, body};
 use super::merge::MAX_OVERLAPS;
 use super::sequencer::{Answer, ClientRecord};
 use super::state::OpError;
@@ -62,15 +63,17 @@ impl Bench<'_> {
         if self.role == Role::Listener {
             return Err(Refusal::Role(self.role));
         }
-        if ops.len() > MAX_OPS {
+        let count = body(&ops).count();
+        if count > MAX_OPS || ops.len() - count > MAX_HEADERS {
             return Err(Refusal::TooMany(MAX_OPS as u32));
         }
-        if ops.is_empty() {
+        if count == 0 {
             return Err(invalid(0, "the frame holds no op"));
         }
         for (index, stamped) in ops.iter_mut().enumerate() {
             canonical(&mut stamped.op).map_err(|reason| invalid(index, reason))?;
         }
+        self.read_headers(&mut ops)?;
         let overtaken = overtaken(&ops);
         let mut made = Made::default();
         for (index, stamped) in ops.into_iter().enumerate() {
@@ -126,12 +129,17 @@ impl Bench<'_> {
             Op::RevertTempo { tempo, written, force } => {
                 self.may(index, Area::Tempo)?;
                 let stamp = self.state.rulings().tempo.stamp();
+                if let Some(met) = self.belief(written, Subject::Tempo).filter(|_| !force) {
+                    return Err(stale(index, Subject::Tempo, met));
+                }
                 if !force && !self.wrote(stamp, self.seq_of(written)) {
                     return Err(stale(index, Subject::Tempo, stamp));
                 }
                 self.set_tempo(tempo, at, made).map_err(|reason| invalid(index, reason))?;
             }
             Op::Resolve { id, choice } => self.resolve(index, id, choice, made)?,
+            Op::Propose(wanted) => self.propose(index, wanted, made)?,
+            Op::Means { .. } | Op::Follows(_) | Op::Generated => {}
             Op::Strategy { matter, strategy } => {
                 self.may(index, Area::Song)?;
                 made.push(Op::Strategy { matter, strategy });
@@ -338,9 +346,18 @@ impl Bench<'_> {
             made.push(Op::Cancel { register, seq });
             return Ok(());
         }
-        if let Some(overlap) = self.state.rulings().hand(register, stamp, self.author, seq) {
+        let belief = self.belief(revert.written, Subject::Register(register));
+        let hand = self.state.rulings().hand(register, stamp, self.author, seq);
+        // Taking one's own part out is right whatever lies below; putting it back may be meant for
+        // another write.
+        let mine =
+            |overlap: &&Overlap| overlap.hands.iter().any(|hand| hand.author == self.author && !hand.out);
+        if let Some(overlap) = hand.filter(|overlap| belief.is_none() || mine(overlap)) {
             self.take_out(overlap.clone(), revert, made);
             return Ok(());
+        }
+        if let Some(met) = belief.filter(|_| !revert.force) {
+            return Err(stale(index, Subject::Register(register), met));
         }
         if !revert.force && !self.wrote(stamp, Some(seq)) {
             return Err(stale(index, Subject::Register(register), stamp));
@@ -378,14 +395,27 @@ impl Bench<'_> {
         made.push(Op::Merged(overlap));
     }
 
+    /// Somebody else's write that the one to be undone went over unseen, where its author believes
+    /// to this day that something else stood there.
+    fn belief(&self, written: Written, subject: Subject) -> Option<Stamp> {
+        if matches!(written, Written::Commit(_)) {
+            return None;
+        }
+        let seq = self.seq_of(written)?;
+        let record = self.clients.get(&self.author);
+        // What is no longer remembered cannot be told from a belief.
+        let unknown = Some(Stamp { seq, author: self.author });
+        record.and_then(|record| record.unseen_by(seq, subject)).unwrap_or(unknown)
+    }
+
     fn wrote(&self, stamp: Stamp, seq: Option<Seq>) -> bool {
         seq.is_some_and(|seq| stamp == Stamp { seq, author: self.author })
     }
 
     /// The commit that a write of the author's became, as far as it is remembered.
-    fn seq_of(&self, written: Written) -> Option<Seq> {
+    pub(super) fn seq_of(&self, written: Written) -> Option<Seq> {
         match written {
-            Written::Commit(seq) => Some(seq),
+            Written::Commit(seq) | Written::Unseen(seq) => Some(seq),
             Written::Frame(cseq) => self.committed_as(cseq),
         }
     }
@@ -395,6 +425,26 @@ impl Bench<'_> {
             Answer::Committed(seq) => Some(*seq),
             Answer::Refused(_) => None,
         }
+    }
+
+    /// What somebody wants and leaves to a person: a card, where it is not what holds already.
+    fn propose(&self, index: usize, wanted: Wanted, made: &mut Made) -> Result<(), Refusal> {
+        match wanted {
+            Wanted::Edit(edit) => {
+                let register = edit.register();
+                self.may(index, Area::of(register))?;
+                let held = self.state.read(register);
+                if held != edit {
+                    let stamp = self.state.stamp(register);
+                    self.card(ConflictKind::Waiting, register, stamp, held, edit, None, made);
+                }
+            }
+            Wanted::Tempo(tempo) => {
+                self.may(index, Area::Tempo)?;
+                self.propose_tempo(tempo, made).map_err(|reason| invalid(index, reason))?;
+            }
+        }
+        Ok(())
     }
 
     /// Somebody picks a candidate of a card, or puts it away.
@@ -446,7 +496,9 @@ fn stale(index: usize, subject: Subject, since: Stamp) -> Refusal {
 /// Checks what an op writes and puts it in canonical bits.
 pub(super) fn canonical(op: &mut Op) -> Result<(), String> {
     match op {
-        Op::Edit(edit) => *edit = edit.check().map_err(|e| e.to_string())?,
+        Op::Edit(edit) | Op::Propose(Wanted::Edit(edit)) => {
+            *edit = edit.check().map_err(|e| e.to_string())?;
+        }
         Op::Grid(grid) => *grid = grid.check().map_err(|e| e.to_string())?,
         Op::AddTrack(track) => track.check().map_err(|e| e.to_string())?,
         Op::Revert(revert) => revert.edit = revert.edit.check().map_err(|e| e.to_string())?,

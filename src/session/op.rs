@@ -3,9 +3,10 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use super::header::body;
 use super::{
     Area, Conflict, ConflictKind, Curve, Grant, Matter, Overlap, Record, Strategy, Subject, TempoRequest,
-    Text,
+    Text, Wanted,
 };
 use crate::param::{Slot, TrackIndex};
 use crate::pattern::{Edit, GridEdit, Name, Order, Priority, Register, TrackId};
@@ -130,15 +131,34 @@ pub enum Op {
         /// Its length, 1 to [`MAX_RAMP_BARS`] bars.
         bars: u16,
     },
+    /// A client wants a value and leaves it to a person: the sequencer answers with a card on which
+    /// it stands beside what holds.
+    Propose(Wanted),
+    /// At the head of a frame: by this place it means the track of this id, whose place was not
+    /// decided when the frame was made.
+    Means {
+        /// The place by which the frame calls it.
+        place: TrackIndex,
+        /// Which track.
+        id: TrackId,
+    },
+    /// At the head of a frame: it goes on where another of its author's ended, and is refused where
+    /// that was. So of a change of many frames others hear all, or all up to one of them.
+    Follows(Written),
+    /// At the head of a frame: a generator made it, so it is served after what people do by hand.
+    Generated,
 }
 
-/// How urgent a frame is: as its most urgent op. A gesture's end waits behind edits.
+/// How urgent a frame is: as its most urgent op. A gesture's end waits behind edits, and a
+/// generator's result behind what people do.
 pub fn priority(ops: &[StampedOp]) -> Priority {
+    let generated = ops.iter().any(|op| op.op == Op::Generated);
     let of = |op: &StampedOp| match &op.op {
         Op::Drag(_) => Priority::Parameter,
         other => other.edit().map_or(Priority::Edit, |edit| edit.register().priority()),
     };
-    ops.iter().map(of).min().unwrap_or(Priority::Edit)
+    let own = body(ops).map(of).min().unwrap_or(Priority::Edit);
+    if generated { own.max(Priority::Generated) } else { own }
 }
 
 /// The end of a gesture.
@@ -172,6 +192,9 @@ pub enum Written {
     Commit(Seq),
     /// By this frame, which was not answered when this was written.
     Frame(Cseq),
+    /// By this commit, which its author had not seen when this was written, or has only been told
+    /// of: what the register held before is a belief.
+    Unseen(Seq),
 }
 
 /// A track that somebody asks for.
@@ -298,6 +321,9 @@ pub enum Refusal {
         /// In which commit; 0 where it never came to hold.
         seq: Seq,
     },
+    /// Refused so long ago that nobody remembers why.
+    #[error("it was refused while nobody listened; the reason is no longer kept")]
+    Forgotten,
 }
 
 impl Refusal {

@@ -1,21 +1,25 @@
 //! A peer's copy: confirmed state under the overlay of its own pending ops.
 
 mod neighbours;
+mod newcomers;
 mod overlay;
 mod plan;
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub(super) use self::newcomers::Move;
+use self::newcomers::{Newcomer, frames};
 use self::plan::Plan;
 use super::decide::canonical;
+use super::header::body;
 use super::state::{Applied, OpError, check_tick};
 use super::undo::{Before, How, Inverse, Outcome, StepId, UndoStack};
 use super::{
-    ApplyError, Change, ClientId, Commit, Cseq, MAX_OPS, Op, Record, Refusal, Revert, Seq, Stamp, StampedOp,
-    State, Subject, Timeline, Written,
+    Answer, ApplyError, Change, ClientId, Commit, Cseq, MAX_OPS, Op, Record, Refusal, Revert, Seq, Stamp,
+    StampedOp, State, Subject, Timeline, Written,
 };
-use crate::param::Slot;
-use crate::pattern::{Edit, Register, Song};
+use crate::param::{Slot, TrackIndex};
+use crate::pattern::{Edit, Register, Song, TrackId};
 use crate::time::{Beats, Tempo, TempoMap};
 
 /// More writes than this are told as [`Change::Song`].
@@ -48,6 +52,10 @@ pub struct Replica {
     undo: UndoStack,
     /// Candidates that are tried here alone.
     auditioned: BTreeMap<Register, Edit>,
+    /// Tracks that no commit has confirmed.
+    new_tracks: BTreeMap<TrackId, Newcomer>,
+    /// Places that they have left.
+    moved: Vec<(TrackIndex, Option<TrackIndex>)>,
 }
 
 /// A frame of my ops that nobody has answered yet.
@@ -77,10 +85,31 @@ pub struct Welcomed {
     pub changes: Vec<Change>,
     /// Frames of mine that were committed, and as what.
     pub acked: Vec<(Cseq, Seq)>,
-    /// Frames of mine that were refused: the delta lacks them.
-    pub refused: Vec<Cseq>,
-    /// Frames of mine that were answered, one way or the other: a full state cannot tell which.
+    /// Frames of mine that were refused, and why.
+    pub refused: Vec<(Cseq, Refusal)>,
+    /// Frames of mine that were answered, nobody says how.
     pub settled: Vec<Cseq>,
+}
+
+/// What a sequencer has answered while nobody listened.
+#[derive(Clone, Debug, Default)]
+pub struct Answered {
+    /// The last frame of mine that it has answered.
+    pub last: Cseq,
+    /// Its answers to the frames up to it, as far as they are told.
+    pub answers: Vec<(Cseq, Answer)>,
+}
+
+impl From<Cseq> for Answered {
+    fn from(last: Cseq) -> Answered {
+        Answered { last, answers: Vec::new() }
+    }
+}
+
+impl Answered {
+    fn to(&self, cseq: Cseq) -> Option<&Answer> {
+        self.answers.iter().find(|(of, _)| *of == cseq).map(|(_, answer)| answer)
+    }
 }
 
 impl Replica {
@@ -100,6 +129,8 @@ impl Replica {
             welcomed: false,
             undo: UndoStack::default(),
             auditioned: BTreeMap::new(),
+            new_tracks: BTreeMap::new(),
+            moved: Vec::new(),
         };
         replica.rebuild();
         replica
@@ -158,7 +189,8 @@ impl Replica {
     }
 
     /// Makes an edit: shown at once, queued in the outbox. More than [`MAX_OPS`] ops become several
-    /// frames, each whole by itself; the last one's number is returned.
+    /// frames, and so does what is written of a new track beside it; each is whole by itself, and
+    /// lands only if those before it have ([`Op::Follows`]). The last one's number is returned.
     ///
     /// # Errors
     /// An op that the sequencer would refuse; nothing was changed.
@@ -178,6 +210,8 @@ impl Replica {
         for (index, op) in ops.iter_mut().enumerate() {
             check_own(op).map_err(|reason| Refusal::Invalid { index: index as u32, reason })?;
         }
+        let (mut heads, mut ops): (Vec<_>, Vec<_>) =
+            self.settled_here(ops)?.into_iter().partition(|op| op.op.is_header());
         if ops.is_empty() {
             return Err(Refusal::Invalid { index: 0, reason: "the frame holds no op".into() });
         }
@@ -185,11 +219,24 @@ impl Replica {
         let touched: Vec<Register> = writes.iter().flatten().map(|(edit, _)| edit.register()).collect();
         let held = self.held(&touched);
         let mut last = None;
-        for (nth, (chunk, writes)) in ops.chunks(MAX_OPS).zip(writes.chunks(MAX_OPS)).enumerate() {
-            let cseq = self.send(chunk.to_vec());
+        let mut writes = writes.as_slice();
+        for size in frames(&ops) {
+            let (chunk, wrote) = (ops.drain(..size).collect::<Vec<_>>(), &writes[..size]);
+            writes = &writes[size..];
+            if let Some(before) = last {
+                heads.retain(|head| !matches!(head.op, Op::Follows(_)));
+                heads.push(StampedOp { op: Op::Follows(Written::Frame(before)), at: None });
+            }
+            let subjects = subjects(&chunk, wrote);
+            let adds = chunk.iter().any(|op| matches!(op.op, Op::AddTrack(_)));
+            let cseq = self.send(heads.clone(), chunk);
             let met = |subject| (held.of(subject), self.confirmed.last_write(subject));
-            self.undo.made(step, cseq, subjects(chunk, writes), met, nth > 0);
+            self.undo.made(step, cseq, subjects, met, last.is_some());
             last = Some(cseq);
+            if adds {
+                let new = self.overlay().new_tracks;
+                self.follow(new, &mut Vec::new());
+            }
         }
         let changes = self.wrote(touched);
         Ok((last.unwrap_or(self.next_cseq), changes))
@@ -200,7 +247,7 @@ impl Replica {
         let mut copy = ops.iter().any(|op| op.op.is_expanded()).then(|| {
             let mut copy = self.confirmed.clone();
             let mine = self.overlay().edits.into_iter().filter(|(_, at)| at.is_none());
-            mine.for_each(|(edit, _)| copy.song.apply(&edit));
+            mine.for_each(|(edit, _)| copy.foresee(&[edit]));
             copy
         });
         let writes = |op: &StampedOp| {
@@ -209,16 +256,21 @@ impl Replica {
                 (op, _) => op.edit().into_iter().collect(),
             };
             if let (Some(copy), None) = (&mut copy, op.at) {
-                edits.iter().for_each(|edit| copy.song.apply(edit));
+                copy.foresee(&edits);
             }
             edits.into_iter().map(|edit| (edit, op.at)).collect()
         };
         ops.iter().map(writes).collect()
     }
 
-    /// Queues one frame.
-    fn send(&mut self, ops: Vec<StampedOp>) -> Cseq {
+    /// Queues one frame; at its head, which new tracks it means.
+    fn send(&mut self, mut heads: Vec<StampedOp>, mut ops: Vec<StampedOp>) -> Cseq {
         let cseq = self.next_cseq;
+        heads.extend(self.meant(&ops));
+        if !heads.is_empty() {
+            heads.append(&mut ops);
+            ops = heads;
+        }
         self.outbox.push_back(Frame { cseq, base: self.confirmed.seq(), ops });
         self.next_cseq.0 += 1;
         cseq
@@ -251,7 +303,9 @@ impl Replica {
         let held = self.held(&touched);
         let mut frames = Vec::with_capacity(inverse.ops.len());
         for chunk in inverse.ops.chunks(MAX_OPS) {
-            let cseq = self.send(chunk.to_vec());
+            let before =
+                frames.last().map(|before| StampedOp { op: Op::Follows(Written::Frame(*before)), at: None });
+            let cseq = self.send(before.into_iter().collect(), chunk.to_vec());
             frames.extend(chunk.iter().map(|_| cseq));
         }
         let last = *frames.last()?;
@@ -325,7 +379,7 @@ impl Replica {
 
     /// Ops of mine that no commit has confirmed.
     pub fn unsaved(&self) -> usize {
-        self.outbox.iter().chain(&self.neighbours).map(|frame| frame.ops.len()).sum()
+        self.outbox.iter().chain(&self.neighbours).map(|frame| body(&frame.ops).count()).sum()
     }
 
     /// Applies a commit. One of mine confirms its frame and changes nothing that shows; one that
@@ -384,50 +438,48 @@ impl Replica {
         self.gestures.iter().map(|(slot, (author, value))| (*slot, *author, *value))
     }
 
-    /// Joins, or joins again: `acked` is the last frame of mine that the sequencer has answered.
-    /// What it has not answered stays in the outbox, to be sent from the start, numbered from
-    /// `acked` + 1. Under another client id than before nothing of the outbox has been answered.
+    /// Joins, or joins again: `answered` tells of the last frame of mine that the sequencer has
+    /// answered (a [`Cseq`] will do), and how it answered. What it has not answered stays in the
+    /// outbox, to be sent from the start, numbered from there. Under another client id than before
+    /// nothing of the outbox has been answered.
     ///
     /// # Errors
     /// The delta does not follow from the state here. Only a welcome with the full state helps then.
     pub fn welcome(
         &mut self,
         client: ClientId,
-        acked: Cseq,
+        answered: impl Into<Answered>,
         catchup: Catchup,
     ) -> Result<Welcomed, ApplyError> {
+        let answered = answered.into();
         let known = self.client.replace(client) == Some(client);
         self.neighbours.clear();
         // My hand holds on over a new connection; others' are told anew.
         self.gestures.retain(|_, (author, _)| known && *author == client);
         if !known {
             // Before anything else: frames numbered by guess must not meet commits of those numbers.
-            self.number_from(acked);
+            self.number_from(answered.last);
         }
         let mut welcomed = Welcomed::default();
         let before = (self.tempo_map().clone(), self.timeline());
-        let answered = match catchup {
+        match catchup {
             Catchup::Delta(commits) => {
                 for commit in &commits {
                     self.catch_up(commit, &mut welcomed)?;
                 }
-                &mut welcomed.refused
+                // What is answered and not among the commits was refused.
+                for cseq in self.take_answered(answered.last) {
+                    let reason = match answered.to(cseq) {
+                        Some(Answer::Refused(reason)) => reason.clone(),
+                        _ => Refusal::Forgotten,
+                    };
+                    welcomed.refused.push((cseq, reason));
+                }
             }
-            Catchup::Full(state) => {
-                let before = std::mem::replace(&mut self.confirmed, *state);
-                self.undo.reanchor(|subject| {
-                    let same = before.holds(subject) == self.confirmed.holds(subject);
-                    let (old, new) = (before.last_write(subject), self.confirmed.last_write(subject));
-                    (same && new.author == client).then_some((old.seq, new.seq))
-                });
-                &mut welcomed.settled
-            }
-        };
-        let old = self.outbox.iter().take_while(|frame| frame.cseq <= acked).count();
-        *answered = self.outbox.drain(..old).map(|frame| frame.cseq).collect();
-        // Those of a delta are known to be refused; of a full state nobody can tell.
-        welcomed.refused.iter().for_each(|cseq| self.undo.refused(*cseq));
-        self.number_from(acked);
+            Catchup::Full(state) => self.start_over(*state, client, &answered, &mut welcomed),
+        }
+        welcomed.refused.iter().for_each(|(cseq, _)| self.undo.refused(*cseq));
+        self.number_from(answered.last);
         self.sent = 0;
         self.welcomed = true;
         if *self.tempo_map() != before.0 {
@@ -438,6 +490,37 @@ impl Replica {
         }
         welcomed.changes.extend(self.rebuild());
         Ok(welcomed)
+    }
+
+    /// Takes the frames up to one out of the outbox.
+    fn take_answered(&mut self, last: Cseq) -> Vec<Cseq> {
+        let answered = self.outbox.iter().take_while(|frame| frame.cseq <= last).count();
+        self.outbox.drain(..answered).map(|frame| frame.cseq).collect()
+    }
+
+    /// Takes a whole state in the place of the one here.
+    fn start_over(&mut self, state: State, client: ClientId, answered: &Answered, to: &mut Welcomed) {
+        let before = std::mem::replace(&mut self.confirmed, state);
+        for cseq in self.take_answered(answered.last) {
+            match answered.to(cseq) {
+                Some(Answer::Committed(seq)) => {
+                    let (frame, told) = (Written::Frame(cseq), Written::Unseen(*seq));
+                    self.undo.told(cseq, *seq);
+                    self.name_writes(|written| (written == frame).then_some(told));
+                    to.acked.push((cseq, *seq));
+                }
+                Some(Answer::Refused(reason)) => to.refused.push((cseq, reason.clone())),
+                None => to.settled.push(cseq),
+            }
+        }
+        // Before steps are named anew, as that goes by register.
+        let new = self.overlay().new_tracks;
+        self.follow(new, &mut Vec::new());
+        self.undo.reanchor(|subject| {
+            let same = before.holds(subject) == self.confirmed.holds(subject);
+            let (old, new) = (before.last_write(subject), self.confirmed.last_write(subject));
+            (same && new.author == client && old.seq != new.seq).then_some((old.seq, new.seq))
+        });
     }
 
     /// Takes one commit of a delta; the view follows when all are in.
@@ -466,8 +549,11 @@ impl Replica {
         }
         let new = |written: Written| match written {
             Written::Frame(cseq) => numbers.get(&cseq).copied().map(Written::Frame),
-            Written::Commit(_) => None,
+            Written::Commit(_) | Written::Unseen(_) => None,
         };
+        for asked in self.new_tracks.values_mut().filter_map(|new| new.asked.as_mut()) {
+            *asked = numbers.get(asked).copied().unwrap_or(*asked);
+        }
         self.name_writes(new);
         self.undo.renumber(|cseq| numbers.get(&cseq).copied());
     }
@@ -478,19 +564,22 @@ impl Replica {
         let mine = self.client == Some(commit.author);
         let before = mine.then(|| Met::of(&self.confirmed, &commit.ops));
         let landing = self.confirmed.landing(&commit.ops, self.client);
-        let Applied { mut changes, written, promoted } = self.confirmed.take(commit)?;
+        let Applied { mut changes, written, promoted, .. } = self.confirmed.take(commit)?;
+        touched.extend(registers(&commit.ops));
+        touched.extend(&written);
+        if mine && let Some(frame) = self.take_frame(commit.cseq) {
+            touched.extend(registers(&frame.ops));
+        }
+        if !self.new_tracks.is_empty() {
+            // Steps are known by where their tracks are.
+            let new = self.overlay().new_tracks;
+            self.follow(new, touched);
+        }
         if let Some(before) = before {
             self.landed(commit, &before, &written);
         }
         for (seq, register, before) in landing {
             self.undo.promoted(seq, register, before);
-        }
-        touched.extend(registers(&commit.ops));
-        touched.extend(&written);
-        if self.client == Some(commit.author)
-            && let Some(frame) = self.take_frame(commit.cseq)
-        {
-            touched.extend(registers(&frame.ops));
         }
         let landed = promoted.iter().map(|due| due.edit.register());
         let written: Vec<Register> = written.into_iter().chain(landed).collect();
@@ -524,7 +613,7 @@ impl Replica {
         let all = outcomes.keys().copied().filter(|_| expanded);
         self.undo.landed(commit.cseq, stamp, met, outcome, all);
         let frame = Written::Frame(commit.cseq);
-        self.name_writes(|written| (written == frame).then_some(Written::Commit(commit.seq)));
+        self.name_writes(|written| (written == frame).then_some(Written::Unseen(commit.seq)));
     }
 
     /// Names writes that the outbox's undos speak of anew.
@@ -552,6 +641,9 @@ impl Replica {
     /// Brings registers of the view up to date; says what an engine must be told.
     fn refresh(&mut self, mut touched: Vec<Register>) -> Vec<Change> {
         let mine = self.overlay();
+        if mine.new_tracks != self.new_tracks {
+            self.follow(mine.new_tracks.clone(), &mut touched);
+        }
         touched.append(&mut self.expanded);
         touched.extend(&mine.expanded);
         touched.sort_unstable();
@@ -735,9 +827,10 @@ impl State {
 }
 
 impl StampedOp {
-    /// Names the write that an undo speaks of anew, where that is told.
+    /// Names the write that an undo, or a part of a long frame, speaks of anew, where that is told.
     pub fn name_write(&mut self, new: impl Fn(Written) -> Option<Written>) {
-        if let Op::Revert(Revert { written, .. }) | Op::RevertTempo { written, .. } = &mut self.op
+        if let Op::Revert(Revert { written, .. }) | Op::RevertTempo { written, .. } | Op::Follows(written) =
+            &mut self.op
             && let Some(named) = new(*written)
         {
             *written = named;
@@ -779,6 +872,10 @@ fn check_own(op: &mut StampedOp) -> Result<(), String> {
         | Op::Drag(_)
         | Op::Grid(_)
         | Op::AddTrack(_)
+        | Op::Propose(_)
+        | Op::Means { .. }
+        | Op::Follows(_)
+        | Op::Generated
         | Op::Revert(_)
         | Op::RevertTempo { .. }
         | Op::Resolve { .. }

@@ -5,14 +5,21 @@ use std::collections::{BTreeMap, VecDeque};
 use serde::{Deserialize, Serialize};
 
 use super::decide::Bench;
-use super::state::{MAX_TEMPO_SEGMENTS, MAX_TICK, State};
+use super::state::{Applied, MAX_TEMPO_SEGMENTS, MAX_TICK, State};
 use super::{
-    BranchId, ClientId, Commit, Cseq, Lead, Op, Record, Refusal, Role, Seq, StampedOp, Text, Timeline,
+    BranchId, ClientId, Commit, Cseq, Lead, Op, Record, Refusal, Role, Seq, Stamp, StampedOp, Subject, Text,
+    Timeline,
 };
+use crate::pattern::Register;
 use crate::time::{Beats, SessionNanos, TempoMap};
 
 /// Answers kept for retries, per client.
 pub const RECENT_ANSWERS: usize = 64;
+/// Subjects remembered one by one in [`Unseen`].
+const MAX_UNSEEN: usize = 32;
+/// Registers whose edits took effect at their beat lately, so that a write that did not see it is
+/// known.
+const MAX_PROMOTED: usize = 1024;
 
 /// Decides about frames of ops and keeps the state they make. The same library runs in the server
 /// and, without one, in the musician's own machine.
@@ -26,6 +33,9 @@ pub struct Sequencer {
     clients: BTreeMap<ClientId, ClientRecord>,
     /// A branch keeps no records: those of the session's own line count.
     is_branch: bool,
+    /// The commit by which a waiting edit of a register took effect. In memory alone: after a restart
+    /// an undo is judged without.
+    promoted: BTreeMap<Register, Seq>,
 }
 
 /// What a sequencer remembers of a client, so that a retry gets the stored answer.
@@ -39,6 +49,32 @@ pub struct ClientRecord {
     pub bases: VecDeque<Seq>,
     /// As what the client wrote last.
     pub role: Option<Role>,
+    /// What each of them wrote over without having seen it, in the same order.
+    pub unseen: VecDeque<Unseen>,
+}
+
+/// Others' writes that a frame wrote over and its author had not seen: what stood there before is
+/// something else than the author believes, so its undo has to wait until it knows better.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unseen {
+    /// By subject; at most [`MAX_UNSEEN`].
+    met: Vec<(Subject, Stamp)>,
+    /// More than those: whatever else the frame wrote counts as one.
+    more: Option<Stamp>,
+}
+
+impl Unseen {
+    fn take(&mut self, subject: Subject, met: Stamp) {
+        match self.met.len() < MAX_UNSEEN {
+            true => self.met.push((subject, met)),
+            false => self.more = Some(met),
+        }
+    }
+
+    fn of(&self, subject: Subject) -> Option<Stamp> {
+        let met = self.met.iter().find(|(of, _)| *of == subject).map(|(_, met)| *met);
+        met.or(self.more)
+    }
 }
 
 /// The answer to a frame of ops.
@@ -78,9 +114,21 @@ impl ClientRecord {
         self.bases.get(place.checked_sub(missing)?).copied()
     }
 
-    fn push(&mut self, cseq: Cseq, answer: Answer, base: Seq, role: Role) {
+    /// Somebody else's write that a commit of this author's wrote over unseen. What is no longer
+    /// remembered cannot be told from one: `None` then.
+    pub(super) fn unseen_by(&self, seq: Seq, subject: Subject) -> Option<Option<Stamp>> {
+        let back = self.recent.iter().rev().position(|answer| *answer == Answer::Committed(seq))?;
+        let place = self.unseen.len().checked_sub(back + 1)?;
+        Some(self.unseen[place].of(subject))
+    }
+
+    fn push(&mut self, cseq: Cseq, answer: Answer, base: Seq, role: Role, unseen: Unseen) {
         self.last_cseq = cseq;
         self.role = Some(role);
+        if self.unseen.len() >= RECENT_ANSWERS {
+            self.unseen.pop_front();
+        }
+        self.unseen.push_back(unseen);
         if self.recent.len() >= RECENT_ANSWERS {
             self.recent.pop_front();
         }
@@ -100,7 +148,8 @@ impl Sequencer {
 
     /// A sequencer as it was stored.
     pub fn restore(state: State, clients: impl IntoIterator<Item = (ClientId, ClientRecord)>) -> Sequencer {
-        Sequencer { state, clients: clients.into_iter().collect(), is_branch: false }
+        let clients = clients.into_iter().collect();
+        Sequencer { state, clients, is_branch: false, promoted: BTreeMap::new() }
     }
 
     /// The sequencer of a branch, as it was stored; new, it has the state that it forked from.
@@ -164,13 +213,42 @@ impl Sequencer {
             position,
             is_branch: self.is_branch,
         };
-        let decided = bench.decide(ops).map(|ops| self.commit(author, cseq, ops));
-        let answer = match &decided {
-            Ok(commit) => Answer::Committed(commit.seq),
-            Err(refusal) => Answer::Refused(refusal.clone()),
+        let tempo = self.state.rulings().tempo.stamp();
+        let decided = bench.decide(ops).map(|ops| self.commit_taken(author, cseq, ops));
+        let (answer, unseen) = match &decided {
+            Ok((commit, applied)) => {
+                (Answer::Committed(commit.seq), self.unseen(commit, base, applied, tempo))
+            }
+            Err(refusal) => (Answer::Refused(refusal.clone()), Unseen::default()),
         };
-        self.clients.entry(author).or_default().push(cseq, answer, base, role);
-        decided.map(Outcome::Committed)
+        self.clients.entry(author).or_default().push(cseq, answer, base, role, unseen);
+        decided.map(|(commit, _)| Outcome::Committed(commit))
+    }
+
+    /// What a commit wrote over that its author had not seen, by its own hand or under an earlier
+    /// write of its author's that was not answered then either.
+    fn unseen(&self, commit: &Commit, base: Seq, applied: &Applied, tempo: Stamp) -> Unseen {
+        let record = self.clients.get(&commit.author);
+        let met = |subject: Subject, met: Stamp, since: Seq| -> Option<Stamp> {
+            if met.author != commit.author {
+                return (since > base).then_some(met);
+            }
+            let below = record.and_then(|record| record.unseen_by(met.seq, subject)).flatten();
+            below.filter(|_| met.seq > base)
+        };
+        let mut unseen = Unseen::default();
+        for (register, stamp) in &applied.met {
+            let took_effect = self.promoted.get(register).copied().unwrap_or_default();
+            let subject = Subject::Register(*register);
+            if let Some(stamp) = met(subject, *stamp, stamp.seq.max(took_effect)) {
+                unseen.take(subject, stamp);
+            }
+        }
+        let asked = commit.ops.iter().any(|op| matches!(op.op, Op::TempoAsked(_)));
+        if let Some(stamp) = met(Subject::Tempo, tempo, tempo.seq).filter(|_| asked) {
+            unseen.take(Subject::Tempo, stamp);
+        }
+        unseen
     }
 
     /// Starts the transport: tick `tick` (within the song) sounds at session time `at`.
@@ -211,7 +289,16 @@ impl Sequencer {
     /// Lets the edits stamped for ticks up to `upto` take effect; `None` when none is due.
     pub fn promote(&mut self, upto: Beats) -> Option<Commit> {
         let due = self.state.waiting().first().is_some_and(|waiting| waiting.at <= upto);
-        due.then(|| self.author(Op::Promote(upto)))
+        let due = due.then(|| StampedOp { op: Op::Promote(upto), at: None })?;
+        let (commit, applied) = self.commit_taken(ClientId(0), Cseq(0), vec![due]);
+        for landed in &applied.promoted {
+            self.promoted.insert(landed.edit.register(), commit.seq);
+        }
+        while self.promoted.len() > MAX_PROMOTED {
+            let oldest = self.promoted.iter().min_by_key(|(_, seq)| **seq).map(|(register, _)| *register);
+            oldest.map(|register| self.promoted.remove(&register));
+        }
+        Some(commit)
     }
 
     /// Notes how far a branch has come; `None` where it is known already, or the branch is gone.
@@ -236,8 +323,12 @@ impl Sequencer {
     }
 
     fn commit(&mut self, author: ClientId, cseq: Cseq, ops: Vec<StampedOp>) -> Commit {
+        self.commit_taken(author, cseq, ops).0
+    }
+
+    fn commit_taken(&mut self, author: ClientId, cseq: Cseq, ops: Vec<StampedOp>) -> (Commit, Applied) {
         let commit = Commit { seq: Seq(self.state.seq().0 + 1), author, cseq, ops };
-        self.state.apply(&commit).expect("decided ops apply");
-        commit
+        let applied = self.state.take(&commit).expect("decided ops apply");
+        (commit, applied)
     }
 }

@@ -111,7 +111,7 @@ pub enum OpError {
     #[error("only an edit can wait for a beat")]
     NotStampable,
     /// A request where its answer belongs.
-    #[error("a request for a tempo is no committed op")]
+    #[error("a request is no committed op")]
     Request,
     /// A record that does not fit those there are.
     #[error(transparent)]
@@ -170,6 +170,8 @@ pub(super) struct Applied {
     pub(super) changes: Vec<Change>,
     /// Registers written on arrival, some perhaps more than once.
     pub(super) written: Vec<Register>,
+    /// The last write that each write met, on arrival or for its beat.
+    pub(super) met: Vec<(Register, Stamp)>,
     /// Edits whose beat has come, in their order.
     pub(super) promoted: Vec<Waiting>,
 }
@@ -353,6 +355,7 @@ impl State {
             Some(at) => {
                 // Commits come in order, so it goes behind its equals.
                 let place = self.waiting.partition_point(|waiting| waiting.at <= at);
+                applied.met.push((edit.register(), self.stamp(edit.register())));
                 self.waiting.insert(place, Waiting { at, stamp, index, edit });
                 applied.changes.push(Change::Edit { edit, at: Some(at) });
             }
@@ -391,6 +394,7 @@ impl State {
         for edit in edits {
             let register = edit.register();
             self.waiting.retain(|waiting| waiting.edit.register() != register);
+            applied.met.push((register, self.stamp(register)));
             self.write(edit, stamp);
             applied.changes.push(Change::Edit { edit: *edit, at: None });
             applied.written.push(register);
@@ -431,7 +435,13 @@ fn check_op(op: &Op, at: Option<Beats>, seq: Seq) -> Result<(), OpError> {
         Op::AddTrack(track) => Ok(track.check()?),
         // Records are checked against what there is; texts were when they were read.
         Op::Record(_) | Op::Said { .. } => Ok(()),
-        Op::RequestTempo(_) | Op::RequestRamp { .. } | Op::RevertTempo { .. } => Err(OpError::Request),
+        Op::RequestTempo(_)
+        | Op::RequestRamp { .. }
+        | Op::RevertTempo { .. }
+        | Op::Propose(_)
+        | Op::Means { .. }
+        | Op::Follows(_)
+        | Op::Generated => Err(OpError::Request),
         Op::Drag(drag) => {
             sound(drag.curve.is_sound(), "a gesture")?;
             Ok(check_edit(&Edit::Param { slot: drag.slot, value: drag.value })?)

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
-use super::{BranchId, ClientId, Commit, State};
+use super::{BranchId, ClientId, Commit, State, Wanted};
 pub use crate::pattern::Strategy;
 use crate::pattern::{ContextField, Edit, Register, StepField, TrackField, TrackRegister};
 use crate::time::{Beats, Tempo};
@@ -155,6 +155,15 @@ impl MergeSummary {
     /// What a person has to decide.
     pub fn conflicts(&self) -> impl Iterator<Item = &Merged> {
         self.entries.iter().filter(|entry| matches!(entry.outcome, Outcome::Conflict | Outcome::Removed))
+    }
+
+    /// What I wanted and what waits for a person now: what cards are opened for.
+    pub fn proposals(&self) -> Vec<Wanted> {
+        let wanted = |entry: &Merged| match entry.mine {
+            Value::Edit(edit) => Wanted::Edit(edit),
+            Value::Tempo(tempo) => Wanted::Tempo(tempo),
+        };
+        self.with(Outcome::Conflict).map(wanted).collect()
     }
 
     /// Whether the two had grown so far apart that keeping mine as a branch should be offered.

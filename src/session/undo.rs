@@ -10,7 +10,10 @@
 
 use std::collections::VecDeque;
 
+use super::header::each_track_of;
+use super::replica::Move;
 use super::{Cseq, Op, Revert, Seq, Stamp, StampedOp, Subject, Written};
+use crate::param::TrackIndex;
 use crate::pattern::{Edit, Register};
 use crate::time::{Beats, Tempo};
 
@@ -164,7 +167,7 @@ impl UndoStack {
                 None => {
                     let (before, stamp) = met(subject);
                     let held = |written: &Written| match written {
-                        Written::Commit(seq) => *seq == stamp.seq,
+                        Written::Commit(seq) | Written::Unseen(seq) => *seq == stamp.seq,
                         Written::Frame(_) => true,
                     };
                     let mut entry = Entry::new(before, cseq, self.last_write(subject).filter(held));
@@ -365,15 +368,32 @@ impl UndoStack {
     }
 
     /// The state came anew, perhaps over another line of commits: a write of mine that still holds
-    /// is known by the commit that holds it now. `holds` tells the old commit and the new.
+    /// is known by the commit that holds it now, of which I have not seen what it met. `holds` tells
+    /// the old commit and the new.
     pub(super) fn reanchor(&mut self, holds: impl Fn(Subject) -> Option<(Seq, Seq)>) {
         self.walk(|entry, _| {
-            if let Written::Commit(seq) = entry.written
+            if let Written::Commit(seq) | Written::Unseen(seq) = entry.written
                 && let Some((old, new)) = holds(entry.before.subject())
                 && seq == old
             {
-                entry.written = Written::Commit(new);
+                entry.written = Written::Unseen(new);
                 entry.landed = Some(new);
+            }
+        });
+    }
+
+    /// I am told that a frame of mine became a commit, and not what it met.
+    pub(super) fn told(&mut self, cseq: Cseq, seq: Seq) {
+        let (frame, now) = (Written::Frame(cseq), Written::Unseen(seq));
+        self.walk(|entry, _| {
+            if entry.first == Some(cseq) {
+                (entry.first, entry.origin) = (None, None);
+            }
+            if entry.written == frame {
+                (entry.written, entry.landed) = (now, Some(seq));
+            }
+            if entry.below == Some(frame) {
+                entry.below = Some(now);
             }
         });
     }
@@ -391,6 +411,26 @@ impl UndoStack {
             map(&mut entry.written);
             entry.below.iter_mut().for_each(map);
             entry.first = entry.first.map(|first| new(first).unwrap_or(first));
+        });
+    }
+
+    /// New tracks are elsewhere now: what unanswered frames wrote of them is known by that.
+    pub(super) fn retrack(&mut self, moves: &[Move]) {
+        self.walk(|entry, _| {
+            let frame = match entry.written {
+                Written::Frame(cseq) => Some(cseq),
+                Written::Commit(_) | Written::Unseen(_) => entry.first,
+            };
+            let Some(frame) = frame else { return };
+            let mut follow = |track: &mut TrackIndex| {
+                *track = Move::of(moves, frame, *track).unwrap_or(*track);
+            };
+            if let Before::Edit(edit) = &mut entry.before {
+                each_track_of(edit, &mut follow);
+            }
+            if let Some((edit, _)) = &mut entry.waits {
+                each_track_of(edit, &mut follow);
+            }
         });
     }
 

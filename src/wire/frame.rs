@@ -8,7 +8,7 @@ use super::{Ask, LineAsk, LineNews, News, VERSION};
 use crate::param::Slot;
 use crate::rt::ports::BarFingerprint;
 pub use crate::session::Role;
-use crate::session::{ClientId, Commit, Cseq, Lead, Refusal, Seq, StampedOp};
+use crate::session::{Answer, ClientId, Commit, Cseq, Lead, Refusal, Seq, StampedOp};
 use crate::time::{Beats, ClockEpoch, Recollection, SessionNanos, Tempo};
 
 /// From a client to its server. The variant's index is the frame's type byte.
@@ -82,6 +82,8 @@ pub struct Hello {
     pub name: String,
     /// The last commit this client holds; 0 for none. The server answers with a delta or a snapshot.
     pub last_seq: Seq,
+    /// The first of its frames that it has no answer to: the welcome tells what became of them.
+    pub unanswered: Cseq,
 }
 
 impl Hello {
@@ -225,6 +227,10 @@ pub struct Welcome {
     pub clock_epoch: u64,
     /// The last `cseq` of this client that was committed or refused.
     pub acked: Cseq,
+    /// The answers to its frames from [`Hello::unanswered`] to that one, at most
+    /// [`super::MAX_ANSWERS`], the latest: with a delta those refused, for the commits tell the
+    /// others; else all.
+    pub answers: Vec<(Cseq, Answer)>,
     /// The state: commits since [`Hello::last_seq`], or everything.
     pub state: Snapshot,
 }
@@ -308,6 +314,7 @@ mod tests {
             secret: "hush".into(),
             name: "Ana".into(),
             last_seq: Seq(4),
+            unanswered: Cseq(1),
         };
         let shown = format!("{:?}", Up::Hello(hello));
         assert!(shown.contains("Ana") && !shown.contains("hush") && !shown.contains("231"), "{shown}");

@@ -5,8 +5,9 @@ use crate::session::{Commit, MAX_COMMIT, MAX_SNAPSHOT, Seq};
 
 /// Room left for what stands around commits or a part in their frame.
 const AROUND: usize = 64;
-/// The most bytes of the commits in a welcome: more cost as much as the whole state.
-const MAX_DELTA: usize = 48 * 1024;
+/// The most bytes of the commits in a welcome: more cost as much as the whole state, and answers
+/// stand beside them.
+const MAX_DELTA: usize = 40 * 1024;
 
 // A commit of the largest size travels alone.
 const _: () = assert!(MAX_COMMIT + AROUND <= MAX_FRAME);
@@ -54,8 +55,9 @@ fn split_commits(commits: Vec<Commit>) -> Result<Vec<Vec<u8>>, WireError> {
 }
 
 fn split_welcome(welcome: Welcome) -> Result<Vec<Vec<u8>>, WireError> {
-    let Welcome { client, role, clock_epoch, acked, state } = welcome;
-    let first = |state| encode_down(&Down::Welcome(Welcome { client, role, clock_epoch, acked, state }));
+    let Welcome { client, role, clock_epoch, acked, answers, state } = welcome;
+    let first =
+        |state| encode_down(&Down::Welcome(Welcome { client, role, clock_epoch, acked, answers, state }));
     match state {
         // One frame cannot tell a joiner which of its own frames were refused unless it holds the
         // whole delta, so a longer one goes as the full state: see [`Snapshot::delta`].

@@ -8,8 +8,8 @@ use antiphon::pattern::{
     PatternIndex, Register, Song, StepField, Track, TrackField, TrackId, TrackRegister,
 };
 use antiphon::session::{
-    Catchup, Change, ClientId, ClientRecord, Commit, NewTrack, Op, Outcome, Refusal, Replica, Role, Seq,
-    Sequencer, StampedOp, State, Text,
+    Answered, Catchup, Change, ClientId, ClientRecord, Commit, Cseq, NewTrack, Op, Outcome, Refusal, Replica,
+    Role, Seq, Sequencer, StampedOp, State, Text,
 };
 use antiphon::time::{Beats, SessionNanos, Tempo};
 use antiphon::wire::{self, Down, Snapshot, Up, Welcome};
@@ -33,6 +33,12 @@ pub enum Act {
     AddTrack {
         who: usize,
         wish: u8,
+    },
+    /// A client edits the track it added last, confirmed or not.
+    EditNew {
+        who: usize,
+        what: u8,
+        value: u8,
     },
     /// A client says something.
     Say {
@@ -96,6 +102,7 @@ pub fn act() -> impl Strategy<Value = Act> {
         8 => (who.clone(), prop::collection::vec(write, 1..4)).prop_map(|(who, what)| Act::Edit { who, what }),
         2 => (who.clone(), grid()).prop_map(|(who, grid)| Act::Grid { who, grid }),
         1 => (who.clone(), 0..6u8).prop_map(|(who, wish)| Act::AddTrack { who, wish }),
+        2 => (who.clone(), 0..4u8, 0..12u8).prop_map(|(who, what, value)| Act::EditNew { who, what, value }),
         1 => who.clone().prop_map(|who| Act::Say { who }),
         1 => (who.clone(), 40..200u8).prop_map(|(who, bpm)| Act::Tempo { who, bpm }),
         3 => (who.clone(), 0..3u8, 0..12u8).prop_map(|(who, slot, value)| Act::Gesture { who, slot, value }),
@@ -230,6 +237,10 @@ pub struct World {
     log: Vec<Commit>,
     studios: Vec<Studio>,
     tags: u64,
+    /// The track that each studio added last.
+    newest: [Option<TrackId>; CLIENTS],
+    /// Whether a track has found no place.
+    full: bool,
 }
 
 fn id(who: usize) -> ClientId {
@@ -257,6 +268,8 @@ impl World {
             log: Vec::new(),
             studios: (0..CLIENTS).map(|_| studio()).collect(),
             tags: 0,
+            newest: [None; CLIENTS],
+            full: false,
         }
     }
 
@@ -265,8 +278,7 @@ impl World {
             Act::Edit { who, what } => {
                 self.tags += 1;
                 // A field of its own for each studio, so that the tag takes part in no contest.
-                let own = TrackIndex::new(1 + who).expect("a track");
-                let tag = Edit::Track { track: own, field: TrackField::GrooveSteps(self.tags) };
+                let tag = Edit::Clip { clip: 100 + *who as u8, field: ClipField::Start(self.tags as u32) };
                 let mut ops = vec![StampedOp { op: Op::Edit(tag), at: None }];
                 ops.extend(what.iter().map(|&(register, value, at)| StampedOp {
                     op: Op::Edit(write(register, value)),
@@ -286,8 +298,10 @@ impl World {
                 let name = Name::new("new").expect("a name");
                 let order = Order::between(None, None);
                 let op = Op::AddTrack(NewTrack { id, name, order, place });
+                self.newest[*who] = Some(id);
                 self.edit(*who, vec![StampedOp { op, at: None }]);
             }
+            Act::EditNew { who, what, value } => self.edit_new(*who, *what, *value),
             Act::Say { who } => {
                 let commit = self.sequencer.say(id(*who), Text::new("so").expect("a line"));
                 self.publish(commit);
@@ -298,8 +312,13 @@ impl World {
             }
             Act::Gesture { who, slot: n, value } => {
                 let Edit::Param { slot, value } = param(*n, *value) else { unreachable!() };
+                // Of a track that is new nobody else is told.
+                let alone = self.studios[*who].replica.is_unsettled(track());
                 for (at, studio) in self.studios.iter_mut().enumerate() {
-                    if studio.online && (at == *who || self.sequencer.state().seq() > Seq(0)) {
+                    if studio.online
+                        && (at == *who || !alone)
+                        && (at == *who || self.sequencer.state().seq() > Seq(0))
+                    {
                         let changes = studio.replica.gesture(id(*who), slot, value);
                         studio.engine.hear(&studio.replica, &changes);
                     }
@@ -342,11 +361,39 @@ impl World {
         }
         match act {
             Act::Edit { who, .. } | Act::Grid { who, .. } | Act::AddTrack { who, .. } => self.check(*who),
-            Act::Tempo { who, .. } | Act::EndGesture { who, .. } => self.check(*who),
+            Act::Tempo { who, .. } | Act::EndGesture { who, .. } | Act::EditNew { who, .. } => {
+                self.check(*who)
+            }
             Act::Up { .. } | Act::Resend { .. } | Act::Echo { .. } | Act::Join { .. } => {}
             Act::Down { who, .. } | Act::Lose { who, .. } => self.check(*who),
             Act::Say { .. } | Act::Start { .. } | Act::Stop | Act::Promote { .. } => {}
             Act::Gesture { .. } | Act::Restart => (0..CLIENTS).for_each(|who| self.check(who)),
+        }
+    }
+
+    fn edit_new(&mut self, who: usize, what: u8, value: u8) {
+        let replica = &self.studios[who].replica;
+        let Some(track) = self.newest[who].and_then(|id| replica.view().track_with_id(id)) else { return };
+        let pattern = PatternIndex::FIRST;
+        let slot = Slot::new(Owner::Track(track), Param::Pan);
+        let set = slot.spec().value_at(f32::from(value) / 12.0);
+        match what {
+            0 => {
+                // In hand, and heard by nobody else until its place is known.
+                let studio = &mut self.studios[who];
+                let changes = studio.replica.gesture(id(who), slot, set);
+                studio.engine.hear(&studio.replica, &changes);
+            }
+            1 => self.edit(who, vec![StampedOp { op: Op::Edit(Edit::Param { slot, value: set }), at: None }]),
+            2 => {
+                let field = TrackField::GrooveSteps(u64::from(value));
+                self.edit(who, vec![StampedOp { op: Op::Edit(Edit::Track { track, field }), at: None }]);
+            }
+            _ => {
+                let edit = Edit::Step { track, pattern, step: value, field: StepField::On(true) };
+                let op = Op::Edit(edit);
+                self.edit(who, vec![StampedOp { op, at: (value % 3 == 0).then(|| bar(value % 4)) }]);
+            }
         }
     }
 
@@ -394,7 +441,11 @@ impl World {
             Err(reason) => {
                 let full =
                     adds && matches!(&reason, Refusal::Invalid { reason, .. } if reason.contains("sixteen"));
-                assert!(full || reason == Refusal::Role(Role::Listener), "{reason}");
+                self.full |= full;
+                let lost =
+                    matches!(&reason, Refusal::Invalid { reason, .. } if reason.contains("does not exist"));
+                let listens = reason == Refusal::Role(Role::Listener);
+                assert!(full || listens || self.full && lost, "{reason}");
                 self.tell(who, Down::Nack { cseq, reason });
             }
         }
@@ -442,8 +493,8 @@ impl World {
                         state.apply(commit).expect("it follows");
                     }
                 }
-                let welcomed =
-                    studio.replica.welcome(welcome.client, welcome.acked, catchup).expect("it follows");
+                let answered = Answered { last: welcome.acked, answers: welcome.answers };
+                let welcomed = studio.replica.welcome(welcome.client, answered, catchup).expect("it follows");
                 studio.engine.hear(&studio.replica, &welcomed.changes);
                 self.send(who);
             }
@@ -474,7 +525,10 @@ impl World {
             false => Snapshot::Delta(self.log[seen.0 as usize..].to_vec()),
         };
         let acked = self.sequencer.acked(id(who));
-        let welcome = Welcome { client: id(who), role: role(who), clock_epoch: 1, acked, state };
+        let record = self.sequencer.client(id(who));
+        let kept = |cseq| Some((cseq, record?.answer(cseq)?.clone()));
+        let answers = (1..=acked.0).filter_map(|cseq| kept(Cseq(cseq))).collect();
+        let welcome = Welcome { client: id(who), role: role(who), clock_epoch: 1, acked, answers, state };
         self.tell(who, Down::Welcome(welcome));
     }
 
@@ -518,8 +572,12 @@ impl World {
             }
         }
         for who in 0..CLIENTS {
-            for n in 0..3 {
-                self.act(&Act::EndGesture { who, slot: n });
+            let held: Vec<Slot> = self.studios[who].replica.gestures().map(|(slot, _, _)| slot).collect();
+            for slot in held {
+                let studio = &mut self.studios[who];
+                let changes = studio.replica.end_gesture(slot);
+                studio.engine.hear(&studio.replica, &changes);
+                self.check(who);
             }
             let studio = &self.studios[who];
             assert_eq!(studio.replica.unsaved(), 0, "all is answered");
@@ -540,10 +598,10 @@ impl World {
             let tags: Vec<u64> = mine()
                 .flat_map(|commit| &commit.ops)
                 .filter_map(|op| match op.op {
-                    Op::Edit(Edit::Track { track, field: TrackField::GrooveSteps(tag) })
-                        if track.get() == 1 + who =>
+                    Op::Edit(Edit::Clip { clip, field: ClipField::Start(tag) })
+                        if usize::from(clip) == 100 + who =>
                     {
-                        Some(tag)
+                        Some(u64::from(tag))
                     }
                     _ => None,
                 })
@@ -551,6 +609,8 @@ impl World {
             let made = &self.studios[who].made;
             match role(who) {
                 Role::Listener => assert!(tags.is_empty() && mine().next().is_none()),
+                // With a track that finds no place, what was written of it is refused.
+                _ if self.full => assert!(tags.iter().all(|tag| made.contains(tag)) && tags.is_sorted()),
                 _ => assert!(tags.iter().eq(made), "each once, in order: {tags:?} of {made:?}"),
             }
         }
@@ -576,14 +636,17 @@ fn land(engine: &mut Engine, confirmed: &State, commit: &Commit) {
 }
 
 /// What an op that its place expands comes to, from first principles.
-fn expanded(op: &Op, song: &Song, confirmed: &State) -> Vec<Edit> {
+fn expanded(op: &Op, song: &Song, confirmed: &State, pending: &BTreeMap<TrackIndex, u64>) -> Vec<Edit> {
     let new = match op {
         Op::Grid(grid) => return grid.expand(song),
         Op::AddTrack(new) => new,
         _ => return Vec::new(),
     };
     let free = TrackIndex::all().filter(|at| !song.track(*at).alive);
-    let since = |at: &TrackIndex| confirmed.stamp(Register::Track(*at, TrackRegister::Alive)).seq;
+    let since = |at: &TrackIndex| match pending.get(at) {
+        Some(nth) => Seq(confirmed.seq().0 + nth),
+        None => confirmed.stamp(Register::Track(*at, TrackRegister::Alive)).seq,
+    };
     let Some(place) = free.min_by_key(|at| (since(at), *at != new.place, *at)) else { return Vec::new() };
     let mut after = song.clone();
     let NewTrack { id, name, order, .. } = *new;
@@ -605,23 +668,47 @@ fn expected(replica: &Replica) -> (Song, Vec<(Beats, Edit)>) {
     let mut waiting: Vec<(Beats, Edit)> =
         replica.confirmed().pending().map(|(at, edit)| (at, *edit)).collect();
     let mut mine = BTreeSet::new();
+    // When my pending ops let a place's track come or go.
+    let (mut nth, mut pending) = (0, BTreeMap::new());
     for (_, _, ops) in replica.outbox() {
-        for op in ops {
-            match (&op.op, op.at) {
-                (Op::Edit(edit), None) => {
-                    song.apply(edit);
-                    waiting.retain(|(_, other)| other.register() != edit.register());
-                    mine.insert(edit.register());
-                }
-                (Op::Edit(edit), Some(at)) => waiting.push((at, *edit)),
-                (Op::Grid(GridEdit { .. }) | Op::AddTrack(_), _) => {
-                    for edit in expanded(&op.op, &song, replica.confirmed()) {
-                        song.apply(&edit);
-                        waiting.retain(|(_, other)| other.register() != edit.register());
-                        mine.insert(edit.register());
+        // A frame says which tracks it means; without one of them it will be refused.
+        let meant = |op: &StampedOp| match op.op {
+            Op::Means { place, id } => Some((place, song.track_with_id(id))),
+            _ => None,
+        };
+        let places: Vec<_> = ops.iter().filter_map(meant).collect();
+        if places.iter().any(|(_, at)| at.is_none()) {
+            continue;
+        }
+        let settled = |track: TrackIndex| {
+            let known = places.iter().find(|(place, _)| *place == track);
+            known.map_or(track, |(_, at)| at.expect("looked up"))
+        };
+        for StampedOp { op, at } in ops {
+            let edits = match op {
+                Op::Edit(edit) => vec![elsewhere(*edit, &settled)],
+                Op::Grid(GridEdit { track, pattern, grid }) => {
+                    let mut grid = *grid;
+                    if let Grid::Merge { track, .. } | Grid::Replace { track, .. } = &mut grid {
+                        *track = settled(*track);
                     }
+                    let op = Op::Grid(GridEdit { track: settled(*track), pattern: *pattern, grid });
+                    expanded(&op, &song, replica.confirmed(), &pending)
                 }
-                _ => {}
+                op => expanded(op, &song, replica.confirmed(), &pending),
+            };
+            if let Some(at) = at {
+                waiting.extend(edits.into_iter().map(|edit| (*at, edit)));
+                continue;
+            }
+            nth += u64::from(!edits.is_empty());
+            for edit in edits {
+                if let Edit::Track { track, field: TrackField::Alive(_) } = edit {
+                    pending.insert(track, nth);
+                }
+                song.apply(&edit);
+                waiting.retain(|(_, other)| other.register() != edit.register());
+                mine.insert(edit.register());
             }
         }
     }
@@ -631,4 +718,28 @@ fn expected(replica: &Replica) -> (Song, Vec<(Beats, Edit)>) {
         }
     }
     (song, waiting)
+}
+
+/// A write of a track that is elsewhere.
+fn elsewhere(edit: Edit, settled: &impl Fn(TrackIndex) -> TrackIndex) -> Edit {
+    match edit {
+        Edit::Param { slot, value } => match slot.owner() {
+            Owner::Track(at) => {
+                Edit::Param { slot: Slot::new(Owner::Track(settled(at)), slot.param()), value }
+            }
+            Owner::Master => edit,
+        },
+        Edit::Step { track, pattern, step, field } => {
+            Edit::Step { track: settled(track), pattern, step, field }
+        }
+        Edit::Track { track, field } => Edit::Track { track: settled(track), field },
+        Edit::Pattern { track, pattern, field } => Edit::Pattern { track: settled(track), pattern, field },
+        Edit::Lock { track, pattern, step, lane, value } => {
+            Edit::Lock { track: settled(track), pattern, step, lane, value }
+        }
+        Edit::SceneTrack { scene, track, pattern } => {
+            Edit::SceneTrack { scene, track: settled(track), pattern }
+        }
+        other => other,
+    }
 }

@@ -230,3 +230,21 @@ proptest! {
         prop_assert!(travel >= least - 1e-4 && travel <= most + 1e-4, "{least} {travel} {most}");
     }
 }
+
+/// What a merge leaves to a person: a card stands open for everybody, and what holds goes on.
+#[test]
+fn a_proposal_opens_a_card_and_changes_nothing_until_somebody_picks() {
+    let mut room = Room::new(2);
+    room.write(0, vec![set(0.2)]).expect("accepted");
+    let wanted = Edit::Param { slot: level(), value: 0.7 };
+    room.write(1, vec![now(Op::Propose(Wanted::Edit(wanted)))]).expect("accepted");
+    assert_eq!(room.level(), 0.2);
+    let [card] = room.cards() else { panic!("one card") };
+    assert_eq!((card.kind, card.candidates.len()), (ConflictKind::Waiting, 2));
+    let id = card.id;
+    room.write(0, vec![now(Op::Resolve { id, choice: Some(1) })]).expect("accepted");
+    assert_eq!((room.level(), room.cards().len()), (0.7, 0));
+    room.write(1, vec![now(Op::Propose(Wanted::Edit(wanted)))]).expect("what holds already is no conflict");
+    assert!(room.cards().is_empty());
+    room.check();
+}

@@ -54,6 +54,7 @@ pub fn hello(invite: &Invite, key: u8, last_seq: u64) -> Hello {
         secret: invite.secret.clone(),
         name: format!("peer {key}"),
         last_seq: Seq(last_seq),
+        unanswered: Cseq(1),
     }
 }
 

@@ -33,6 +33,7 @@ impl Hostile {
             secret: String::new(),
             name: "\u{202e}?".to_owned(),
             last_seq: Seq(chance.pick(&[0, 0, 3, u64::MAX])),
+            unanswered: Cseq(chance.pick(&[0, 1, 7, u64::MAX])),
         }))]
     }
 

@@ -3,10 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use antiphon::session::{
-    ClientId, ClientRecord, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp, State,
+    Answer, ClientId, ClientRecord, Commit, Cseq, Outcome, Refusal, Role, Seq, Sequencer, StampedOp, State,
 };
 use antiphon::time::{Beats, SessionNanos};
-use antiphon::wire::{self, Down, ErrorCode, Snapshot, Up, Welcome};
+use antiphon::wire::{self, Down, ErrorCode, Hello, Snapshot, Up, Welcome};
 
 use crate::chance::Chance;
 use crate::plan::{Bug, Nanos, Part};
@@ -31,7 +31,7 @@ struct Transaction {
     commits: Vec<Commit>,
     changed: BTreeSet<ClientId>,
     replies: Vec<Letter>,
-    hellos: Vec<(usize, u32, Seq)>,
+    hellos: Vec<(usize, u32, Hello)>,
 }
 
 /// A frame for somebody.
@@ -107,7 +107,7 @@ impl Server {
         for _ in 0..BATCH {
             let Some((who, connection, bytes)) = self.inbox.pop_front() else { break };
             match wire::decode_up(&bytes) {
-                Ok(Up::Hello(hello)) => transaction.hellos.push((who, connection, hello.last_seq)),
+                Ok(Up::Hello(hello)) => transaction.hellos.push((who, connection, hello)),
                 Ok(_) if self.seats.get(&who) != Some(&connection) => {}
                 Ok(Up::Gesture(moves)) => {
                     let others = self.seats.iter().filter(|(other, _)| **other != who);
@@ -213,34 +213,51 @@ impl Server {
             _ => self.news(&transaction.commits),
         };
         letters.extend(transaction.replies);
-        for (who, connection, seen) in transaction.hellos {
+        for (who, connection, hello) in transaction.hellos {
             // A socket that is older than the present one is closed already.
             let seat = self.seats.entry(who).or_default();
             if connection < *seat {
                 continue;
             }
             *seat = connection;
-            let welcome = self.welcome(who, seen, chance);
+            let welcome = self.welcome(who, &hello, chance);
             letters.extend(down(who, connection, &Down::Welcome(welcome)));
         }
         letters
     }
 
-    fn welcome(&self, who: usize, seen: Seq, chance: &mut Chance) -> Welcome {
+    fn welcome(&self, who: usize, hello: &Hello, chance: &mut Chance) -> Welcome {
         let state = self.sequencer.state();
+        let seen = hello.last_seq;
         let known = seen.0 as usize <= self.store.commits.len();
         let delta = (known && chance.happens(0.7))
             .then(|| Snapshot::delta(self.store.log(seen.0 as usize).collect()))
             .flatten();
         let snapshot = delta.unwrap_or_else(|| Snapshot::Full { seq: state.seq(), bytes: state.encode() });
         let acked = self.sequencer.acked(id(who));
+        let answers = self.answers(who, hello.unanswered, acked);
+        let whole = !matches!(snapshot, Snapshot::Delta(_));
+        let told = |(_, answer): &(Cseq, Answer)| whole || matches!(answer, Answer::Refused(_));
         Welcome {
+            answers: answers.into_iter().filter(told).collect(),
             client: id(who),
             role: self.parts[who].role(),
             clock_epoch: u64::from(self.life),
             acked,
             state: snapshot,
         }
+    }
+
+    /// What became of somebody's frames: as remembered, and beyond that as the log tells.
+    fn answers(&self, who: usize, from: Cseq, acked: Cseq) -> Vec<(Cseq, Answer)> {
+        let Some(record) = self.sequencer.client(id(who)) else { return Vec::new() };
+        let first = from.0.max(acked.0.saturating_sub(wire::MAX_ANSWERS as u64 - 1)).max(1);
+        let landed = |cseq| {
+            let commit = self.store.log(0).find(|commit| (commit.author, commit.cseq) == (id(who), cseq));
+            commit.map_or(Answer::Refused(Refusal::Forgotten), |commit| Answer::Committed(commit.seq))
+        };
+        let answer = |cseq| record.answer(cseq).cloned().unwrap_or_else(|| landed(cseq));
+        (first..=acked.0).map(Cseq).map(|cseq| (cseq, answer(cseq))).collect()
     }
 
     fn write(&mut self, transaction: &Transaction) {

@@ -7,8 +7,8 @@ use antiphon::pattern::{
     ClipField, Edit, Grid, GridEdit, Name, Order, PatternIndex, StepField, Strategy, TrackField, TrackId,
 };
 use antiphon::session::{
-    Area, Catchup, ClientId, Commit, Cseq, Frame, Grant, How, Matter, NewTrack, Op, Refusal, Replica, Role,
-    Seq, StampedOp, State,
+    Answered, Area, Catchup, ClientId, Commit, Cseq, Frame, Grant, How, Matter, NewTrack, Op, Refusal,
+    Replica, Role, Seq, StampedOp, State,
 };
 use antiphon::time::{Beats, Tempo};
 use antiphon::wire::{self, Assembly, Down, Gesture, Hello, Snapshot, Up, Welcome};
@@ -222,6 +222,7 @@ impl Studio {
             secret: String::new(),
             name: format!("Studio {}", self.who),
             last_seq: self.replica.seq(),
+            unanswered: self.replica.outbox().next().map_or(self.next, |(cseq, _, _)| cseq),
         }))]
     }
 
@@ -292,8 +293,15 @@ impl Studio {
         };
         let waiting: BTreeMap<Cseq, Option<u64>> =
             self.replica.outbox().map(|(cseq, _, ops)| (cseq, tag_in(self.who, ops))).collect();
-        let welcomed = self.replica.welcome(welcome.client, welcome.acked, catchup).map_err(drop)?;
-        self.refused.extend(welcomed.refused.iter().filter_map(|cseq| waiting[cseq]));
+        let answered = Answered { last: welcome.acked, answers: welcome.answers };
+        let welcomed = self.replica.welcome(welcome.client, answered, catchup).map_err(drop)?;
+        assert!(welcomed.settled.is_empty(), "nobody says what became of {:?}", welcomed.settled);
+        self.refused.extend(welcomed.refused.iter().filter_map(|(cseq, _)| waiting[cseq]));
+        for (cseq, seq) in &welcomed.acked {
+            if let Some(tag) = waiting.get(cseq).copied().flatten() {
+                self.promised.insert(tag, *seq);
+            }
+        }
         self.next = Cseq(welcome.acked.0 + 1 + self.replica.outbox().count() as u64);
         self.welcomed = true;
         Ok(self.send(now))

@@ -34,7 +34,7 @@ use crate::client::ops_pace::OpsPace;
 use crate::client::pass::Pass;
 use crate::client::{Connection, HostClock, Link, Reach};
 use crate::pattern::Register;
-use crate::session::{ClientId, Commit, Cseq, MAX_OPS, Refusal, Replica, Role, StampedOp, State};
+use crate::session::{ClientId, Commit, Cseq, Frame, MAX_OPS, Refusal, Replica, Role, StampedOp, State};
 use crate::time::{Clock, ClockEpoch, HostNanos, Probe, SharedClock};
 use crate::wire::{Ask, Down, ErrorCode, LineAsk, News, Participant, Snapshot, Up, Welcome};
 
@@ -381,6 +381,7 @@ impl Room {
             role: self.role,
             clock_epoch: self.clock_epoch(),
             acked: answered,
+            answers: self.names.answers(instance, self.branch.is_some()),
             state: Snapshot::Full { seq: state.seq(), bytes: state.encode() },
         };
         self.tell(seat, FromHub::Down(Box::new(Down::Welcome(welcome))));
@@ -526,11 +527,15 @@ impl Room {
         if long && (self.link.is_local() || !ops.iter().any(branch::is_a_word)) {
             return self.keep(None, instance, ticket, ops);
         }
-        if ops.len() > MAX_OPS {
+        if !Frame::holds(&ops) {
             return self.refuse(instance, ticket, Refusal::TooMany(MAX_OPS as u32));
         }
         let mut upward = ops.clone();
         self.names.for_server(instance, &mut upward);
+        if let Some(branch) = &self.branch {
+            // The branch has given new tracks their places; the session may give them others.
+            self.replica.name_new_tracks(branch.state().song(), &mut upward);
+        }
         match self.replica.edit(upward.clone()) {
             Err(refusal) => self.refuse(instance, ticket, refusal),
             Ok((cseq, _)) => {
@@ -551,6 +556,7 @@ impl Room {
     fn refuse(&mut self, instance: u64, ticket: Cseq, reason: Refusal) {
         self.answered(instance, ticket);
         self.keep_instance(instance);
+        self.names.refused(instance, ticket, &reason);
         self.tell_instance(instance, nack(ticket, reason));
     }
 

@@ -10,10 +10,11 @@ use super::lines::LinesSide;
 use crate::client::lines::LocalLines;
 use crate::client::studio::Studio;
 use crate::client::view::HistoryView;
-use crate::client::{Event, MergeReport, When};
+use crate::client::{Event, MergeReport};
+use crate::pattern::Edit;
 use crate::session::{
-    BranchId, ClientId, HistoryEntry, MAX_FILE, Matter, MergeRules, Op, Record, Seq, SessionFile, StampedOp,
-    State, three_way,
+    BranchId, ClientId, HistoryEntry, MAX_CARDS, MAX_FILE, Matter, MergeRules, Op, Record, Seq, SessionFile,
+    StampedOp, State, Wanted, three_way,
 };
 use crate::time::{Beats, Clock, HostNanos};
 use crate::wire::LineAsk;
@@ -159,15 +160,22 @@ impl Participant {
         let now = self.clock.now();
         let edits = then.song().edits_since(self.studio.song());
         let registers = edits.len();
-        if !edits.is_empty() {
-            self.edit(&edits, When::Now, now);
+        for edit in &edits {
+            if let Edit::Param { slot, .. } = edit {
+                self.hands.release(*slot);
+            }
         }
+        let mut ops: Vec<Op> = edits.into_iter().map(Op::Edit).collect();
         let last = |map: &crate::time::TempoMap| {
             map.tempo_at(map.segments().last().map_or(Beats::ZERO, |segment| segment.tick))
         };
         let tempo = last(then.tempo_map());
         if tempo != last(self.studio.tempo_map()) {
-            self.ops(vec![StampedOp { op: Op::RequestTempo(tempo), at: None }]);
+            ops.push(Op::RequestTempo(tempo));
+        }
+        // Song and tempo are one step: one undo gives both back.
+        if !ops.is_empty() {
+            self.ops(ops.into_iter().map(|op| StampedOp { op, at: None }).collect());
         }
         self.events.tell(Event::Back { seq: then.seq(), registers }, now);
     }
@@ -187,6 +195,10 @@ impl Participant {
             ops.extend(merge.tempo.map(Op::RequestTempo));
             ops.push(Op::Record(Record::Merged { id: branch, head }));
             it.ops(ops.into_iter().map(|op| StampedOp { op, at: None }).collect());
+            for proposals in merge.summary.proposals().chunks(MAX_CARDS) {
+                let op = |wanted: &Wanted| StampedOp { op: Op::Propose(*wanted), at: None };
+                it.ops(proposals.iter().map(op).collect());
+            }
             merge
         });
         let report = MergeReport::of(&merge.summary);

@@ -9,7 +9,8 @@ use crate::client::clock_socket::ClockWord;
 use crate::client::hub::line::{FromHub, Greeting, LineEvent, SPEECH_VERSION};
 use crate::client::studio::Studio;
 use crate::client::{AudioMatch, Connection, Event, Link, Peer};
-use crate::session::{Catchup, ClientId, Commit, Cseq, Part, State};
+use crate::param::Owner;
+use crate::session::{Answered, Catchup, ClientId, Commit, Cseq, Part, State};
 use crate::time::{Clock, HostNanos, SharedClock, Tempo};
 use crate::wire::{
     BarFingerprint, Down, Gesture, Participant as Person, PresenceState, Snapshot, Up, Welcome,
@@ -320,7 +321,8 @@ impl Participant {
             },
             Snapshot::Parts { .. } => return self.unusable(&"an unfinished welcome"),
         };
-        let welcomed = match self.studio.welcome(welcome.client, welcome.role, welcome.acked, catchup) {
+        let answered = Answered { last: welcome.acked, answers: welcome.answers };
+        let welcomed = match self.studio.welcome(welcome.client, welcome.role, answered, catchup) {
             Ok(welcomed) => welcomed,
             Err(error) => return self.unusable(&error),
         };
@@ -329,9 +331,15 @@ impl Participant {
         self.mode.leader.returned();
         self.network.welcomed();
         self.session.epoch = welcome.clock_epoch;
-        // Answered while no line stood: as what, the hub has told whoever listened.
-        for cseq in welcomed.settled {
-            self.events.tell(Event::Acked { cseq, seq: self.studio.seq() }, now);
+        // Answered while no line stood. Of what a hub before this one answered, nobody can say how.
+        let seq = self.studio.seq();
+        let settled = welcomed.settled.iter().map(|cseq| (*cseq, seq));
+        for (cseq, seq) in welcomed.acked.iter().copied().chain(settled) {
+            self.events.tell(Event::Acked { cseq, seq }, now);
+        }
+        for (cseq, reason) in &welcomed.refused {
+            let words = self.refusal_words(reason);
+            self.taken_back(*cseq, words);
         }
         self.tell_engine(welcomed.changes);
         self.events.tell(Event::Applied(self.studio.seq()), now);
@@ -415,7 +423,9 @@ impl Participant {
             self.session.bars.clear();
         }
         // The hub keeps the pace towards the server; to the other instances a hand is smooth.
-        let moves = self.hands.frame_every(now, NEIGHBOURLY);
+        let mut moves = self.hands.frame_every(now, NEIGHBOURLY);
+        // Of a track whose place is a guess nobody else could tell which one is meant.
+        moves.retain(|one| !matches!(one.slot.owner(), Owner::Track(at) if self.studio.is_unsettled(at)));
         if !moves.is_empty() && self.lines.branch().is_none() {
             self.network.send(Up::Gesture(moves));
         }

@@ -273,8 +273,7 @@ impl Room {
                 match found {
                     Ok(Some(commit)) => self.tell(client, Down::Commits(vec![commit])),
                     Ok(None) => {
-                        let reason = "it was refused long ago; the reason is no longer kept".to_owned();
-                        self.tell(client, Down::Nack { cseq, reason: Refusal::Invalid { index: 0, reason } });
+                        self.tell(client, Down::Nack { cseq, reason: Refusal::Forgotten });
                     }
                     Err(error) => {
                         tracing::error!(session = self.session, %error, "a commit could not be read");

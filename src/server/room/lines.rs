@@ -38,7 +38,7 @@ struct Decided {
     commits: Vec<Commit>,
     answered: BTreeSet<ClientId>,
     refused: Vec<(ClientId, Cseq, Refusal)>,
-    again: Vec<(ClientId, Cseq, Seq)>,
+    again: Vec<(ClientId, Cseq)>,
 }
 
 impl Room {
@@ -178,7 +178,7 @@ impl Room {
         }
         match answer {
             Ok(Outcome::Committed(commit)) => decided.commits.push(commit),
-            Ok(Outcome::Duplicate { seq }) => decided.again.push((client, cseq, seq)),
+            Ok(Outcome::Duplicate { .. }) => decided.again.push((client, cseq)),
             Err(refusal) => decided.refused.push((client, cseq, refusal)),
         }
     }
@@ -194,8 +194,8 @@ impl Room {
                 metrics::refused();
                 self.tell(client, Down::Line(LineNews::Nack { branch, cseq, reason }));
             }
-            for (client, cseq, seq) in decided.again {
-                self.tell_again(client, branch, cseq, seq).await;
+            for (client, cseq) in decided.again {
+                self.tell_again(client, branch, cseq).await;
             }
         }
     }
@@ -237,15 +237,13 @@ impl Room {
         true
     }
 
-    async fn tell_again(&self, client: ClientId, branch: BranchId, cseq: Cseq, seq: Seq) {
+    async fn tell_again(&self, client: ClientId, branch: BranchId, cseq: Cseq) {
         match self.store.branch_commit_of(&self.session, branch, client, cseq).await {
             Ok(Some(commit)) => {
                 self.tell(client, Down::Line(LineNews::Commits { branch, commits: vec![commit] }));
             }
             Ok(None) => {
-                let reason =
-                    format!("it was refused long ago, before {}; the reason is no longer kept", seq.0);
-                let reason = Refusal::Invalid { index: 0, reason };
+                let reason = Refusal::Forgotten;
                 self.tell(client, Down::Line(LineNews::Nack { branch, cseq, reason }));
             }
             Err(error) => tracing::error!(session = self.session, %error, "a commit could not be read"),

@@ -1,5 +1,6 @@
 //! Those in the room: coming, going, and what is known of each.
 
+use std::collections::BTreeMap;
 use std::sync::Weak;
 
 use serde_json::{Value, json};
@@ -12,8 +13,10 @@ use crate::server::limits::{MAX_PARTICIPANTS, NAME_CHARACTERS};
 use crate::server::metrics;
 use crate::server::outgoing::{encoded, error_frame};
 use crate::server::traffic::{Bytes as Traffic, TrafficMeter};
-use crate::session::{Role, Seq};
-use crate::wire::{Down, ErrorCode, Gesture, Participant, PlayedNote, PresenceState, Snapshot, Welcome};
+use crate::session::{Answer, ClientId, Cseq, Refusal, Role, Seq};
+use crate::wire::{
+    Down, ErrorCode, Gesture, MAX_ANSWERS, Participant, PlayedNote, PresenceState, Snapshot, Welcome,
+};
 
 /// The most commits a joiner gets as a delta.
 const DELTA: usize = 512;
@@ -40,7 +43,7 @@ pub(super) struct Member {
     pub left: Option<Instant>,
     pub since: Instant,
     pub traffic: Traffics,
-    client: crate::session::ClientId,
+    client: ClientId,
 }
 
 impl Member {
@@ -125,6 +128,7 @@ impl Room {
             return Err(reject(ErrorCode::Full, message));
         }
         let state = self.welcome_state(entry.hello.last_seq).await?;
+        let answers = self.answers(client, entry.hello.unanswered, &state).await?;
         // What has not gone out is part of the welcome; the others get it now.
         let rest = self.take_outgoing();
         self.members.values().for_each(|member| member.send(rest.clone()));
@@ -136,6 +140,7 @@ impl Room {
             role: entry.admission.role,
             clock_epoch: self.clock.epoch(),
             acked: self.sequencer.acked(client),
+            answers,
             state,
         });
         entry.outbound.send(encoded(welcome));
@@ -228,6 +233,33 @@ impl Room {
             }
         }
         Ok(Snapshot::Full { seq: head, bytes: state.encode() })
+    }
+
+    /// What became of a client's frames from one on; beside a delta, of those refused.
+    async fn answers(
+        &self,
+        client: ClientId,
+        from: Cseq,
+        state: &Snapshot,
+    ) -> Result<Vec<(Cseq, Answer)>, Rejection> {
+        let Some(record) = self.sequencer.client(client) else { return Ok(Vec::new()) };
+        let last = record.last_cseq.0;
+        let first = from.0.max(last.saturating_sub(MAX_ANSWERS as u64 - 1)).max(1);
+        let kept = last + 1 - record.recent.len() as u64;
+        let mut old = BTreeMap::new();
+        if first < kept {
+            let read = self.store.commits_of(&self.session, client, Cseq(first), Cseq(kept - 1)).await;
+            old = read.map_err(|error| Rejection::unavailable(&error))?;
+        }
+        let answer = |cseq| match (record.answer(cseq), old.get(&cseq)) {
+            (Some(answer), _) => answer.clone(),
+            (None, Some(seq)) => Answer::Committed(*seq),
+            (None, None) => Answer::Refused(Refusal::Forgotten),
+        };
+        let told =
+            |answer: &Answer| matches!(answer, Answer::Refused(_)) || !matches!(state, Snapshot::Delta(_));
+        let answers = (first..=last).map(Cseq).map(|cseq| (cseq, answer(cseq)));
+        Ok(answers.filter(|(_, answer)| told(answer)).collect())
     }
 
     pub(super) fn tell_participants(&self) {

@@ -8,9 +8,9 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::server::metrics;
 use crate::session::{Answer, ApplyError, ClientId, ClientRecord, Commit, Cseq, Seq, State};
 
-/// The format of stored records: the first byte of each. Since 2 they hold what merges weigh by.
-/// Commits carry their own.
-const RECORD_VERSION: u8 = 2;
+/// The format of stored records: the first byte of each. Since 2 they hold what merges weigh by, since
+/// 3 what was written over unseen. Commits carry their own.
+const RECORD_VERSION: u8 = 3;
 
 /// A session as the store has it.
 #[derive(Clone, Debug)]
@@ -103,7 +103,8 @@ pub(super) fn records<'a>(
     rows: impl Iterator<Item = (ClientId, &'a [u8])>,
 ) -> Result<Vec<(ClientId, ClientRecord)>, LogError> {
     rows.map(|(client, bytes)| {
-        let record = parsed(RECORD_VERSION, bytes).or_else(|| parsed_first(bytes));
+        let record =
+            parsed(RECORD_VERSION, bytes).or_else(|| parsed_second(bytes)).or_else(|| parsed_first(bytes));
         let record =
             record.ok_or_else(|| LogError::Corrupt { what: format!("the record of client {}", client.0) });
         Ok((client, record?))
@@ -126,6 +127,12 @@ fn parsed_first(bytes: &[u8]) -> Option<ClientRecord> {
     Some(ClientRecord { last_cseq, recent, ..ClientRecord::default() })
 }
 
+/// A record of the second format: also the commits their author had seen, and its role.
+fn parsed_second(bytes: &[u8]) -> Option<ClientRecord> {
+    let (last_cseq, recent, bases, role) = parsed(2, bytes)?;
+    Some(ClientRecord { last_cseq, recent, bases, role, ..ClientRecord::default() })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -136,6 +143,10 @@ mod tests {
         let old = versioned(1, &(Cseq(7), recent.clone()));
         let read = records([(ClientId(3), old.as_slice())].into_iter()).expect("it reads");
         assert_eq!(read, [(ClientId(3), ClientRecord { last_cseq: Cseq(7), recent, ..Default::default() })]);
+        let second = ClientRecord { bases: VecDeque::from([Seq(3)]), ..read[0].1.clone() };
+        let old = versioned(2, &(Cseq(7), &second.recent, &second.bases, second.role));
+        let held = records([(ClientId(3), old.as_slice())].into_iter()).expect("it reads");
+        assert_eq!(held, [(ClientId(3), second)]);
         let new = record_bytes(&read[0].1);
         assert_eq!(records([(ClientId(3), new.as_slice())].into_iter()).expect("it reads"), read);
     }

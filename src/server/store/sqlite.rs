@@ -229,6 +229,32 @@ impl Store {
         Ok(log::gapless(Seq(seq.saturating_sub(1)), found)?.pop())
     }
 
+    /// The commits that a client's frames from one to another became.
+    ///
+    /// # Errors
+    /// The store fails.
+    pub async fn commits_of(
+        &self,
+        session: &str,
+        author: ClientId,
+        from: Cseq,
+        to: Cseq,
+    ) -> Result<std::collections::BTreeMap<Cseq, Seq>, StoreError> {
+        let rows = sqlx::query(
+            "SELECT cseq, seq FROM commits WHERE session = ? AND author = ? AND cseq BETWEEN ? AND ?",
+        )
+        .bind(session)
+        .bind(author.0)
+        .bind(from.0 as i64)
+        .bind(to.0 as i64)
+        .fetch_all(&self.readers)
+        .await?;
+        let pair = |row: &sqlx::sqlite::SqliteRow| {
+            (Cseq(row.get::<i64, _>(0) as u64), Seq(row.get::<i64, _>(1) as u64))
+        };
+        Ok(rows.iter().map(pair).collect())
+    }
+
     /// Keeps a snapshot of the state at `seq`, and drops those too old to fall back on.
     ///
     /// # Errors

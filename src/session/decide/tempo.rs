@@ -54,6 +54,32 @@ impl Bench<'_> {
         Ok(())
     }
 
+    /// A tempo that is left to a person: it stands on a card beside the one that plays.
+    pub(super) fn propose_tempo(&self, tempo: Tempo, made: &mut Made) -> Result<(), OpError> {
+        let tempo = Tempo::from_micro_bpm(tempo.micro_bpm())?;
+        let end = self.state.tempo_map().segments().last().map_or(Beats::ZERO, |segment| segment.tick);
+        let holds = self.state.tempo_map().tempo_at(end);
+        if tempo == holds {
+            return Ok(());
+        }
+        let known = self.state.rulings().conflicts.about(Subject::Tempo);
+        let known = known.filter(|card| card.kind == ConflictKind::Tempo);
+        let first =
+            Candidate { author: self.state.rulings().tempo.stamp().author, value: Wanted::Tempo(holds) };
+        let mut card = known.cloned().unwrap_or_else(|| Conflict {
+            id: 0,
+            seq: self.next(),
+            kind: ConflictKind::Tempo,
+            subject: Subject::Tempo,
+            candidates: vec![first],
+            result: Wanted::Tempo(holds),
+        });
+        card.seq = self.next();
+        card.add(Candidate { author: self.author, value: Wanted::Tempo(tempo) });
+        self.put(card, known.is_none(), made);
+        Ok(())
+    }
+
     /// A gradual change, from the next bar line on: one person's wish, expanded into steps here.
     pub(super) fn ramp_tempo(
         &self,

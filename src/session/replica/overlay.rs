@@ -1,7 +1,11 @@
 //! What my pending ops write over the confirmed state, one after the other.
 
-use super::Replica;
-use crate::pattern::{Edit, Register};
+use std::collections::BTreeMap;
+
+use super::newcomers::Newcomer;
+use super::{Frame, Replica};
+use crate::pattern::{Edit, Register, TrackId};
+use crate::session::{Cseq, Op, StampedOp, State, header};
 use crate::time::Beats;
 
 /// My pending writes.
@@ -11,30 +15,55 @@ pub(super) struct Overlay {
     /// Registers written by ops whose writes follow from what is before them. When anything before
     /// changes, so may these.
     pub(super) expanded: Vec<Register>,
+    /// Where tracks that are asked for would be.
+    pub(super) new_tracks: BTreeMap<TrackId, Newcomer>,
 }
 
 impl Replica {
     /// My pending writes as they come to on the present confirmed state. Where an op needs to be
-    /// expanded, it is on a copy that holds all before it.
+    /// expanded, or speaks of a new track, it is on a copy that holds all before it.
     pub(super) fn overlay(&self) -> Overlay {
-        let ops = || self.neighbours.iter().chain(&self.outbox).flat_map(|frame| &frame.ops);
-        let mut overlay = Overlay { edits: Vec::new(), expanded: Vec::new() };
-        let mut copy = ops().any(|op| op.op.is_expanded()).then(|| self.confirmed.clone());
-        for op in ops() {
-            let edits = match (&op.op, &mut copy) {
-                (op, _) if op.edit().is_some() => op.edit().into_iter().collect(),
-                (op, Some(copy)) if op.is_expanded() => {
-                    let edits = copy.expand(op);
-                    overlay.expanded.extend(edits.iter().map(Edit::register));
-                    edits
-                }
-                _ => continue,
-            };
-            if let (Some(copy), None) = (&mut copy, op.at) {
-                edits.iter().for_each(|edit| copy.song.apply(edit));
-            }
-            overlay.edits.extend(edits.into_iter().map(|edit| (edit, op.at)));
+        let frames = || {
+            let others = self.neighbours.iter().map(|frame| (frame, None));
+            others.chain(self.outbox.iter().map(|frame| (frame, Some(frame.cseq))))
+        };
+        let mut overlay = Overlay { edits: Vec::new(), expanded: Vec::new(), new_tracks: BTreeMap::new() };
+        let depends = |op: &StampedOp| op.op.is_expanded() || matches!(op.op, Op::Means { .. });
+        if frames().any(|(frame, _)| frame.ops.iter().any(depends)) {
+            let mut copy = self.confirmed.clone();
+            frames().for_each(|(frame, cseq)| overlay.take_on(&mut copy, frame, cseq));
+        } else {
+            let ops = frames().flat_map(|(frame, _)| &frame.ops);
+            overlay.edits.extend(ops.filter_map(|op| Some((op.op.edit()?, op.at))));
         }
         overlay
+    }
+}
+
+impl Overlay {
+    /// Takes a frame on a copy that holds all before it. One that speaks of a track that will not
+    /// be writes nothing: it will be refused.
+    fn take_on(&mut self, copy: &mut State, frame: &Frame, cseq: Option<Cseq>) {
+        let Ok(places) = header::places(&frame.ops, copy.song()) else { return };
+        let mut ops = frame.ops.clone();
+        header::settle(&mut ops, &places);
+        for StampedOp { op, at } in &ops {
+            let edits = match op.edit() {
+                Some(edit) => vec![edit],
+                None => copy.expand(op),
+            };
+            if let Op::AddTrack(new) = op
+                && let Some(place) = copy.place_for_track(new.place)
+            {
+                self.new_tracks.insert(new.id, Newcomer { place, asked: cseq });
+            }
+            if op.is_expanded() || !places.is_empty() {
+                self.expanded.extend(edits.iter().map(Edit::register));
+            }
+            if at.is_none() && !edits.is_empty() {
+                copy.foresee(&edits);
+            }
+            self.edits.extend(edits.into_iter().map(|edit| (edit, *at)));
+        }
     }
 }

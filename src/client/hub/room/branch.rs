@@ -16,8 +16,8 @@ use crate::client::hub::speech::FromHub;
 use crate::client::journal::Record;
 use crate::pattern::{Bars, Edit};
 use crate::session::{
-    Catchup, ClientId, Commit, Cseq, Lead, MAX_OPS, MergeRules, Op, Outcome, Refusal, Role, Seq, Sequencer,
-    StampedOp, State, Timeline, Welcomed, three_way,
+    Answered, Catchup, ClientId, Commit, Cseq, Lead, MAX_CARDS, Matter, MergeRules, Op, Outcome, Refusal,
+    Role, Seq, Sequencer, StampedOp, State, Timeline, Welcomed, Written, three_way,
 };
 use crate::time::{Beats, Clock, HostNanos, SessionNanos};
 use crate::wire::MAX_COUNT_IN;
@@ -285,14 +285,15 @@ impl Room {
     pub(super) fn come_home(
         &mut self,
         client: ClientId,
-        acked: Cseq,
+        answered: Answered,
         catchup: Catchup,
     ) -> Result<(), crate::session::ApplyError> {
+        let acked = answered.last;
         let first = !self.known;
         let before = self.replica.confirmed().clone();
         let sent: Vec<(Cseq, Vec<StampedOp>)> =
             self.replica.outbox().map(|(cseq, _, ops)| (cseq, ops.to_vec())).collect();
-        let welcomed = self.replica.welcome(client, acked, catchup)?;
+        let welcomed = self.replica.welcome(client, answered, catchup)?;
         let settled = self.settle(&welcomed);
         let Some(branch) = self.branch.take() else { return Ok(()) };
         let old = self.clock.now() - branch.since > YOUNG && branch.ops > 0;
@@ -321,24 +322,27 @@ impl Room {
     /// far as that can be told.
     fn settle(&mut self, welcomed: &Welcomed) -> Vec<Cseq> {
         let seq = self.replica.seq();
-        // A whole state tells that they were answered, not how: refusals are rare, and committed
-        // is what the musician is told.
+        // A server tells of the last few hundred frames; refusals are rare, and of what came before
+        // those committed is what the musician is told.
         let committed: Vec<(Cseq, Seq)> =
             welcomed.acked.iter().copied().chain(welcomed.settled.iter().map(|cseq| (*cseq, seq))).collect();
         for &(cseq, seq) in &committed {
             if let Some(meta) = self.take_meta(cseq) {
+                self.names.committed(meta.instance, meta.ticket, seq, false);
                 self.tell_instance(meta.instance, FromHub::Acked { cseq, seq });
             }
         }
-        for &cseq in &welcomed.refused {
-            if let Some(meta) = self.take_meta(cseq) {
-                let reason = "refused while the connection was lost".to_owned();
-                self.tell_instance(meta.instance, FromHub::TakenBack { cseq, reason });
+        for (cseq, reason) in &welcomed.refused {
+            if let Some(meta) = self.take_meta(*cseq) {
+                self.names.refused(meta.instance, meta.ticket, reason);
+                let reason = format!("while the connection was lost: {reason}");
+                self.tell_instance(meta.instance, FromHub::TakenBack { cseq: *cseq, reason });
             }
         }
         // What still waits may have got other numbers.
         for (meta, (cseq, _, _)) in self.waiting.iter_mut().zip(self.replica.outbox()) {
             meta.cseq = cseq;
+            self.names.renumbered(meta.instance, meta.ticket, cseq);
         }
         committed.into_iter().map(|(cseq, _)| cseq).collect()
     }
@@ -361,21 +365,30 @@ impl Room {
 
     /// Whoever comes first into an empty session brings the groove, and then what was made since.
     fn bring(&mut self, brought: &State, acked: Cseq) {
-        let frames: Vec<Vec<StampedOp>> = self.replica.outbox().map(|(_, _, ops)| ops.to_vec()).collect();
+        let frames: Vec<_> = self.replica.outbox().map(|(cseq, _, ops)| (cseq, ops.to_vec())).collect();
         let notes = std::mem::take(&mut self.waiting);
         self.replica.clear_outbox(acked);
         let edits = brought.song().edits_since(self.replica.confirmed().song());
         self.make(edits.into_iter().map(Op::Edit).collect());
-        for (meta, ops) in notes.into_iter().zip(frames) {
+        let mut numbers = BTreeMap::new();
+        for (meta, (was, mut ops)) in notes.into_iter().zip(frames) {
+            rename_frames(&mut ops, &numbers);
             match self.replica.edit(ops) {
-                Ok((cseq, _)) => self.waiting.push_back(Meta { cseq, ..meta }),
+                Ok((cseq, _)) => {
+                    numbers.insert(was, cseq);
+                    self.names.renumbered(meta.instance, meta.ticket, cseq);
+                    self.waiting.push_back(Meta { cseq, ..meta });
+                }
                 Err(refusal) => self.notice(format!("an edit could not be brought along: {refusal}")),
             }
         }
     }
 
     fn merge(&mut self, base: &State, before: &State, mine: &State) {
-        let merge = three_way(base, self.replica.confirmed(), mine, &MergeRules::default());
+        let rulings = self.replica.confirmed().rulings().clone();
+        let strategy = |register| rulings.conflicts.strategy(Matter::of(register));
+        let rules = MergeRules { strategy: &strategy, ..MergeRules::default() };
+        let merge = three_way(base, self.replica.confirmed(), mine, &rules);
         let mut report = MergeReport::of(&merge.summary);
         // What waited for its beat goes on waiting for it.
         let waiting = mine
@@ -387,6 +400,10 @@ impl Room {
         let mut ops: Vec<Op> = merge.edits.iter().copied().map(Op::Edit).collect();
         ops.extend(merge.tempo.map(Op::RequestTempo));
         self.make(ops);
+        // Who may not write something proposes nothing either, and the rest lands all the same.
+        for proposals in merge.summary.proposals().chunks(MAX_CARDS) {
+            self.make(proposals.iter().copied().map(Op::Propose).collect());
+        }
         self.make_stamped(
             stamped.into_iter().map(|(edit, at)| StampedOp { op: Op::Edit(edit), at: Some(at) }).collect(),
         );
@@ -404,26 +421,32 @@ impl Room {
         self.make_stamped(ops.into_iter().map(|op| StampedOp { op, at: None }).collect());
     }
 
-    /// Frames of the machine's own, of no instance.
+    /// Frames of the machine's own, of no instance: others hear all of them, or those up to one.
     fn make_stamped(&mut self, ops: Vec<StampedOp>) {
-        for ops in ops.chunks(MAX_OPS) {
-            match self.replica.edit(ops.to_vec()) {
-                Ok((cseq, _)) => {
-                    self.waiting.push_back(Meta {
-                        cseq,
-                        instance: 0,
-                        ticket: Cseq(0),
-                        kept: true,
-                        sent: false,
-                    });
-                }
-                Err(refusal) => self.notice(format!("not everything could be merged: {refusal}")),
+        if ops.is_empty() {
+            return;
+        }
+        let first = self.replica.next_cseq();
+        match self.replica.edit(ops) {
+            Ok((last, _)) => {
+                let own = |cseq| Meta { cseq, instance: 0, ticket: Cseq(0), kept: true, sent: false };
+                self.waiting.extend((first.0..=last.0).map(Cseq).map(own));
             }
+            Err(refusal) => self.notice(format!("what was made apart could not be merged: {refusal}")),
         }
     }
 }
 
+/// Writes that ops speak of, by the numbers that their frames have now.
+pub(super) fn rename_frames(ops: &mut [StampedOp], numbers: &BTreeMap<Cseq, Cseq>) {
+    let new = |written: Written| match written {
+        Written::Frame(cseq) => numbers.get(&cseq).copied().map(Written::Frame),
+        Written::Commit(_) | Written::Unseen(_) => None,
+    };
+    ops.iter_mut().for_each(|op| op.name_write(new));
+}
+
 /// Whether an op says something that no difference of two states shows.
 pub(super) fn is_a_word(op: &StampedOp) -> bool {
-    matches!(op.op, Op::Resolve { .. } | Op::Strategy { .. } | Op::Permit { .. })
+    matches!(op.op, Op::Resolve { .. } | Op::Strategy { .. } | Op::Permit { .. } | Op::Propose(_))
 }

@@ -1,10 +1,12 @@
 //! What the room writes into its journal, and what it begins with.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::branch::rename_frames;
 use super::{Meta, Room, SELF};
 use crate::client::hub::speech::{FromHub, Greeting};
 use crate::client::hub::term::terms_of;
@@ -47,7 +49,12 @@ impl Room {
             }
             None => {
                 let mut replica = Replica::new(confirmed);
-                frames.iter().take_while(|frame| replica.edit(frame.ops.clone()).is_ok()).count();
+                let mut numbers = BTreeMap::new();
+                for Frame { cseq, mut ops, .. } in frames {
+                    rename_frames(&mut ops, &numbers);
+                    let Ok((now, _)) = replica.edit(ops) else { break };
+                    numbers.insert(cseq, now);
+                }
                 replica
             }
         };

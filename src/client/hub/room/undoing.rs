@@ -6,7 +6,7 @@
 
 use std::collections::VecDeque;
 
-use crate::session::{Cseq, Seq, StampedOp, Written};
+use crate::session::{Answer, Cseq, Refusal, Seq, StampedOp, Written};
 
 /// The most frames whose names are remembered.
 const KNOWN: usize = 512;
@@ -24,6 +24,8 @@ struct Name {
     frame: Option<Cseq>,
     /// The commit it became; whether that is the branch's.
     commit: Option<(Seq, bool)>,
+    /// Why it was refused.
+    refused: Option<Refusal>,
 }
 
 impl Names {
@@ -32,7 +34,7 @@ impl Names {
         if self.known.len() == KNOWN {
             self.known.pop_front();
         }
-        self.known.push_back(Name { instance, ticket, frame, commit: None });
+        self.known.push_back(Name { instance, ticket, frame, commit: None, refused: None });
     }
 
     /// It became a commit, of the branch or of the session.
@@ -44,6 +46,39 @@ impl Names {
         if let Some(name) = known.into_iter().find(|name| (name.instance, name.ticket) == (instance, ticket))
         {
             name.commit = Some((seq, branch));
+        }
+    }
+
+    /// It was refused.
+    pub fn refused(&mut self, instance: u64, ticket: Cseq, reason: &Refusal) {
+        if self.of(instance, ticket).is_none() {
+            self.taken(instance, ticket, None);
+        }
+        let known = self.known.iter_mut().rev();
+        if let Some(name) = known.into_iter().find(|name| (name.instance, name.ticket) == (instance, ticket))
+        {
+            name.refused = Some(reason.clone());
+        }
+    }
+
+    /// What became of an instance's frames, as far as it is remembered: on the branch, or in the
+    /// session.
+    pub fn answers(&self, instance: u64, branch: bool) -> Vec<(Cseq, Answer)> {
+        let answer = |name: &Name| match (&name.refused, name.commit) {
+            (Some(reason), _) => Some(Answer::Refused(reason.clone())),
+            (None, Some((seq, of_branch))) if of_branch == branch => Some(Answer::Committed(seq)),
+            _ => None,
+        };
+        let own = self.known.iter().filter(|name| name.instance == instance);
+        own.filter_map(|name| Some((name.ticket, answer(name)?))).collect()
+    }
+
+    /// The hub numbers a frame anew.
+    pub fn renumbered(&mut self, instance: u64, ticket: Cseq, frame: Cseq) {
+        let known = self.known.iter_mut().rev();
+        if let Some(name) = known.into_iter().find(|name| (name.instance, name.ticket) == (instance, ticket))
+        {
+            name.frame = Some(frame);
         }
     }
 
@@ -59,7 +94,7 @@ impl Names {
                 let commit = self.of(instance, ticket).and_then(|name| name.commit);
                 Some(Written::Commit(commit.map_or(Seq(0), |(seq, _)| seq)))
             }
-            Written::Commit(_) => None,
+            Written::Commit(_) | Written::Unseen(_) => None,
         };
         ops.iter_mut().for_each(|op| op.name_write(new));
     }
@@ -67,13 +102,14 @@ impl Names {
     /// The same for the server.
     pub fn for_server(&self, instance: u64, ops: &mut [StampedOp]) {
         let name = |name: &Name| match (name.commit, name.frame) {
-            (Some((seq, false)), _) => Written::Commit(seq),
+            // The instance did not see it land when it made this, or saw it on the branch.
+            (Some((seq, false)), _) => Written::Unseen(seq),
             (_, Some(frame)) => Written::Frame(frame),
             _ => Written::Commit(Seq(0)),
         };
         let new = |written: Written| match written {
             Written::Frame(ticket) => Some(self.of(instance, ticket).map_or(Written::Commit(Seq(0)), name)),
-            Written::Commit(seq) => {
+            Written::Commit(seq) | Written::Unseen(seq) => {
                 let made = self.known.iter().rev().find(|name| name.commit == Some((seq, true)));
                 made.map(name)
             }
@@ -123,6 +159,6 @@ mod tests {
         names.committed(7, Cseq(3), Seq(200), false);
         let mut ops = undo(Written::Frame(Cseq(3)));
         names.for_server(7, &mut ops);
-        assert_eq!(written(&ops), Written::Commit(Seq(200)));
+        assert_eq!(written(&ops), Written::Unseen(Seq(200)));
     }
 }

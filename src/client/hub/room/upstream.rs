@@ -5,8 +5,9 @@ use crate::client::Connection;
 use crate::client::hub::speech::FromHub;
 use crate::client::journal::Record;
 use crate::client::socket::SocketEvent;
+use crate::param::Owner;
 use crate::rt::ENGINE_VERSION;
-use crate::session::{Catchup, Commit, Cseq, Refusal, State};
+use crate::session::{Answered, Catchup, Commit, Cseq, Refusal, State};
 use crate::time::{Clock, HostNanos};
 use crate::wire::{Ask, Down, ErrorCode, Hello, News, Snapshot, Up, VERSION, Welcome};
 
@@ -25,6 +26,7 @@ impl Room {
             secret: self.pass.show(&self.link.secret, self.clock.now()),
             name: self.name.clone(),
             last_seq: self.last_seq(),
+            unanswered: self.waiting.front().map_or(self.replica.next_cseq(), |oldest| oldest.cseq),
         }
     }
 
@@ -76,7 +78,9 @@ impl Room {
             return;
         }
         let people = 1 + self.people.iter().filter(|p| p.online && p.client != self.me()).count();
-        let moves = self.gestures.frame(now, people);
+        let mut moves = self.gestures.frame(now, people);
+        // Of a track that is new nobody else could tell which one is meant.
+        moves.retain(|one| !matches!(one.slot.owner(), Owner::Track(at) if self.replica.is_unsettled(at)));
         if !moves.is_empty() {
             self.network.send(&Up::Gesture(moves));
         }
@@ -169,7 +173,8 @@ impl Room {
             Snapshot::Parts { .. } => return self.unusable(&"an unfinished welcome"),
         };
         self.role = welcome.role;
-        if let Err(error) = self.come_home(welcome.client, welcome.acked, catchup) {
+        let answered = Answered { last: welcome.acked, answers: welcome.answers };
+        if let Err(error) = self.come_home(welcome.client, answered, catchup) {
             return self.unusable(&error);
         }
         (self.known, self.whole) = (true, false);
@@ -227,6 +232,7 @@ impl Room {
         if meta.instance == 0 {
             return self.notice(reason.to_string());
         }
+        self.names.refused(meta.instance, meta.ticket, &reason);
         // The instance holds it still, or has it from the branch: it is told once, either way.
         let told = match meta.kept {
             false => super::nack(meta.ticket, reason),
