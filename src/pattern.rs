@@ -1,12 +1,13 @@
 //! The song as plain data: tracks, patterns, parameter values, arrangement, musical context, and the
 //! edits that change them.
 //!
-//! Thread: any; everything but [`text`] and [`Grid`] is fixed-size and allocation-free once made, so
+//! Thread: any; everything but [`text`], [`Grid`] and [`capture`] is fixed-size and allocation-free once made, so
 //! that the engine holds a [`Song`] itself and applies the same [`Edit`]s as every replica.
 //! Invariant: two songs with the same edits in the same order are equal, bit for bit.
 
 mod arrangement;
 mod bars;
+mod capture;
 mod chance;
 mod context;
 mod difference;
@@ -14,9 +15,12 @@ mod digest;
 mod edit;
 mod grid;
 pub mod groove;
+mod harmony;
 mod kit;
 mod name;
+mod part;
 mod schema;
+pub mod score;
 mod song;
 pub mod text;
 mod track;
@@ -26,6 +30,7 @@ pub use arrangement::{
     SceneField, SceneRegister, Section, SectionField, SectionRegister,
 };
 pub use bars::{Bar, Bars, Metres};
+pub use capture::{CaptureError, capture};
 pub use chance::{chance, hash};
 pub use context::{
     Chord, ChordChange, ChordKind, Context, ContextField, ContextRegister, MAX_CHORD_BEAT, MAX_CHORDS,
@@ -35,6 +40,7 @@ pub use edit::{Edit, EditError, Register};
 pub use grid::{Grid, GridEdit};
 pub use kit::{Voice, VoiceChoice, default_voice, voice_named};
 pub use name::{Name, NameError};
+pub use part::{CHOKE_GROUPS, Choke, Follow, MidiMode};
 pub use schema::{Bounds, Class, Priority, Spec, Strategy};
 pub use song::Song;
 pub use track::{

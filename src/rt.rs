@@ -10,6 +10,7 @@ mod engine;
 mod fingerprint;
 mod inserts;
 mod instrument;
+mod locked;
 mod metronome;
 mod midi;
 mod mixer;

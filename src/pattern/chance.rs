@@ -14,11 +14,11 @@ pub fn hash(seed: u64, value: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// The die of one step, uniform in 0 (included) to 1 (excluded), by song seed, track and absolute
-/// step (steps since the song's beginning). `salt` tells a step's several dice apart.
+/// The die of one step, uniform in 0 (included) to 1 (excluded), by song seed, track and the tick at
+/// which the step stands. `salt` tells the dice of several patterns there apart.
 ///
 /// Realtime-safe: yes.
-pub fn chance(seed: u32, track: TrackIndex, absolute_step: i64, salt: u32) -> f32 {
-    let place = hash(hash(u64::from(seed), track.get() as u64), absolute_step as u64);
+pub fn chance(seed: u32, track: TrackIndex, tick: i64, salt: u32) -> f32 {
+    let place = hash(hash(u64::from(seed), track.get() as u64), tick as u64);
     (hash(place, u64::from(salt)) >> 40) as f32 / (1u32 << 24) as f32
 }

@@ -94,7 +94,7 @@ pub enum Scale {
     Chromatic,
 }
 
-/// What a musician would say before the first note.
+/// What a musician would say before the first note, and how the song as a whole is played.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Context {
     /// The tonic as a pitch class, 0 (C) to 11 (B).
@@ -107,6 +107,14 @@ pub struct Context {
     pub mood: Name,
     /// How much is going on, 0 to 1.
     pub complexity: f32,
+    /// Whether clips decide which patterns play where; else each track plays the one it has chosen.
+    pub arranged: bool,
+    /// Whether a fill is played: steps with the condition sound.
+    pub fill: bool,
+    /// The steps that the master's groove moves: bit n for step n.
+    pub groove_steps: u64,
+    /// The master's groove's template; empty for none.
+    pub groove_template: Name,
 }
 
 fields! {
@@ -119,6 +127,10 @@ fields! {
     Style(Name) style, "style", Word, Text, 0.4;
     Mood(Name) mood, "mood", Word, Text, 0.3;
     Complexity(f32) complexity, "complexity", Real(0.0, 1.0), Continuous, 0.3;
+    Arranged(bool) arranged, "arrangement", Any, Discrete, 0.9;
+    Fill(bool) fill, "fill", Any, Discrete, 0.6;
+    GrooveSteps(u64) groove_steps, "groove.steps", Any, Discrete, 0.4;
+    GrooveTemplate(Name) groove_template, "groove.name", Word, Text, 0.4;
 }
 
 impl Metre {
@@ -213,6 +225,15 @@ impl Scale {
 
 impl Context {
     /// What a song is in while nobody has said.
-    pub const UNSAID: Context =
-        Context { key: 0, scale: Scale::Major, style: Name::EMPTY, mood: Name::EMPTY, complexity: 0.5 };
+    pub const UNSAID: Context = Context {
+        key: 0,
+        scale: Scale::Major,
+        style: Name::EMPTY,
+        mood: Name::EMPTY,
+        complexity: 0.5,
+        arranged: false,
+        fill: false,
+        groove_steps: super::Track::ODD_STEPS,
+        groove_template: Name::EMPTY,
+    };
 }

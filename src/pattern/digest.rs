@@ -4,7 +4,7 @@
 
 use xxhash_rust::xxh3::Xxh3;
 
-use super::{ClipSource, Name, Pattern, Pitch, Song, Step, Track, Trig};
+use super::{Choke, ClipSource, Name, Pattern, Pitch, Song, Step, Track, Trig};
 
 /// A track in use.
 pub(super) fn track(track: &Track, hash: &mut Xxh3) {
@@ -20,6 +20,14 @@ pub(super) fn track(track: &Track, hash: &mut Xxh3) {
     hash.update(&pitch.to_le_bytes());
     hash.update(&track.groove_steps.to_le_bytes());
     hash.update(&track.lanes.map(|lane| lane.map_or(u8::MAX, |param| param as u8)));
+    let choke = match track.choke {
+        Choke::Kit => 0,
+        Choke::Alone => u8::MAX,
+        Choke::Group(group) => group,
+    };
+    let channel = track.channel.unwrap_or(u8::MAX);
+    hash.update(&[u8::from(track.solo), choke, track.follow as u8, track.midi as u8, channel]);
+    hash.update(&track.order.0.to_le_bytes());
     for (at, held) in track.patterns.iter().enumerate() {
         // The first one to differ ends the comparison, so only untouched patterns are read whole.
         if *held != Pattern::EMPTY {
@@ -56,8 +64,21 @@ fn step(cell: &Step, hash: &mut Xxh3) {
     hash.update(&cell.probability.to_bits().to_le_bytes());
 }
 
-/// Scenes, clips and metres in use: what decides which pattern plays where.
+/// Scenes, clips, metres, key and chords in use: what decides which pattern plays where, and where
+/// its notes are moved to.
 pub(super) fn arrangement(song: &Song, hash: &mut Xxh3) {
+    let context = &song.context;
+    let switches = [u8::from(context.arranged), u8::from(context.fill)];
+    hash.update(&[context.key, context.scale as u8, switches[0], switches[1]]);
+    hash.update(&context.groove_steps.to_le_bytes());
+    word(context.groove_template, hash);
+    for (at, change) in song.chords.iter().enumerate() {
+        if let Some(change) = change {
+            let chord = change.chord;
+            hash.update(&[4, at as u8, chord.root, chord.kind as u8, chord.bass.unwrap_or(u8::MAX)]);
+            hash.update(&change.beat.to_le_bytes());
+        }
+    }
     for (at, scene) in song.scenes.iter().enumerate().filter(|(_, scene)| scene.alive) {
         hash.update(&[1, at as u8]);
         hash.update(&scene.patterns.map(|pattern| pattern.map_or(u8::MAX, |pattern| pattern.get() as u8)));

@@ -9,7 +9,7 @@
 //! [`EARLIEST`] or later than [`LATEST`].
 
 use super::chance::hash;
-use super::{Name, Song, Track};
+use super::{Name, Song};
 use crate::param::{Owner, Param, TrackIndex};
 use crate::time::Beats;
 
@@ -81,10 +81,12 @@ impl Groove {
     /// The groove of a track as the song has it now.
     pub fn of(song: &Song, track: TrackIndex) -> Groove {
         let held = song.track(track);
+        let context = &song.context;
+        let held_by_all = (context.groove_steps, template(&context.groove_template));
         let template = template(&held.groove_template);
         let seed = hash(u64::from(song.seed), 0x6772_6f6f_7665 + track.get() as u64);
         Groove {
-            master: Part::of(song, Owner::Master, Track::ODD_STEPS, None, seed ^ 1),
+            master: Part::of(song, Owner::Master, held_by_all.0, held_by_all.1, seed ^ 1),
             own: Part::of(song, Owner::Track(track), held.groove_steps, template, seed),
         }
     }
@@ -94,12 +96,25 @@ impl Groove {
         self.master.is_none() && self.own.is_none()
     }
 
-    /// How far a step sounds from its place: `absolute` counts steps (sixteenths) from the song's
-    /// beginning, `cell` is its cell of the pattern.
-    pub fn offset(&self, absolute: i64, cell: u8) -> Beats {
+    /// How far a step sounds from its place: `absolute` counts sixteenths from the song's beginning,
+    /// `cell` from the pattern's.
+    pub fn offset(&self, absolute: i64, cell: i64) -> Beats {
         let parts = self.master.iter().chain(&self.own);
-        let moved: i64 = parts.map(|part| part.offset(absolute, i64::from(cell))).sum();
+        let moved: i64 = parts.map(|part| part.offset(absolute, cell)).sum();
         Beats(moved.clamp(-EARLIEST.0, LATEST.0))
+    }
+
+    /// The same for a step of any length that stands at a tick, so far from its pattern's beginning:
+    /// between two sixteenths it moves in proportion.
+    pub fn offset_at(&self, tick: Beats, within: Beats) -> Beats {
+        let (absolute, rest) = (tick.0.div_euclid(STEP), tick.0.rem_euclid(STEP));
+        let cell = within.0.div_euclid(STEP);
+        let here = self.offset(absolute, cell).0;
+        if rest == 0 {
+            return Beats(here);
+        }
+        let next = self.offset(absolute + 1, cell + 1).0;
+        Beats((here * (STEP - rest) + next * rest).div_euclid(STEP))
     }
 }
 
@@ -175,6 +190,7 @@ impl Part {
 mod tests {
     use super::*;
     use crate::param::Slot;
+    use crate::pattern::Track;
 
     fn song(owner: Owner, values: &[(Param, f32)], change: impl Fn(&mut Track)) -> Song {
         let mut song = Song::new();
@@ -189,7 +205,7 @@ mod tests {
     fn offsets(song: &Song, steps: std::ops::Range<i64>) -> Vec<i64> {
         let track = TrackIndex::new(0).expect("the first track");
         let groove = Groove::of(song, track);
-        steps.map(|step| groove.offset(step, step.rem_euclid(16) as u8).0).collect()
+        steps.map(|step| groove.offset(step, step.rem_euclid(16)).0).collect()
     }
 
     const OWN: Owner = Owner::Master;

@@ -199,6 +199,8 @@ always_sound!(
     super::TrackId,
     super::Order,
     super::PatternIndex,
+    super::Follow,
+    super::MidiMode,
 );
 
 impl Value for Pitch {
@@ -211,6 +213,12 @@ impl Value for Pitch {
 }
 
 impl Value for super::Condition {
+    fn fits(self, _: Bounds) -> bool {
+        self.is_sound()
+    }
+}
+
+impl Value for super::Choke {
     fn fits(self, _: Bounds) -> bool {
         self.is_sound()
     }

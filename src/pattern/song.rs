@@ -76,6 +76,22 @@ impl Song {
         TrackIndex::all().zip(self.tracks.iter()).filter(|(_, track)| track.alive)
     }
 
+    /// Whether another track's solo silences a track.
+    ///
+    /// Realtime-safe: yes.
+    pub fn is_soloed_out(&self, track: TrackIndex) -> bool {
+        !self.track(track).solo && self.alive().any(|(_, other)| other.solo)
+    }
+
+    /// The track shown before another.
+    ///
+    /// Realtime-safe: yes.
+    pub fn before(&self, track: TrackIndex) -> Option<TrackIndex> {
+        let own = (self.track(track).order, track);
+        let places = self.alive().map(|(at, other)| (other.order, at));
+        places.filter(|place| *place < own).max().map(|(_, at)| at)
+    }
+
     /// The tracks in use, as they are shown.
     pub fn in_order(&self) -> Vec<TrackIndex> {
         let mut tracks: Vec<_> = self.alive().map(|(at, track)| (track.order, at)).collect();

@@ -2,8 +2,8 @@
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-use super::Name;
 use super::schema::fields;
+use super::{Choke, Follow, MidiMode, Name};
 use crate::param::Param;
 
 /// The most steps a pattern holds.
@@ -55,20 +55,23 @@ pub enum Trig {
     /// Every round.
     #[default]
     Always,
-    /// The `nth` of every `of` rounds, counted from 1; `of` up to 64.
+    /// The `nth` of every `of` rounds, counted from 1; `of` up to 64. Rounds are counted from the
+    /// song's beginning, in an arrangement from the clip's.
     Nth {
         /// Which.
         nth: u8,
         /// Of how many.
         of: u8,
     },
-    /// The first round after a start.
+    /// The first round since the song's beginning, in an arrangement since the clip's.
     First,
-    /// If the track's last step with a condition sounded.
+    /// If the track's last step before it with a condition or a probability sounded, of the 64 cells
+    /// before it and no further back than the rounds are counted. Steps with `Previous` or
+    /// `Neighbour` are passed over.
     Previous,
-    /// If the last step with a condition of the track before this one sounded.
+    /// The same of the track shown before this one, a step of the same moment included.
     Neighbour,
-    /// While a fill is played.
+    /// While a fill is played: [`super::Context::fill`].
     Fill,
 }
 
@@ -166,6 +169,16 @@ pub struct Track {
     pub groove_template: Name,
     /// The parameters that steps may lock.
     pub lanes: [Option<Param>; LANES],
+    /// While any track is, the others that are not are silent for everybody.
+    pub solo: bool,
+    /// Whom it silences when it is struck.
+    pub choke: Choke,
+    /// What its notes are moved to.
+    pub follow: Follow,
+    /// Where its notes go.
+    pub midi: MidiMode,
+    /// The MIDI channel of its notes, 0 to 15; `None` takes the track's place.
+    pub channel: Option<u8>,
     /// Its patterns.
     pub patterns: [Pattern; MAX_PATTERNS],
 }
@@ -211,6 +224,11 @@ fields! {
     Overflow(Overflow) overflow, "track.overflow", Any, Discrete, 0.5;
     GrooveSteps(u64) groove_steps, "track.groove.steps", Any, Discrete, 0.4;
     GrooveTemplate(Name) groove_template, "track.groove.name", Word, Text, 0.4;
+    Solo(bool) solo, "track.solo", Any, Discrete, 0.8;
+    Choke(Choke) choke, "track.choke", Own("a group from 1 to 8, the kit's, or none"), Discrete, 0.4;
+    Follow(Follow) follow, "track.follow", Any, Discrete, 0.6;
+    Midi(MidiMode) midi, "track.midi", Any, Discrete, 0.5;
+    Channel(Option<u8>) channel, "track.midi.channel", Whole(0, 15), Discrete, 0.3;
 }
 
 impl Step {
@@ -386,6 +404,11 @@ impl Track {
         groove_steps: Track::ODD_STEPS,
         groove_template: Name::EMPTY,
         lanes: [None; LANES],
+        solo: false,
+        choke: Choke::Kit,
+        follow: Follow::Off,
+        midi: MidiMode::Both,
+        channel: None,
         patterns: [Pattern::EMPTY; MAX_PATTERNS],
     };
 

@@ -2,11 +2,12 @@
 
 mod clocked;
 
+use super::locked::Sounding;
 use super::metronome::Metronome;
 use super::midi::MidiGate;
 use super::outbox::Outbox;
 use super::output::Output;
-use super::player::What;
+use super::player::{What, channel_of};
 use super::ports::{
     EnginePorts, Fault, FromEngine, HostTransport, LiveNote, Meter, MidiOut, Mode, ParamMove, ToEngine,
 };
@@ -187,6 +188,8 @@ impl Engine {
         if !self.held {
             self.take_messages();
         }
+        let song = Sounding::plain(&self.material.song);
+        self.midi.settle(|track| channel_of(&song, track), 0, block.midi_out);
         self.stamp(block.now);
         self.follow(&block.drive, block.params, block.midi_out);
         self.tell_position(block.now, &block.drive);
@@ -484,23 +487,23 @@ impl Engine {
         while let Some(news) = self.renderer.players.take_news_before(stream) {
             let frame = self.output.frame_of(news.stream);
             let offset = (frame - self.frame).clamp(0, end as i64 - 1) as u32;
-            let step = match news.what {
-                What::End => {
+            let (channel, velocity, lamp) = match news.what {
+                What::End { .. } => {
                     self.midi.end(news.track, news.note, offset, midi);
                     continue;
                 }
-                What::Live | What::Echo { .. } => None,
-                What::Step { cell, velocity, muted, .. } => {
-                    if !muted && !self.midi.begin(news.track, news.note, velocity, offset, midi) {
-                        self.outbox.count_dropped();
-                    }
-                    Some(cell)
+                What::Live { velocity, channel } => (channel, velocity, Some((None, self.last_tick))),
+                What::Echo { tick, velocity, channel } => (channel, velocity, Some((None, tick))),
+                What::Step { cell, tick, velocity, channel, lamp } => {
+                    (channel, velocity, lamp.then_some((Some(cell), tick)))
                 }
             };
-            let tick = match news.what {
-                What::Step { tick, .. } | What::Echo { tick } => tick,
-                What::End | What::Live => self.last_tick,
-            };
+            if let Some(channel) = channel
+                && !self.midi.begin((news.track, channel), (news.note, velocity), offset, midi)
+            {
+                self.outbox.count_dropped();
+            }
+            let Some((step, tick)) = lamp else { continue };
             let heard = self.lock.heard(frame);
             let lamp = FromEngine::NoteOn { track: news.track, step, tick, frame, heard };
             self.outbox.send(&mut self.ports.to_session, lamp);

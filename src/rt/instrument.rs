@@ -4,10 +4,11 @@
 //! themselves; the synth plays eight notes.
 
 use super::cues::Cue;
+use super::locked::Sounding;
 use super::notes::VOICES;
 use crate::dsp::{EnvShape, HatKind, HatVoice, KickVoice, Quantum, SnareVoice, Strike, SynthVoice, math};
 use crate::param::{Owner, Param, TrackIndex};
-use crate::pattern::{Pitch, Song, Track, Voice, voice_named};
+use crate::pattern::{Pitch, Track, Voice, voice_named};
 
 /// How many strokes of a drum may ring at once.
 const DRUMS: usize = 3;
@@ -32,7 +33,7 @@ pub(super) struct Touch {
 }
 
 impl Touch {
-    pub(super) fn of(song: &Song, track: TrackIndex) -> Touch {
+    pub(super) fn of(song: &Sounding<'_>, track: TrackIndex) -> Touch {
         let param = |param| song.param(Owner::Track(track), param);
         let stated = EnvShape {
             attack_s: param(Param::EnvAttack),
@@ -68,7 +69,7 @@ fn own_pitch(voice: Voice) -> (f32, u8) {
 
 /// The pitch in Hz and the MIDI note of a stroke: the step's note, else the track's pitch, else the
 /// voice's own. A drum's General MIDI note is its own pitch; other notes transpose it.
-pub(super) fn pitch_of(song: &Song, track: TrackIndex, step_note: Option<u8>) -> (f32, u8) {
+pub(super) fn pitch_of(song: &Sounding<'_>, track: TrackIndex, step_note: Option<u8>) -> (f32, u8) {
     let pattern = song.track(track);
     let voice = voice_of(pattern);
     let (own_hz, own_note) = own_pitch(voice);
@@ -147,17 +148,18 @@ impl Instrument {
 
     fn follow(&mut self, cue: &Cue, touch: Touch) {
         match *cue {
-            Cue::Choke => {
-                if let Instrument::Hat(voices) = self {
-                    voices.iter_mut().for_each(|voice| voice.choke());
-                }
-            }
+            Cue::Choke => match self {
+                Instrument::Kick(voices) => voices.iter_mut().for_each(|voice| voice.choke()),
+                Instrument::Snare(voices) => voices.iter_mut().for_each(|voice| voice.choke()),
+                Instrument::Hat(voices) => voices.iter_mut().for_each(|voice| voice.choke()),
+                Instrument::Synth(voices) => voices.iter_mut().for_each(|voice| voice.choke()),
+            },
             Cue::Release { voice } => {
                 if let Instrument::Synth(voices) = self {
                     voices[usize::from(voice) % VOICES].release();
                 }
             }
-            Cue::Strike { voice, pitch_hz, velocity, seed } => {
+            Cue::Strike { voice, pitch_hz, velocity, seed, legato: _ } => {
                 let strike = Strike { pitch_hz, velocity, decay: touch.decay, seed, length: None };
                 let drum = usize::from(voice) % DRUMS;
                 match self {

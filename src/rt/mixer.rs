@@ -6,9 +6,10 @@
 use super::cues::CueList;
 use super::inserts::{Buses, Fader, Inserts, RAMP, Space};
 use super::instrument::{Instrument, Touch, voice_of};
+use super::locked::Sounding;
 use crate::dsp::{Limiter, QUANTUM, Quantum, Smoother};
 use crate::param::{MAX_TRACKS, Owner, Param, TrackIndex};
-use crate::pattern::{Song, Voice};
+use crate::pattern::Voice;
 
 /// Samples over which voices that are taken away fade: 2 ms.
 const SEAM: u32 = 96;
@@ -45,7 +46,7 @@ impl TrackChain {
         }
     }
 
-    fn head_for(&mut self, song: &Song, track: TrackIndex, ramp: u32) {
+    fn head_for(&mut self, song: &Sounding<'_>, track: TrackIndex, ramp: u32) {
         let pattern = song.track(track);
         let kind = pattern.alive.then(|| voice_of(pattern));
         if self.kind != kind {
@@ -54,7 +55,11 @@ impl TrackChain {
             (self.seam, self.seam_left) = (self.last, if self.last == 0.0 { 0 } else { SEAM });
         }
         self.touch = Touch::of(song, track);
-        let param = |param| song.param(Owner::Track(track), param);
+        let soloed_out = song.is_soloed_out(track);
+        let param = |param| match param {
+            Param::Mute if soloed_out => 1.0,
+            _ => song.param(Owner::Track(track), param),
+        };
         self.inserts.head_for(&param, ramp);
         self.space.head_for(&param, ramp);
         self.fader.head_for(&param, ramp);
@@ -155,7 +160,7 @@ impl Mixer {
     }
 
     /// Silence, with every value where the song has it.
-    pub(super) fn reset(&mut self, song: &Song) {
+    pub(super) fn reset(&mut self, song: &Sounding<'_>) {
         self.changed = u32::MAX;
         self.head_for(song, 0);
         for chain in self.tracks.iter_mut() {
@@ -199,7 +204,7 @@ impl Mixer {
         self.planted = Some((track, sample));
     }
 
-    fn head_for(&mut self, song: &Song, ramp: u32) {
+    fn head_for(&mut self, song: &Sounding<'_>, ramp: u32) {
         for (track, chain) in TrackIndex::all().zip(self.tracks.iter_mut()) {
             if self.changed & 1 << track.get() != 0 {
                 chain.head_for(song, track, ramp);
@@ -217,7 +222,7 @@ impl Mixer {
     }
 
     /// Renders the next quantum.
-    pub(super) fn render(&mut self, song: &Song, cues: &[CueList; MAX_TRACKS]) -> &Mixed {
+    pub(super) fn render(&mut self, song: &Sounding<'_>, cues: &[CueList; MAX_TRACKS]) -> &Mixed {
         if self.changed != 0 {
             self.head_for(song, RAMP);
         }

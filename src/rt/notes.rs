@@ -25,6 +25,12 @@ pub(super) enum Until {
 pub(super) struct Held {
     pub(super) note: u8,
     pub(super) until: Until,
+    /// It goes on into the pattern's next step that sounds.
+    pub(super) tied: bool,
+    /// Whether MIDI may have been told of it, and must be told of its end.
+    pub(super) told: bool,
+    /// The stream sample on which it began.
+    pub(super) began: i64,
 }
 
 /// A track's notes, one a voice.
@@ -54,9 +60,9 @@ impl Notes {
         *self = Notes::new();
     }
 
-    /// Whether a stroke is new; it is remembered.
-    pub(super) fn is_new(&mut self, absolute: i64, stroke: u8) -> bool {
-        let name = absolute * 8 + i64::from(stroke);
+    /// Whether a stroke of the step at a place is new; it is remembered.
+    pub(super) fn is_new(&mut self, place: Beats, stroke: u8) -> bool {
+        let name = place.0.wrapping_mul(8) + i64::from(stroke);
         if self.recent.contains(&name) {
             return false;
         }
@@ -81,6 +87,28 @@ impl Notes {
         self.strikes += 1;
         self.struck[voice] = self.strikes;
         (voice as u8, self.held[voice].replace(held))
+    }
+
+    /// Lets a tied note go on; `false` where none of that pitch is held.
+    pub(super) fn extend(&mut self, note: u8, until: Until, tied: bool) -> bool {
+        let same = |held: &&mut Held| held.note == note && held.tied;
+        let held = self.held.iter_mut().flatten().find(same);
+        held.map(|held| (held.until, held.tied) = (until, tied)).is_some()
+    }
+
+    /// Whether a tied note is held.
+    pub(super) fn has_tied(&self) -> bool {
+        self.held.iter().flatten().any(|held| held.tied)
+    }
+
+    /// Tied notes end at a position at the latest: what they were tied to is no more.
+    pub(super) fn cut_ties(&mut self, at: Beats) {
+        for held in self.held.iter_mut().flatten().filter(|held| held.tied) {
+            held.tied = false;
+            if let Until::Tick(until) = &mut held.until {
+                *until = at.min(*until);
+            }
+        }
     }
 
     /// Takes the notes that end by a rule, one a call.

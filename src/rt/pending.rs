@@ -4,15 +4,13 @@
 //! arrival.
 
 use crate::param::TrackIndex;
-use crate::pattern::groove::{self, Groove};
-use crate::pattern::{Edit, PatternIndex, Song, Step, StepField};
+use crate::pattern::groove::Groove;
+use crate::pattern::score::{EARLIEST, earliest};
+use crate::pattern::{ContextField, Edit, Pattern, PatternIndex, Rate, Song, Step, StepField, TrackField};
 use crate::time::Beats;
 
 /// Edits the table holds; the next one lands at once and is reported.
 pub(super) const PENDING: usize = 256;
-
-/// How much earlier than its place a step may sound.
-const EARLIEST: Beats = Beats(Beats::SIXTEENTH.0 / 2 + groove::EARLIEST.0);
 
 /// An edit and its beat.
 #[derive(Clone, Copy)]
@@ -55,18 +53,43 @@ impl Pending {
         Some((first.at, first.edit))
     }
 
-    /// Foresees the next edit of a step that may sound before its place and before `until`: from
-    /// now on [`Pending::cell`] knows it. The caller folds it into the input key.
+    /// Foresees the next edit that a step before its place and before `until` may sound by: from now
+    /// on [`Pending::cell`] and [`Pending::value_at`] know it. The caller folds it into the input
+    /// key.
     pub(super) fn foresee(&mut self, song: &Song, until: Beats) -> Option<Edit> {
         let near = self.entries[..self.length].partition_point(|entry| entry.at < until + EARLIEST);
-        let next = (0..near).find(|&n| !self.entries[n].foreseen && self.is_early(song, n))?;
+        let reaches = |n: &usize| {
+            let Entry { at, edit, foreseen } = self.entries[*n];
+            !foreseen && self.reach(song, &edit).is_some_and(|reach| at < until + reach)
+        };
+        let next = (0..near).find(reaches)?;
         self.entries[next].foreseen = true;
         Some(self.entries[next].edit)
     }
 
-    /// Whether an entry writes to a cell that sounds early, now or once the table has landed.
-    fn is_early(&self, song: &Song, entry: usize) -> bool {
-        let Edit::Step { track, pattern, step, .. } = self.entries[entry].edit else { return false };
+    /// How early an edit may be heard; `None` where not before its tick.
+    fn reach(&self, song: &Song, edit: &Edit) -> Option<Beats> {
+        match *edit {
+            Edit::Step { track, pattern, step, .. } if self.is_early(song, (track, pattern, step)) => {
+                let straight = Groove::of(song, track).is_straight();
+                Some(earliest(song.pattern(track, pattern).rate, straight))
+            }
+            Edit::Track { track, field: TrackField::Pattern(next) } => {
+                let straight = Groove::of(song, track).is_straight();
+                let (old, new) = (song.track(track).playing(), song.pattern(track, next));
+                let early = |held: &Pattern| held.steps.iter().any(|cell| cell.on && cell.micro < 0);
+                let rate = if old.rate.step() > new.rate.step() { old.rate } else { new.rate };
+                (!straight || early(old) || early(new)).then(|| earliest(rate, straight))
+            }
+            Edit::Context(ContextField::Arranged(_) | ContextField::Fill(_)) => {
+                Some(earliest(Rate::Quarter, false))
+            }
+            _ => None,
+        }
+    }
+
+    /// Whether a cell sounds early, now or once the table has landed.
+    fn is_early(&self, song: &Song, (track, pattern, step): (TrackIndex, PatternIndex, u8)) -> bool {
         let is = song.pattern(track, pattern).steps.get(usize::from(step)).is_some_and(|cell| cell.micro < 0);
         let becomes = |other: &Entry| match other.edit {
             Edit::Step { track: t, pattern: p, step: s, field: StepField::Micro(micro) } => {
@@ -78,23 +101,42 @@ impl Pending {
     }
 
     /// A cell as it will be at a tick: under the edits that are foreseen for it.
-    pub(super) fn cell(
-        &self,
-        track: TrackIndex,
-        pattern: PatternIndex,
-        index: u8,
-        mut cell: Step,
-        tick: Beats,
-    ) -> Step {
+    pub(super) fn cell(&self, at: (TrackIndex, PatternIndex, u8), mut cell: Step, tick: Beats) -> Step {
         for entry in self.entries[..self.length].iter().take_while(|entry| entry.at <= tick) {
             if let Edit::Step { track: t, pattern: p, step, field } = entry.edit
                 && entry.foreseen
-                && (t, p, step) == (track, pattern, index)
+                && (t, p, step) == at
             {
                 field.write(&mut cell);
             }
         }
         cell
+    }
+
+    /// A value as it is for steps at a tick, from when and until when: as it was before its last
+    /// write, as it is held, or as the edits make it that are foreseen.
+    pub(super) fn value_at<T: Copy>(
+        &self,
+        before: Option<(Beats, T)>,
+        held: T,
+        tick: Beats,
+        written: impl Fn(&Edit) -> Option<T>,
+    ) -> (T, Beats, Beats) {
+        let (mut value, mut from) = (held, Beats(i64::MIN));
+        if let Some((at, old)) = before {
+            if tick < at {
+                return (old, from, at);
+            }
+            from = at;
+        }
+        for entry in self.entries[..self.length].iter().filter(|entry| entry.foreseen) {
+            let Some(next) = written(&entry.edit) else { continue };
+            if entry.at > tick {
+                return (value, from, entry.at);
+            }
+            (value, from) = (next, entry.at);
+        }
+        (value, from, Beats(i64::MAX))
     }
 
     /// Drops what waits to write the register that an edit has just written.

@@ -6,17 +6,19 @@
 
 use super::echoes::Echoes;
 use super::fingerprint::{BarHasher, Input, InputKey, tempo_digest};
+use super::locked::Sounding;
 use super::mixer::{Mixed, Mixer};
 use super::outbox::Moved;
 use super::pending::{Pending, changes};
 use super::player::{Players, Stretch};
 use super::ports::BarFingerprint;
-use super::scheduler::Span;
+use super::scheduler::{Ahead, Switched};
 use super::timed::Timed;
 use super::timeline::{Anchor, Timeline, Timing};
 use crate::dsp::{LIMITER_LATENCY, QUANTUM, Quantum};
 use crate::param::{MAX_TRACKS, Owner, Slot, TrackIndex};
-use crate::pattern::{Bars, Edit, Metre, Song};
+use crate::pattern::score::Span;
+use crate::pattern::{Bars, Edit, Metre, Song, TrackField};
 use crate::time::{Beats, TempoMap, TempoSegment};
 
 /// Loops shorter than this (85 ms) are not wrapped ahead; the host's jumps place the head instead.
@@ -76,6 +78,7 @@ pub(super) struct Renderer {
     bars: BarHasher,
     key: InputKey,
     pub(super) pending: Box<Pending>,
+    switched: Switched,
     /// `None` while stopped.
     pub(super) timeline: Option<Timeline>,
     /// The next quantum's first stream sample.
@@ -119,7 +122,7 @@ impl Renderer {
     /// Allocates.
     pub(super) fn new(material: &Material) -> Renderer {
         let mut mixer = Mixer::new();
-        mixer.reset(&material.song);
+        mixer.reset(&Sounding::plain(&material.song));
         let track = TrackIndex::all().next().expect("a song has tracks");
         let slot = Slot::all().next().expect("there are parameters");
         Renderer {
@@ -128,6 +131,7 @@ impl Renderer {
             bars: BarHasher::new(),
             key: InputKey::default(),
             pending: Box::new(Pending::new()),
+            switched: Switched::new(),
             timeline: None,
             head: 0,
             next_tick: Beats::ZERO,
@@ -170,8 +174,9 @@ impl Renderer {
 
     /// Silence, a new stream, no position.
     pub(super) fn silence(&mut self, song: &Song) {
-        self.mixer.reset(song);
+        self.mixer.reset(&Sounding::plain(song));
         self.players.clear();
+        self.switched.clear();
         self.bars.clear();
         self.lives.clear();
         self.echoes.clear();
@@ -225,6 +230,7 @@ impl Renderer {
     /// The song was exchanged: waiting edits are void.
     pub(super) fn note_song(&mut self, song: &Song) {
         self.pending.clear();
+        self.switched.clear();
         self.mixer.note_song();
         if self.own_metres {
             self.set_bars(Bars::in_song(song));
@@ -325,9 +331,16 @@ impl Renderer {
         if !changes(song, &edit) {
             return false;
         }
+        if self.timeline.is_some()
+            && let Some(track) = self.switched.note(song, &edit, self.next_tick)
+        {
+            self.players.note_switch(track, self.next_tick);
+        }
         song.apply(&edit);
         self.key = self.key.with(Input::Edit(edit), at);
         match edit {
+            // One track's solo changes what becomes of the others.
+            Edit::Track { field: TrackField::Solo(_) | TrackField::Alive(_), .. } => self.mixer.note_song(),
             Edit::Param { slot, .. } => self.mixer.note_change(slot.owner()),
             Edit::Track { track, .. } => self.mixer.note_change(Owner::Track(track)),
             Edit::Metre { .. } if self.own_metres => self.set_bars(Bars::in_song(song)),
@@ -354,7 +367,12 @@ impl Renderer {
         }
         self.plan_live(material);
         self.plant();
-        let mixed = self.mixer.render(&material.song, &self.players.cues);
+        let relocked = self.players.locked.take_changed();
+        for track in TrackIndex::all().filter(|track| relocked & 1 << track.get() != 0) {
+            self.mixer.note_change(Owner::Track(track));
+        }
+        let sounding = Sounding::under(&material.song, &self.players.locked);
+        let mixed = self.mixer.render(&sounding, &self.players.cues);
         hash_tracks(&mut self.bars, self.head, mixed, &marks);
         let out = self.head - LIMITER_LATENCY as i64;
         let bar = self.bars.feed_master(out, &mixed.left, &mixed.right, self.key);
@@ -452,7 +470,9 @@ impl Renderer {
         let (from, to) = (self.next_tick, to.max(self.next_tick));
         let origin = self.origin.is_some();
         if to > from {
-            self.players.plan(song, &self.pending, stretch, &Span { from, to, end, origin });
+            let ahead = Ahead { pending: &self.pending, switched: &self.switched };
+            let span = Span { from, to, end, origin };
+            self.players.plan(song, &ahead, &self.metres, stretch, &span);
             (self.next_tick, self.origin) = (to, None);
         }
     }
@@ -468,6 +488,7 @@ impl Renderer {
     ) {
         self.players.end_pattern(self.head, offset as u8);
         self.players.forget_strokes();
+        self.switched.clear();
         self.echoes.wrap(start, end);
         let at = |tick| anchor.timing.sample_at(&material.map, tick);
         let (first, last) = (at(start), at(end));

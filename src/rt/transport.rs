@@ -147,11 +147,10 @@ pub(super) fn metre_of(host: &HostTransport) -> Option<Metre> {
 mod tests {
     use std::collections::HashMap;
 
-    use super::super::pending::Pending;
-    use super::super::scheduler::{self, Span};
     use super::*;
     use crate::param::TrackIndex;
-    use crate::pattern::Song;
+    use crate::pattern::score::{AsWritten, Score, Span};
+    use crate::pattern::{Bars, Song};
 
     fn dense() -> Song {
         let mut song = Song::new();
@@ -175,8 +174,8 @@ mod tests {
         round: fn(f64) -> f64,
         song: &Song,
     ) -> HashMap<(usize, i64, u8), u32> {
-        let map = TempoMap::default();
-        let (mut counts, pending) = (HashMap::new(), Pending::new());
+        let (map, bars) = (TempoMap::default(), Bars::default());
+        let mut counts = HashMap::new();
         let (mut stream, mut anchor, mut next) = (0, None::<Anchor>, Beats::ZERO);
         for block in 0..blocks {
             let frames = 64 + (block * 37) % 400;
@@ -204,9 +203,11 @@ mod tests {
             let Some(anchor) = &anchor else { continue };
             let to = anchor.timing.first_tick_from(&map, anchor.song_at(stream)).max(next);
             let span = Span { from: next, to, end: None, origin: block == 0 };
+            let score = Score::new(song, &bars, &AsWritten, (next, to));
             for track in TrackIndex::all().filter(|_| to > next) {
-                scheduler::strokes(song, &pending, track, 15, &span, |stroke| {
-                    *counts.entry((track.get(), stroke.absolute, stroke.stroke)).or_default() += 1;
+                score.strokes(track, &span, |stroke| {
+                    let step = stroke.place.0 / Beats::SIXTEENTH.0;
+                    *counts.entry((track.get(), step, stroke.stroke)).or_default() += 1;
                 });
             }
             next = to;

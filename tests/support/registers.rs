@@ -2,9 +2,9 @@
 
 use antiphon::param::{Param, TrackIndex};
 use antiphon::pattern::{
-    ChordChange, ChordKind, ClipField, ClipSource, Condition, ContextField, Edit, MAX_GATE, Metre,
-    MetreChange, Name, Order, Overflow, PatternField, PatternIndex, Pitch, Rate, Register, Scale, SceneField,
-    SectionField, Song, StepField, TrackField, TrackId, Trig,
+    Choke, ChordChange, ChordKind, ClipField, ClipSource, Condition, ContextField, Edit, Follow, MAX_GATE,
+    Metre, MetreChange, MidiMode, Name, Order, Overflow, PatternField, PatternIndex, Pitch, Rate, Register,
+    Scale, SceneField, SectionField, Song, StepField, TrackField, TrackId, Trig,
 };
 
 /// A write of a register within its bounds, one of many by `n`.
@@ -42,6 +42,12 @@ pub fn write(song: &Song, register: Register, n: u32) -> Edit {
             TrackField::Pattern(pattern) => *pattern = index,
             TrackField::Overflow(overflow) => *overflow = if flag { Overflow::Rest } else { Overflow::Loop },
             TrackField::GrooveSteps(steps) => *steps = u64::from(n) << 20,
+            TrackField::Solo(solo) => *solo = flag,
+            TrackField::Choke(choke) if flag => *choke = Choke::Group(whole(1, 8) as u8),
+            TrackField::Choke(choke) => *choke = Choke::Alone,
+            TrackField::Follow(follow) => *follow = Follow::ALL[n as usize % Follow::ALL.len()].1,
+            TrackField::Midi(mode) => *mode = MidiMode::ALL[n as usize % MidiMode::ALL.len()].1,
+            TrackField::Channel(channel) => *channel = flag.then_some(whole(0, 15) as u8),
         },
         Edit::Pattern { field, .. } => match field {
             PatternField::Length(length) => *length = whole(1, 64) as u8,
@@ -83,6 +89,9 @@ pub fn write(song: &Song, register: Register, n: u32) -> Edit {
             ContextField::Scale(scale) => *scale = Scale::ALL[n as usize % Scale::ALL.len()].1,
             ContextField::Style(name) | ContextField::Mood(name) => *name = word,
             ContextField::Complexity(value) => *value = unit,
+            ContextField::Arranged(on) | ContextField::Fill(on) => *on = flag,
+            ContextField::GrooveSteps(steps) => *steps = u64::from(n) << 20,
+            ContextField::GrooveTemplate(name) => *name = word,
         },
     }
     edit

@@ -9,7 +9,7 @@ use super::keys;
 use super::statement::{Scope, Statement};
 use super::whole::Whole;
 use crate::param::{MAX_TRACKS, Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, Name, Song, StepField, groove, voice_named};
+use crate::pattern::{Edit, Name, Song, groove, voice_named};
 use crate::time::Tempo;
 
 /// What a document stands for; problems that need the whole text are added to `found`.
@@ -126,7 +126,7 @@ impl Assembly<'_> {
                 let Some(owner) = statement.scope().and_then(|scope| self.owner(scope)) else { return };
                 match owner {
                     Owner::Track(track) => self.apply_to_track(track, statement),
-                    Owner::Master => {}
+                    Owner::Master => self.apply_to_master(statement),
                 }
                 self.apply_params(owner, statement);
             }
@@ -161,6 +161,8 @@ impl Assembly<'_> {
             Statement::Rate { pattern, rate, .. } => record.patterns[pattern.get()].rate = *rate,
             Statement::Plays { pattern, .. } => record.pattern = *pattern,
             Statement::Lanes { lanes, .. } => record.lanes = *lanes,
+            Statement::Own { field, .. } => field.write(record),
+            Statement::Midi { mode, channel, .. } => (record.midi, record.channel) = (*mode, *channel),
             Statement::Note { pitch, .. } => record.pitch = Some(*pitch),
             Statement::Overflow { overflow, .. } => record.overflow = *overflow,
             Statement::Module { sample, steps, template, .. } => {
@@ -169,6 +171,14 @@ impl Assembly<'_> {
                 record.groove_template = template.unwrap_or(record.groove_template);
             }
             _ => {}
+        }
+    }
+
+    fn apply_to_master(&mut self, statement: &Statement) {
+        let context = &mut self.song.context;
+        if let Statement::Module { steps, template, .. } = statement {
+            context.groove_steps = steps.unwrap_or(context.groove_steps);
+            context.groove_template = template.unwrap_or(context.groove_template);
         }
     }
 
@@ -195,22 +205,12 @@ impl Assembly<'_> {
     fn remark(&mut self, said: &[(usize, &Said)]) {
         let mut unheard = BTreeSet::new();
         for (line, said) in said {
-            for keyword in unheard_in(&said.statement) {
-                if unheard.insert(keyword) {
-                    let message = format!("'{keyword}' is kept, but not heard yet");
-                    self.note(Severity::Warning, *line, said.whole, message);
-                }
-            }
-            let Statement::Module { scope, module, values, steps, template, .. } = &said.statement else {
+            let Statement::Module { module, values, template, .. } = &said.statement else {
                 continue;
             };
             if *scope == Scope::Master && matches!(*module, "send" | "voice") {
                 let message = format!("the master has no {module}; give it to a track");
                 self.note(Severity::Warning, *line, said.whole, message);
-            }
-            if *scope == Scope::Master && (steps.is_some() || template.is_some()) {
-                let message = "the master's groove has no steps or template of its own; give them to a track";
-                self.note(Severity::Warning, *line, said.whole, message.to_owned());
             }
             let templated = values.iter().any(|(param, value)| *param == Param::GrooveType && *value == 4.0);
             if templated && template.is_none() {
@@ -250,26 +250,5 @@ impl Assembly<'_> {
             );
             self.note(Severity::Warning, *line, said.whole, message);
         }
-    }
-}
-
-/// The words of a statement that the engine does not play yet.
-fn unheard_in(statement: &Statement) -> Vec<&'static str> {
-    let of_field = |field: &StepField| match field {
-        StepField::Tie(_) => Some("tie"),
-        StepField::Gate(_) => Some("gate"),
-        StepField::Condition(_) => Some("when"),
-        StepField::Also(_) => Some("also"),
-        _ => None,
-    };
-    match statement {
-        Statement::Step { fields, locks, .. } => {
-            let lock = (!locks.is_empty()).then_some("lock");
-            fields.iter().filter_map(of_field).chain(lock).collect()
-        }
-        Statement::Rate { .. } => vec!["rate"],
-        Statement::Whole(Whole::Scene(..)) => vec!["scene"],
-        Statement::Whole(Whole::Clip(..)) => vec!["clip"],
-        _ => Vec::new(),
     }
 }

@@ -1,16 +1,18 @@
 //! The notation's words and how they map to the parameter table.
 
 use crate::param::{Param, Taper, Unit};
-use crate::pattern::{Condition, Overflow, Trig};
+use crate::pattern::{CHOKE_GROUPS, Choke, Condition, Follow, MidiMode, Overflow, TrackField, Trig};
 
 /// Statements that are more than a parameter.
-pub(super) const SPECIAL: [&str; 20] = [
+pub(super) const SPECIAL: [&str; 26] = [
     "TEMPO",
     "SEED",
     "KEY",
     "STYLE",
     "MOOD",
     "COMPLEXITY",
+    "ARRANGEMENT",
+    "FILL",
     "track",
     "seq",
     "step",
@@ -19,6 +21,10 @@ pub(super) const SPECIAL: [&str; 20] = [
     "pattern",
     "rate",
     "lanes",
+    "solo",
+    "choke",
+    "follow",
+    "midi",
     "metre",
     "chord",
     "scene",
@@ -172,6 +178,49 @@ pub(super) fn notes_of(word: &str) -> Option<[Option<u8>; 3]> {
         }
     }
     Some(notes)
+}
+
+/// What a field of a track that is a statement of its own holds; `None` where it is none.
+pub(super) fn said_own(field: &TrackField) -> Option<(&'static str, String)> {
+    Some(match field {
+        TrackField::Solo(on) => ("solo", on_off(*on).to_owned()),
+        TrackField::Choke(Choke::Kit) => ("choke", "kit".to_owned()),
+        TrackField::Choke(Choke::Alone) => ("choke", "none".to_owned()),
+        TrackField::Choke(Choke::Group(group)) => ("choke", group.to_string()),
+        TrackField::Follow(follow) => {
+            let said = Follow::ALL.iter().find(|(_, value)| value == follow);
+            ("follow", said.map_or("off", |(word, _)| word).to_owned())
+        }
+        _ => return None,
+    })
+}
+
+/// Reads such a field, or says what was expected.
+pub(super) fn own_of(keyword: &str, word: &str) -> Result<TrackField, String> {
+    match keyword {
+        "solo" => match word {
+            "on" | "" => Ok(TrackField::Solo(true)),
+            "off" => Ok(TrackField::Solo(false)),
+            _ => Err("on or off".to_owned()),
+        },
+        "choke" => match (word, word.parse()) {
+            ("kit", _) => Ok(TrackField::Choke(Choke::Kit)),
+            ("none", _) => Ok(TrackField::Choke(Choke::Alone)),
+            (_, Ok(group @ 1..=CHOKE_GROUPS)) => Ok(TrackField::Choke(Choke::Group(group))),
+            _ => Err(format!("kit, none or a group from 1 to {CHOKE_GROUPS}")),
+        },
+        _ => {
+            let follow = Follow::ALL.iter().find(|(said, _)| *said == word);
+            follow
+                .map(|(_, follow)| TrackField::Follow(*follow))
+                .ok_or_else(|| one_of(&Follow::ALL.map(|(said, _)| said)))
+        }
+    }
+}
+
+/// A MIDI mode in a word.
+pub(super) fn said_midi(mode: MidiMode) -> &'static str {
+    MidiMode::ALL.iter().find(|(_, value)| *value == mode).map_or("both", |(said, _)| said)
 }
 
 /// A switch in words.

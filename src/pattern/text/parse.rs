@@ -7,7 +7,9 @@ use super::statement::{Scope, Statement};
 use super::whole;
 use crate::param::{MAX_TRACKS, Param, TrackIndex};
 use crate::pattern::text::Severity;
-use crate::pattern::{LANES, Locks, MAX_GATE, MAX_STEPS, Name, PatternIndex, Pitch, Rate, Step, StepField};
+use crate::pattern::{
+    LANES, Locks, MAX_GATE, MAX_STEPS, MidiMode, Name, PatternIndex, Pitch, Rate, Step, StepField,
+};
 use crate::time::Tempo;
 
 /// Reads a line without its comment; its problems go to the line's list.
@@ -66,7 +68,7 @@ fn head<'a>(
     }
     match (tail, subject) {
         (Some(tail), _) => Some((scope, tail)),
-        (None, Subject::Value(Param::Mute)) => Some((scope, scope.end())),
+        (None, Subject::Value(Param::Mute) | Subject::Own("solo")) => Some((scope, scope.end())),
         (None, _) => {
             line.expected(&format!("':' after '{} {}'", keyword.text, scope.text), rest.end());
             None
@@ -100,6 +102,8 @@ enum Subject {
     Plays,
     Rate,
     Lanes,
+    Own(&'static str),
+    Midi,
     Listed(&'static str),
     Lfo,
     Value(Param),
@@ -117,6 +121,10 @@ impl Subject {
             "pattern" => Some(Subject::Plays),
             "rate" => Some(Subject::Rate),
             "lanes" => Some(Subject::Lanes),
+            "solo" => Some(Subject::Own("solo")),
+            "choke" => Some(Subject::Own("choke")),
+            "follow" => Some(Subject::Own("follow")),
+            "midi" => Some(Subject::Midi),
             "lfo" => Some(Subject::Lfo),
             _ => {
                 let listed = whole::LISTED.into_iter().find(|word| *word == keyword).map(Subject::Listed);
@@ -171,6 +179,17 @@ impl Subject {
                 rate.map(|(_, rate)| Statement::Rate { track, pattern, rate: *rate })
             }
             Subject::Lanes => lanes(track(at, line)?, tail, line),
+            Subject::Own(keyword) => {
+                let track = track(at, line)?;
+                match keys::own_of(keyword, tail.text) {
+                    Ok(field) => Some(Statement::Own { track, field }),
+                    Err(expected) => {
+                        line.expected(&expected, tail);
+                        None
+                    }
+                }
+            }
+            Subject::Midi => midi(track(at, line)?, tail, line),
             Subject::Listed(keyword) => whole::listed(keyword, at, tail, line).map(Statement::Whole),
             Subject::Step => step(at, tail, line),
             Subject::Note => {
@@ -397,6 +416,32 @@ fn lanes(track: Name, tail: Word<'_>, line: &mut Line<'_, '_>) -> Option<Stateme
         return None;
     }
     Some(Statement::Lanes { track, lanes })
+}
+
+/// Where a track's notes go: a word, and perhaps a channel.
+fn midi(track: Name, tail: Word<'_>, line: &mut Line<'_, '_>) -> Option<Statement> {
+    let (mut mode, mut channel, mut seen) = (None, None, 0);
+    for (at, pair) in pairs(tail).into_iter().enumerate() {
+        if at == 0 && pair.value.is_none() {
+            mode = MidiMode::ALL.iter().find(|(word, _)| *word == pair.key.text).map(|(_, mode)| *mode);
+            if mode.is_none() {
+                line.expected(&keys::one_of(&MidiMode::ALL.map(|(word, _)| word)), pair.key);
+                return None;
+            }
+            continue;
+        }
+        let (_, word) = known_pair(&["channel"], &mut seen, pair, line)?;
+        let number = word.text.parse::<u8>().ok().filter(|channel| (1..=16).contains(channel));
+        if number.is_none() {
+            line.expected("a channel from 1 to 16", word);
+        }
+        channel = Some(number? - 1);
+    }
+    if mode.is_none() && channel.is_none() {
+        line.expected(&keys::one_of(&MidiMode::ALL.map(|(word, _)| word)), tail);
+        return None;
+    }
+    Some(Statement::Midi { track, mode: mode.unwrap_or_default(), channel })
 }
 
 /// A cell's field, or what was expected of it.

@@ -5,7 +5,9 @@ use std::fmt::{self, Display, Formatter};
 use super::keys::{self, LFO_TARGETS, OVERFLOWS, STEP_SETS};
 use super::whole::Whole;
 use crate::param::{Param, TrackIndex};
-use crate::pattern::{LANES, MAX_STEPS, Name, Overflow, PatternIndex, Pitch, Rate, Step, StepField};
+use crate::pattern::{
+    LANES, MAX_STEPS, MidiMode, Name, Overflow, PatternIndex, Pitch, Rate, Step, StepField, TrackField,
+};
 use crate::time::Tempo;
 
 /// What a statement is about.
@@ -79,6 +81,22 @@ pub enum Statement {
         /// The parameters.
         lanes: [Option<Param>; LANES],
     },
+    /// `solo kick`, `choke hat: 2`, `follow bass: chord`.
+    Own {
+        /// The track.
+        track: Name,
+        /// The field, one of these three.
+        field: TrackField,
+    },
+    /// `midi bass: both channel=3`: where its notes go.
+    Midi {
+        /// The track.
+        track: Name,
+        /// Where.
+        mode: MidiMode,
+        /// On which channel, from 0; `None` takes the track's place.
+        channel: Option<u8>,
+    },
     /// What concerns the song as a whole.
     Whole(Whole),
     /// `note bass: 36` or `note bass: 55hz`.
@@ -137,6 +155,8 @@ impl Statement {
             | Statement::Rate { track, .. }
             | Statement::Plays { track, .. }
             | Statement::Lanes { track, .. }
+            | Statement::Own { track, .. }
+            | Statement::Midi { track, .. }
             | Statement::Overflow { track, .. } => Some(Scope::Track(*track)),
             Statement::Value { scope, .. } | Statement::Module { scope, .. } => Some(*scope),
         }
@@ -166,6 +186,8 @@ impl Statement {
             Statement::Rate { pattern, .. } => (9, "", cell(pattern, 0)),
             Statement::Plays { .. } => (10, "", 0),
             Statement::Lanes { .. } => (11, "", 0),
+            Statement::Own { field, .. } => (13, keys::said_own(field).map_or("", |(word, _)| word), 0),
+            Statement::Midi { .. } => (14, "", 0),
             Statement::Whole(whole) => {
                 let (keyword, place) = whole.place();
                 (12, keyword, place.map_or(0, u16::from))
@@ -190,6 +212,10 @@ impl Statement {
             Statement::Rate { pattern, .. } => format!("rate {}", of(pattern)),
             Statement::Plays { .. } => format!("pattern {scope}"),
             Statement::Lanes { .. } => format!("lanes {scope}"),
+            Statement::Own { field, .. } => {
+                format!("{} {scope}", keys::said_own(field).map_or("", |(word, _)| word))
+            }
+            Statement::Midi { .. } => format!("midi {scope}"),
             Statement::Whole(whole) => whole.head(),
             Statement::Note { .. } => format!("note {scope}"),
             Statement::Overflow { .. } => format!("overflow {scope}"),
@@ -239,6 +265,14 @@ impl Display for Statement {
                 f.write_str(":")?;
                 let said = |lane: &Option<Param>| lane.map_or("none", |param| param.spec().id);
                 lanes[..last.max(1)].iter().try_for_each(|lane| write!(f, " {}", said(lane)))
+            }
+            Statement::Own { field: TrackField::Solo(true), .. } => Ok(()),
+            Statement::Own { field, .. } => {
+                write!(f, ": {}", keys::said_own(field).map_or(String::new(), |(_, value)| value))
+            }
+            Statement::Midi { mode, channel, .. } => {
+                write!(f, ": {}", keys::said_midi(*mode))?;
+                channel.map_or(Ok(()), |channel| write!(f, " channel={}", channel + 1))
             }
             Statement::Whole(_) => Ok(()),
             Statement::Note { pitch: Pitch::Note(note), .. } => write!(f, ": {note}"),

@@ -11,7 +11,7 @@ use crate::pattern::{
 };
 
 /// The keywords of statements that stand alone.
-pub(super) const ALONE: [&str; 4] = ["KEY", "STYLE", "MOOD", "COMPLEXITY"];
+pub(super) const ALONE: [&str; 6] = ["KEY", "STYLE", "MOOD", "COMPLEXITY", "ARRANGEMENT", "FILL"];
 /// The keywords of statements with a number in their list.
 pub(super) const LISTED: [&str; 5] = ["metre", "chord", "scene", "clip", "section"];
 
@@ -29,6 +29,10 @@ pub enum Whole {
     Mood(Name),
     /// `COMPLEXITY 0.7`.
     Complexity(f32),
+    /// `ARRANGEMENT on`: clips decide what plays.
+    Arrangement(bool),
+    /// `FILL on`: a fill is played.
+    Fill(bool),
     /// `metre 1: 7/8 bar=9`.
     Metre(u8, MetreChange),
     /// `chord 1: Am7/E beat=4`.
@@ -58,6 +62,8 @@ impl Whole {
             Whole::Style(_) => (ALONE[1], None),
             Whole::Mood(_) => (ALONE[2], None),
             Whole::Complexity(_) => (ALONE[3], None),
+            Whole::Arrangement(_) => (ALONE[4], None),
+            Whole::Fill(_) => (ALONE[5], None),
             Whole::Metre(place, _) => (LISTED[0], Some(*place)),
             Whole::Chord(place, _) => (LISTED[1], Some(*place)),
             Whole::Scene(place, ..) => (LISTED[2], Some(*place)),
@@ -97,6 +103,8 @@ impl Whole {
             Whole::Style(style) => song.context.style = *style,
             Whole::Mood(mood) => song.context.mood = *mood,
             Whole::Complexity(complexity) => song.context.complexity = *complexity,
+            Whole::Arrangement(on) => song.context.arranged = *on,
+            Whole::Fill(on) => song.context.fill = *on,
             Whole::Metre(place, change) => song.metres[usize::from(*place)] = Some(*change),
             Whole::Chord(place, change) => song.chords[usize::from(*place)] = Some(*change),
             Whole::Scene(place, name, patterns) => {
@@ -136,6 +144,8 @@ pub(super) fn statements(song: &Song, name: impl Fn(TrackIndex) -> Option<Name>)
     said.extend(Some(context.style).filter(|style| !style.is_empty()).map(Whole::Style));
     said.extend(Some(context.mood).filter(|mood| !mood.is_empty()).map(Whole::Mood));
     said.extend((context.complexity != fresh.complexity).then_some(Whole::Complexity(context.complexity)));
+    said.extend(context.arranged.then_some(Whole::Arrangement(true)));
+    said.extend(context.fill.then_some(Whole::Fill(true)));
     let metres = (0..).zip(&song.metres);
     said.extend(metres.filter_map(|(place, change)| Some(Whole::Metre(place, (*change)?))));
     let chords = (0..).zip(&song.chords);
@@ -190,6 +200,8 @@ pub(super) fn alone(keyword: &str, rest: Word<'_>, line: &mut Line<'_, '_>) -> O
         "KEY" => (key(rest.text), "a key and a scale such as 'C minor' or 'Bb dorian'"),
         "STYLE" => (word().map(Whole::Style), "a word"),
         "MOOD" => (word().map(Whole::Mood), "a word"),
+        "ARRANGEMENT" => (switch(rest.text).map(Whole::Arrangement), "on or off"),
+        "FILL" => (switch(rest.text).map(Whole::Fill), "on or off"),
         _ => {
             let value = rest.text.parse().ok().filter(|value| (0.0..=1.0).contains(value));
             let value = value.map(|value: f32| if value == 0.0 { 0.0 } else { value });
@@ -206,6 +218,10 @@ fn key(text: &str) -> Option<Whole> {
     let (key, scale) = text.split_once(char::is_whitespace).unwrap_or((text, "major"));
     let scale = Scale::ALL.iter().find(|(name, _)| *name == scale.trim())?.1;
     Some(Whole::Key(pitch_class(key)?, scale))
+}
+
+fn switch(word: &str) -> Option<bool> {
+    super::keys::value_of(crate::param::Param::Mute, word).map(|on| on >= 0.5)
 }
 
 fn pitch_class(word: &str) -> Option<u8> {
@@ -379,6 +395,7 @@ impl Display for Whole {
             }
             Whole::Style(word) | Whole::Mood(word) => write!(f, " {word}"),
             Whole::Complexity(value) => write!(f, " {value}"),
+            Whole::Arrangement(on) | Whole::Fill(on) => write!(f, " {}", super::keys::on_off(*on)),
             Whole::Metre(_, MetreChange { bar, metre: Metre { count, unit } }) => {
                 write!(f, ": {count}/{unit} bar={}", bar + 1)
             }

@@ -8,7 +8,7 @@ use super::statement::{Scope, Statement};
 use super::whole;
 use crate::param::{Owner, Param, TrackIndex};
 use crate::pattern::{
-    LANES, MAX_STEPS, Name, Overflow, Pattern, PatternIndex, Rate, Song, Step, StepField, Track,
+    LANES, MAX_STEPS, Name, Overflow, Pattern, PatternIndex, Rate, Song, Step, StepField, Track, TrackField,
 };
 use crate::time::Tempo;
 
@@ -113,6 +113,13 @@ fn track_statements(song: &Song, at: TrackIndex, name: Name) -> Vec<Statement> {
     if track.lanes.iter().any(Option::is_some) {
         statements.push(Statement::Lanes { track: name, lanes: track.lanes });
     }
+    let fresh = Track::UNUSED;
+    let said = TrackField::all(track).into_iter().zip(TrackField::all(&fresh));
+    let own = said.filter(|(field, fresh)| field != fresh && keys::said_own(field).is_some());
+    statements.extend(own.map(|(field, _)| Statement::Own { track: name, field }));
+    if (track.midi, track.channel) != (fresh.midi, fresh.channel) {
+        statements.push(Statement::Midi { track: name, mode: track.midi, channel: track.channel });
+    }
     if track.overflow != Overflow::Loop {
         statements.push(Statement::Overflow { track: name, overflow: track.overflow });
     }
@@ -173,10 +180,14 @@ fn module_statement(
     if let Some(param) = keys::value_named(module) {
         return touched(param).then(|| Statement::Value { scope, param, value: song.param(owner, param) });
     }
+    let context = &song.context;
+    let groove = track.map_or((context.groove_steps, context.groove_template), |track| {
+        (track.groove_steps, track.groove_template)
+    });
     let track = track.unwrap_or(&Track::UNUSED);
     let sample = Some(track.sample).filter(|name| module == "sample" && !name.is_empty());
-    let steps = Some(track.groove_steps).filter(|mask| module == "groove" && *mask != Track::ODD_STEPS);
-    let template = Some(track.groove_template).filter(|name| module == "groove" && !name.is_empty());
+    let steps = Some(groove.0).filter(|mask| module == "groove" && *mask != Track::ODD_STEPS);
+    let template = Some(groove.1).filter(|name| module == "groove" && !name.is_empty());
     let kept = keys::params_of(module).any(touched) || sample.is_some() || steps.is_some();
     // What goes without saying is left out: a module that is named is on, a sample's gain is 0,
     // a compressor hears itself.
