@@ -16,6 +16,7 @@ mod lines;
 mod link;
 pub mod live;
 mod midi_clock;
+pub mod midi_file;
 pub mod midi_out;
 mod network;
 mod observers;

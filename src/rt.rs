@@ -31,6 +31,7 @@ mod timeline;
 mod transport;
 
 pub use engine::{Block, Drive, Engine, EngineConfig, MAX_MIDI_OUT, MidiBuffer};
+pub use player::notes_of;
 pub use sample_clock::SampleClock;
 
 /// Part of every input key: grows with each change that alters a sample.

@@ -31,10 +31,10 @@ use super::people::Wish;
 use super::{
     Client, ClientConfig, Code, Command, Connection, Event, HostClock, LineCommand, Link, Reach, Taps, When,
 };
-use crate::pattern::{MAX_METRES, Song, text};
+use crate::pattern::{MAX_METRES, Song, capture, text};
 use crate::rt::ports::{BarFingerprint, Mode, ports};
 use crate::rt::{Engine, EngineConfig};
-use crate::time::{Clock, TempoMap};
+use crate::time::{Beats, Clock, TempoMap};
 
 /// How long a peer waits for a session file.
 const EXPORT: std::time::Duration = std::time::Duration::from_secs(10);
@@ -236,6 +236,14 @@ impl Peer {
         match order {
             Order::Set(edit) => self.client.send(Command::Gesture(edit)),
             Order::Edit(edit, when) => self.client.send(Command::Edit { edits: vec![edit], when }),
+            Order::Edits(edits, when) => self.client.send(Command::Edit { edits, when }),
+            Order::Capture { track, cycles, to } => {
+                let tick = view.position.unwrap_or(Beats::ZERO);
+                match capture(&view.song, track, to, tick, usize::from(cycles)) {
+                    Ok(edits) => self.client.send(Command::Edit { edits, when: When::Now }),
+                    Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
+                }
+            }
             Order::Grid(grid) => self.client.send(Command::Grid(grid)),
             Order::AddTrack(name) => self.client.send(Command::AddTrack(name)),
             Order::Tempo(tempo) => self.client.send(Command::Tempo(tempo)),

@@ -19,6 +19,7 @@ mod write;
 
 pub use diagnostic::{Diagnostic, Severity, report};
 pub use document::Document;
+pub use keys::own_of as field_of;
 pub use statement::{Scope, Statement};
 pub use whole::{Source, Whole};
 pub use write::{unsaid, write};

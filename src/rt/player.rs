@@ -21,7 +21,7 @@ const NEWS: usize = 2048;
 /// Beginnings find no room behind so many, so that the ends of all that began do.
 const BEGINNINGS: usize = NEWS / 4;
 /// Notes of a step: its own and three further ones.
-const CHORD: usize = 4;
+pub(super) const CHORD: usize = 4;
 
 /// A note's beginning or end, on its way to be heard.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -413,6 +413,11 @@ fn chord(song: &Sounding<'_>, track: TrackIndex, stroke: &Stroke) -> [Option<(f3
         notes[at] = note.filter(is_new);
     }
     notes
+}
+
+/// The MIDI notes of a stroke, each once: the step's, moved to what its track follows.
+pub fn notes_of(song: &Song, track: TrackIndex, stroke: &Stroke) -> [Option<u8>; CHORD] {
+    chord(&Sounding::plain(song), track, stroke).map(|note| Some(note?.1))
 }
 
 const _: () = assert!(QUANTUM <= u8::MAX as usize);

@@ -8,7 +8,9 @@ use super::people_order::PeopleOrder;
 use super::shape;
 use crate::client::{LineCommand, Link, LinkError, When};
 use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
-use crate::pattern::{Bars, Edit, EditError, GridEdit, MAX_BARS, MAX_STEPS, Metre, Name, Song, StepField};
+use crate::pattern::{
+    Bars, Edit, EditError, GridEdit, MAX_BARS, MAX_STEPS, Metre, Name, PatternIndex, Section, Song, StepField,
+};
 use crate::rt::ports::{Mode, ModeError};
 use crate::session::MAX_RAMP_BARS;
 use crate::time::{Beats, Tempo, TempoError};
@@ -25,6 +27,17 @@ pub enum Order {
     /// `euclid hat 5 [2]`, `copy kick 1 2`, `overlay kick 1 2`; `pattern kick 2 [next]` and
     /// `track remove tom` are edits.
     Grid(GridEdit),
+    /// Edits that go together: `scene 2 next`, `track midi bass midi 3`.
+    Edits(Vec<Edit>, When),
+    /// `capture kick 4 [to 2]`: rounds of the playing pattern as plain steps.
+    Capture {
+        /// The track.
+        track: TrackIndex,
+        /// How many rounds.
+        cycles: u8,
+        /// Into which pattern.
+        to: PatternIndex,
+    },
     /// `track add tom`.
     AddTrack(Name),
     /// `tempo 124`.
@@ -39,7 +52,7 @@ pub enum Order {
     Metre(Metre, u32),
     /// `count-in 2 [bar N]`: start so many bars later, metronomes counting.
     CountIn(Beats, u8),
-    /// `play [bar N]`.
+    /// `play [bar N | section NAME]`.
     Play(Beats),
     /// `stop`.
     Stop,
@@ -85,7 +98,7 @@ pub enum OrderError {
         "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, count-in, play, stop, mode, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, note, keep, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
-         fill, euclid, copy, overlay, pattern, track, undo, redo, conflicts, resolve, try, strategy, permit, quit"
+         fill, euclid, copy, overlay, pattern, track, scene, arrangement, capture, undo, redo, conflicts, resolve, try, strategy, permit, quit"
     )]
     Unknown(String),
     /// A command in another form.
@@ -190,7 +203,13 @@ impl Order {
                 Ok(bar @ 1..=1_000_000) => Ok(Order::Play(Bars::in_song(song).bar(bar - 1).start)),
                 _ => Err(OrderError::Value((*bar).to_owned())),
             },
-            ("play", _) => Err(OrderError::Form("play [bar N]")),
+            ("play", ["section", name]) => {
+                let named = |section: &&Section| section.alive && section.name.as_str() == *name;
+                let section = song.sections.iter().filter(named).min_by_key(|section| section.start);
+                let section = section.ok_or_else(|| OrderError::Value((*name).to_owned()))?;
+                Ok(Order::Play(Bars::in_song(song).bar(i64::from(section.start)).start))
+            }
+            ("play", _) => Err(OrderError::Form("play [bar N | section NAME]")),
             ("stop", []) => Ok(Order::Stop),
             ("mode", ["auto"]) => Ok(Order::Mode(None)),
             ("mode", [mode]) => Ok(Order::Mode(Some(mode.parse()?))),

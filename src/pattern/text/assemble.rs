@@ -205,7 +205,7 @@ impl Assembly<'_> {
     fn remark(&mut self, said: &[(usize, &Said)]) {
         let mut unheard = BTreeSet::new();
         for (line, said) in said {
-            let Statement::Module { module, values, template, .. } = &said.statement else {
+            let Statement::Module { scope, module, values, template, .. } = &said.statement else {
                 continue;
             };
             if *scope == Scope::Master && matches!(*module, "send" | "voice") {

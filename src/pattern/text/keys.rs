@@ -195,8 +195,11 @@ pub(super) fn said_own(field: &TrackField) -> Option<(&'static str, String)> {
     })
 }
 
-/// Reads such a field, or says what was expected.
-pub(super) fn own_of(keyword: &str, word: &str) -> Result<TrackField, String> {
+/// Reads a track's field that is a statement of its own: `solo`, `choke` or `follow`.
+///
+/// # Errors
+/// What was expected.
+pub fn own_of(keyword: &str, word: &str) -> Result<TrackField, String> {
     match keyword {
         "solo" => match word {
             "on" | "" => Ok(TrackField::Solo(true)),
