@@ -203,7 +203,6 @@ impl Assembly<'_> {
 
     /// What reads, but does not sound as a person may think.
     fn remark(&mut self, said: &[(usize, &Said)]) {
-        let mut unheard = BTreeSet::new();
         for (line, said) in said {
             let Statement::Module { scope, module, values, template, .. } = &said.statement else {
                 continue;
