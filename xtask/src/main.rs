@@ -1,7 +1,9 @@
-//! The project's own commands: `cargo xtask bundle | test | tidy | bench | simulate | fuzz | jam`.
+//! The project's own commands: `cargo xtask bundle | test | tidy | bench | simulate | fuzz |
+//! architectures | jam`.
 //!
 //! Progress goes to standard error; standard output holds results alone.
 
+mod architectures;
 mod bench;
 mod bundle;
 mod fuzz;
@@ -37,6 +39,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Thousands of seeded sessions under virtual time, with everything that can go wrong.
     Simulate(simulate::Arguments),
+    /// The same songs on x86-64, aarch64 and WebAssembly, bit for bit.
+    Architectures,
     /// The readers of outside bytes under libFuzzer, guided by coverage.
     Fuzz(fuzz::Arguments),
     #[cfg(target_os = "linux")]
@@ -55,6 +59,7 @@ fn main() -> ExitCode {
             Task::Test(arguments) => test::run(&arguments),
             Task::Tidy(arguments) => tidy::run(&arguments),
             Task::Bench(arguments) => bench::run(&arguments),
+            Task::Architectures => architectures::run(),
             Task::Fuzz(arguments) => fuzz::run(&arguments),
             Task::Simulate(arguments) => simulate::run(&arguments),
             #[cfg(target_os = "linux")]

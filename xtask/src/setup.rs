@@ -21,6 +21,10 @@ pub enum Need {
     Hosts,
     /// To open windows without a screen.
     Screen,
+    /// To build and run for aarch64 and WebAssembly.
+    Architectures,
+    /// A compiler for those where rustup can fetch no standard library.
+    DebianRust,
 }
 
 /// How to see that a package is there.
@@ -70,10 +74,22 @@ const PACKAGES: &[Package] = &[
     package(Need::Screen, "libx11-xcb1", Sign::Library("libX11-xcb.so.1"), "X11 by XCB"),
     package(Need::Screen, "libxcursor1", Sign::Library("libXcursor.so.1"), "mouse pointers"),
     package(Need::Screen, "libxkbcommon-x11-0", Sign::Library("libxkbcommon-x11.so.0"), "keyboards"),
+    package(Need::Architectures, "gcc-aarch64-linux-gnu", Sign::Program(AARCH64), "linker for aarch64"),
+    package(Need::Architectures, "libc6-dev-arm64-cross", Sign::File(AARCH64_LIBC), "C library for aarch64"),
+    package(Need::Architectures, "qemu-user", Sign::Program("qemu-aarch64"), "runs programs for aarch64"),
+    package(Need::Architectures, "nodejs", Sign::Program("node"), "runs WebAssembly"),
+    package(Need::DebianRust, "rustc-web", Sign::File("/usr/bin/rustc"), "Rust for every processor"),
+    package(Need::DebianRust, "cargo-web", Sign::File("/usr/bin/cargo"), "builds Rust"),
+    package(Need::DebianRust, "rust-web-src", Sign::File(RUST_SOURCE), "Rust's standard library"),
+    package(Need::DebianRust, "lld-19", Sign::Program("wasm-ld-19"), "linker for WebAssembly"),
 ];
 
 /// The font of the jam's picture.
 pub const FONT: &str = "/usr/share/fonts/truetype/dejavu/DejaVuSans.ttf";
+
+const AARCH64: &str = "aarch64-linux-gnu-gcc";
+const AARCH64_LIBC: &str = "/usr/aarch64-linux-gnu/lib/libc.so.6";
+const RUST_SOURCE: &str = "/usr/lib/rustlib/src/rust/library/std/Cargo.toml";
 
 const LINK: &str = "/usr/include/ableton/Link.hpp";
 

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result, bail};
 
+use crate::architectures;
 use crate::bundle::{self, Bundle, Profile};
 #[cfg(target_os = "linux")]
 use crate::jam;
@@ -49,6 +50,7 @@ pub fn run(arguments: &Arguments) -> Result<()> {
         count.suite("tests", || tests(nextest, bundle, filter));
         count.suite("engine and simulation in release", || tests_in_release(nextest, filter));
         if filter.is_none() {
+            count.check("one hash on every processor", architectures::run());
             count.check("the standalone opens its window", window::opens(bundle));
             #[cfg(target_os = "linux")]
             {
