@@ -28,6 +28,7 @@ pub mod people;
 mod priority;
 mod profile;
 mod reach;
+pub mod recording;
 pub mod render;
 mod socket;
 mod solo;

@@ -26,6 +26,7 @@ mod renderer;
 mod sample_clock;
 mod scheduler;
 mod session_lock;
+mod stems;
 mod timed;
 mod timeline;
 mod transport;
@@ -33,6 +34,7 @@ mod transport;
 pub use engine::{Block, Drive, Engine, EngineConfig, MAX_MIDI_OUT, MidiBuffer};
 pub use player::notes_of;
 pub use sample_clock::SampleClock;
+pub use stems::Stems;
 
 /// Part of every input key: grows with each change that alters a sample.
 pub const ENGINE_VERSION: u32 = 3;

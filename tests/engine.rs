@@ -4,10 +4,16 @@
 mod echoes;
 #[path = "engine/effects.rs"]
 mod effects;
+#[path = "engine/hanging.rs"]
+mod hanging;
 #[path = "engine/metronome.rs"]
 mod metronome;
+#[path = "support/registers.rs"]
+mod registers;
 #[path = "engine/rig.rs"]
 mod rig;
+#[path = "engine/sequencing.rs"]
+mod sequencing;
 
 use antiphon::pattern::Song;
 use antiphon::rt::ports::ToEngine;

@@ -412,3 +412,87 @@ fn a_rendered_onset_stands_where_the_notation_puts_it() {
     let onset = left.iter().position(|sample| sample.abs() > 1e-3).expect("a sound");
     assert!((24_000..24_048).contains(&onset), "the snare sounds at frame {onset}");
 }
+
+fn samples(path: &std::path::Path) -> Vec<f32> {
+    let mut wav = hound::WavReader::open(path).expect("a WAV file");
+    wav.samples::<f32>().map(|sample| sample.expect("a sample")).collect()
+}
+
+#[test]
+fn stems_add_up_to_the_mix_where_nothing_changes_them() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let text = |name: &str| folder.path().join(name).to_str().expect("a path of text").to_owned();
+    let (out, stems) = (text("mix.wav"), text("stems"));
+    let groove =
+        b"TEMPO 120\nseq kick: o...o...\nseq hat: ..o...o.\nseq bass: o..o..o.\nfilter bass: freq=500\n\
+                   chorus bass: mix=.5\n";
+    let (code, _, errors) = antiphon(&["render", "-", &out, "--bars", "1", "--stems", &stems], groove);
+    assert_eq!(code, Some(0), "{errors}");
+    let mix = samples(folder.path().join("mix.wav").as_path());
+    let tracks =
+        ["kick", "hat", "bass"].map(|name| samples(&folder.path().join(format!("stems/{name}.wav"))));
+    assert!(tracks.iter().all(|stem| stem.len() == mix.len() && stem.iter().any(|s| s.abs() > 0.01)));
+    let far = |at: usize| (mix[at] - tracks.iter().map(|stem| stem[at]).sum::<f32>()).abs();
+    let furthest = (0..mix.len()).map(far).fold(0.0, f32::max);
+    assert!(furthest < 1e-6, "{furthest}");
+}
+
+#[test]
+fn midi_files_are_written_and_read() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("groove.mid");
+    let file = path.to_str().expect("a path of text");
+    let groove = "TEMPO 97\nseq kick: X...x...\nseq hat: x.x.x.\nrate hat: 8t\n";
+    let (code, _, errors) = antiphon(&["midi", "export", "-", file, "--bars", "2"], groove.as_bytes());
+    assert_eq!(code, Some(0), "{errors}");
+    let (code, text, errors) = antiphon(&["midi", "import", file, "-"], b"");
+    assert_eq!(code, Some(0), "{errors}");
+    let song = text::read(&text).expect("a groove").song;
+    assert!(text.starts_with("TEMPO 97\n") && song.alive().count() == 2, "{text}");
+    assert_eq!(song.tracks[1].playing().rate, antiphon::pattern::Rate::EighthTriplet);
+    let (code, _, errors) = antiphon(&["midi", "import", "-", "-"], b"seq kick: X...");
+    assert_eq!(code, Some(2));
+    assert!(errors.contains("no MIDI file"), "{errors}");
+}
+
+#[test]
+fn a_recorded_session_plays_again_to_the_same_file() {
+    use std::io::{BufRead, BufReader, Write};
+    use std::process::{Command, Stdio};
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = |name: &str| folder.path().join(name);
+    std::fs::write(path("groove"), "TEMPO 150\nseq kick: X...x...\nseq lead: x.x.x.xx\n").expect("a file");
+    let mut peer = Command::new(env!("CARGO_BIN_EXE_antiphon"))
+        .args(["peer", "--solo", "--record"])
+        .arg(path("heard.wav"))
+        .arg("--record-session")
+        .arg(path("told"))
+        .arg("--load")
+        .arg(path("groove"))
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("the program");
+    let mut orders = peer.stdin.take().expect("its input");
+    let mut lines = BufReader::new(peer.stdout.take().expect("its output")).lines();
+    let mut wait_for = |event: &str, count: usize| {
+        let named = format!("\"event\":\"{event}\"");
+        let told = lines.by_ref().filter(|line| line.as_ref().is_ok_and(|line| line.contains(&named)));
+        assert_eq!(told.take(count).count(), count, "{event}");
+    };
+    writeln!(orders, "load {}\nplay", path("groove").display()).expect("its input");
+    wait_for("onset", 12);
+    writeln!(orders, "set kick.tune 5\nstep lead 1 on next\nnote lead 64 0.8 60\ntempo 170")
+        .expect("its input");
+    wait_for("onset", 30);
+    writeln!(orders, "quit").expect("its input");
+    assert!(peer.wait().expect("its end").success());
+    let told = path("told");
+    let again = path("again.wav");
+    let arguments = ["replay", told.to_str().expect("a path"), again.to_str().expect("a path")];
+    let (code, _, errors) = antiphon(&arguments, b"");
+    assert_eq!(code, Some(0), "{errors}");
+    let (heard, again) = (std::fs::read(path("heard.wav")), std::fs::read(again));
+    assert!(heard.expect("a file") == again.expect("a file"), "the same bytes");
+    assert!(samples(&path("heard.wav")).iter().any(|sample| sample.abs() > 0.1));
+}

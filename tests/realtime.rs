@@ -6,7 +6,10 @@
 mod rig;
 
 use antiphon::param::{Owner, Param, Slot};
-use antiphon::pattern::{Edit, Name, PatternIndex, Song, StepField, TrackField};
+use antiphon::pattern::{
+    Choke, Condition, ContextField, Edit, Follow, MidiMode, Name, PatternIndex, Song, StepField, TrackField,
+    Trig, text,
+};
 use antiphon::rt::ports::{
     FromEngine, HostTransport, LiveNote, Lock, Mode, ParamMove, SessionPorts, ToEngine, ports,
 };
@@ -61,6 +64,74 @@ impl Guarded {
         });
         *frame += frames as i64;
         assert!(self.left[..frames].iter().all(|sample| sample.is_finite() && sample.abs() < 1.2));
+    }
+}
+
+/// Everything that patterns keep, told on arrival and for a beat, and launches of patterns, scenes
+/// and the arrangement.
+fn launches() -> Vec<ToEngine> {
+    let (at, pattern) = (track(4), PatternIndex::new(1).expect("a pattern"));
+    let step = |field| Edit::Step { track: at, pattern, step: 0, field };
+    let own = |field| Edit::Track { track: at, field };
+    let edits = [
+        step(StepField::On(true)),
+        step(StepField::Tie(true)),
+        step(StepField::Gate(300)),
+        step(StepField::Also([Some(64), Some(67), Some(71)])),
+        step(StepField::Condition(Condition { when: Trig::Previous, not: true })),
+        Edit::Lane { track: at, lane: 0, param: Some(Param::FilterFreq) },
+        Edit::Lock { track: at, pattern, step: 0, lane: 0, value: Some(700.0) },
+        own(TrackField::Pattern(pattern)),
+        own(TrackField::Choke(Choke::Group(2))),
+        own(TrackField::Follow(Follow::Chord)),
+        own(TrackField::Midi(MidiMode::Midi)),
+        own(TrackField::Channel(Some(9))),
+        own(TrackField::Solo(true)),
+        Edit::Context(ContextField::Fill(true)),
+        Edit::Context(ContextField::Arranged(true)),
+        own(TrackField::Midi(MidiMode::Both)),
+        own(TrackField::Solo(false)),
+        own(TrackField::Pattern(PatternIndex::FIRST)),
+        Edit::Context(ContextField::Arranged(false)),
+    ];
+    let told = edits.into_iter().enumerate().flat_map(|(n, edit)| {
+        let later = ToEngine::Edit { edit, at: Some(Beats(n as i64 * 200_000)) };
+        [ToEngine::Edit { edit, at: None }, later]
+    });
+    told.collect()
+}
+
+/// A song of which every step asks for much, with clips that place its patterns.
+fn rich() -> Song {
+    let mut source = "TEMPO 240\nARRANGEMENT on\nchord 1: F\n".to_owned();
+    for track in 0..16 {
+        source += &format!("seq t{track}: XxXxXxXx\nrate t{track}: 32t\nlanes t{track}: filter.freq pan\n");
+        source += &format!("overflow t{track}: rest\nfollow t{track}: chord\nchoke t{track}: 2\n");
+        source += &format!("clip {}: pattern=t{track}.1 bar=1 bars=2\n", track + 1);
+        for step in 0..8 {
+            let when = ["previous", "neighbour", "2:3", "not-first", "fill"][(step + track) % 5];
+            source += &format!("step t{track}.{step}: tie=on also=64,67,71 when={when} lock1=900 lock2=.3\n");
+        }
+    }
+    text::read(&source).expect("a song").song
+}
+
+#[test]
+fn no_pattern_launch_or_lock_allocates() {
+    let mut guarded = Guarded::new(48_000.0);
+    guarded.session.to_engine.push(ToEngine::Start { tick: Beats::ZERO, frame: 0 }).expect("room");
+    for (n, message) in launches().into_iter().enumerate() {
+        guarded.session.to_engine.push(message).expect("room in the ring");
+        guarded.process(700, Drive::Session, &[], &NOTES[..n % 4]);
+        while guarded.session.from_engine.pop().is_ok() {}
+    }
+    guarded.session.to_engine.push(ToEngine::Song(Box::new(rich()))).expect("room in the ring");
+    for n in 0..40 {
+        let arranged = ContextField::Arranged(n % 2 == 0);
+        let edit = Edit::Context(arranged);
+        guarded.session.to_engine.push(ToEngine::Edit { edit, at: None }).expect("room in the ring");
+        guarded.process(600, Drive::Session, &[], &[]);
+        while guarded.session.from_engine.pop().is_ok() {}
     }
 }
 

@@ -7,11 +7,16 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use antiphon::client::midi_file;
 use antiphon::client::peer::{self, PeerArgs};
-use antiphon::client::render::{RenderConfig, render};
+use antiphon::client::recording::Replay;
+use antiphon::client::render::{RenderConfig, render_stems};
+use antiphon::param::TrackIndex;
 use antiphon::pattern::Song;
 use antiphon::pattern::text::{self, Diagnostic, Reading, Severity};
+use antiphon::rt::Stems;
 use antiphon::rt::ports::BarFingerprint;
+use antiphon::time::TempoMap;
 use anyhow::{Context, bail};
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -62,9 +67,47 @@ enum Command {
         /// Print one line of JSON a bar, with the hash of what was heard.
         #[arg(long)]
         fingerprints: bool,
+        /// Also write each track by itself into this folder, as `kick.wav`: 48 kHz, after the track's
+        /// inserts, before fader, pan, mute and sends.
+        #[arg(long, value_name = "FOLDER")]
+        stems: Option<PathBuf>,
+        /// Also write the bars' notes as a MIDI file.
+        #[arg(long, value_name = "OUT.mid")]
+        midi: Option<PathBuf>,
+    },
+    /// Write a groove as a MIDI file, or make a groove of one.
+    #[command(subcommand)]
+    Midi(Midi),
+    /// Play a recording of a session (peer --record-session) again into a WAV file.
+    Replay {
+        /// The recording.
+        file: PathBuf,
+        /// The WAV file to write.
+        out: PathBuf,
     },
     /// Join a session as a headless peer: commands on standard input, events as JSON lines.
     Peer(PeerArgs),
+}
+
+#[derive(Subcommand)]
+enum Midi {
+    /// Write a notation file's notes as a MIDI file: a chunk a track, on its channel.
+    Export {
+        /// The notation file, or - for standard input.
+        file: PathBuf,
+        /// The MIDI file to write.
+        out: PathBuf,
+        /// Bars to write; without it, the arrangement or the longest pattern.
+        #[arg(long, value_parser = clap::value_parser!(u32).range(1..=i64::from(midi_file::MAX_BARS)))]
+        bars: Option<u32>,
+    },
+    /// Make a notation file of a MIDI file.
+    Import {
+        /// The MIDI file.
+        file: PathBuf,
+        /// The notation file to write, or - for standard output.
+        out: PathBuf,
+    },
 }
 
 #[derive(Clone, Copy, ValueEnum)]
@@ -105,10 +148,14 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check { file } => check(&file),
         Command::Fmt { file, check } => format(&file, check),
-        Command::Render { file, out, bars, rate, block, samples, fingerprints } => {
+        Command::Render { file, out, bars, rate, block, samples, fingerprints, stems, midi } => {
             let config = RenderConfig { bars, rate, block: block as usize };
-            render_file(&file, &out, config, samples, fingerprints)
+            let also = Also { fingerprints, stems, midi };
+            render_file(&file, &out, config, samples, &also)
         }
+        Command::Midi(Midi::Export { file, out, bars }) => export_midi(&file, &out, bars),
+        Command::Midi(Midi::Import { file, out }) => import_midi(&file, &out),
+        Command::Replay { file, out } => replay(&file, &out),
         Command::Peer(args) => {
             let filter = tracing_subscriber::EnvFilter::try_from_env("ANTIPHON_LOG");
             let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
@@ -162,12 +209,19 @@ fn format(file: &Path, check: bool) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What a render gives beside the mix.
+struct Also {
+    fingerprints: bool,
+    stems: Option<PathBuf>,
+    midi: Option<PathBuf>,
+}
+
 fn render_file(
     file: &Path,
     out: &Path,
     config: RenderConfig,
     samples: Samples,
-    fingerprints: bool,
+    also: &Also,
 ) -> anyhow::Result<ExitCode> {
     let source = Source::load(file)?;
     let reading = match source.read_or_show()? {
@@ -180,9 +234,19 @@ fn render_file(
         bail!("{} bars are {} MiB, more than a WAV file holds: ask for fewer", config.bars, bytes >> 20);
     }
     let mut wav = Wav::create(out, config.rate, samples)?;
-    let bars = render(&reading.song, reading.tempo, config, |left, right| wav.write(left, right))?;
+    let mut stems = match &also.stems {
+        Some(folder) => Some(StemFiles::create(folder, &reading, config, samples)?),
+        None => None,
+    };
+    let stem = stems.as_mut().map(|files| |track, stems: &mut Stems| files.write(track, stems));
+    let mix = |left: &[f32], right: &[f32]| wav.write(left, right);
+    let bars = render_stems(&reading.song, reading.tempo, config, mix, stem)?;
     wav.writer.finalize().with_context(|| format!("cannot finish {}", out.display()))?;
-    if fingerprints {
+    stems.map_or(Ok(()), StemFiles::finish)?;
+    if let Some(path) = &also.midi {
+        write_midi(path, &reading, config.bars)?;
+    }
+    if also.fingerprints {
         let mut stdout = std::io::stdout().lock();
         for bar in &bars {
             writeln!(stdout, "{}", fingerprint(&reading.song, bar))?;
@@ -192,6 +256,100 @@ fn render_file(
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+fn write_midi(path: &Path, reading: &Reading, bars: u32) -> anyhow::Result<()> {
+    let bytes = midi_file::export(&reading.song, &TempoMap::constant(reading.tempo), bars);
+    std::fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))
+}
+
+fn export_midi(file: &Path, out: &Path, bars: Option<u32>) -> anyhow::Result<ExitCode> {
+    let source = Source::load(file)?;
+    match source.read_or_show()? {
+        Ok(reading) => {
+            let bars = bars.unwrap_or_else(|| midi_file::length_in_bars(&reading.song));
+            write_midi(out, &reading, bars)?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(code) => Ok(code),
+    }
+}
+
+fn import_midi(file: &Path, out: &Path) -> anyhow::Result<ExitCode> {
+    let source = Source::load(file)?;
+    let imported = midi_file::import(&source.bytes).with_context(|| source.name.clone())?;
+    if imported.left_out > 0 {
+        let notes = counted(imported.left_out, "note");
+        eprintln!(
+            "antiphon: {notes} found no place: a step holds four, a track eight patterns, a song 16 tracks"
+        );
+    }
+    if imported.tempi_left_out > 0 {
+        let changes = counted(imported.tempi_left_out, "change");
+        eprintln!("antiphon: {changes} of tempo left out: a groove's text says one tempo");
+    }
+    let text = text::write(&imported.song, imported.tempo);
+    if is_standard(out) {
+        std::io::stdout().write_all(text.as_bytes())?;
+    } else {
+        std::fs::write(out, text).with_context(|| format!("cannot write {}", out.display()))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn replay(file: &Path, out: &Path) -> anyhow::Result<ExitCode> {
+    let name = file.display().to_string();
+    let opened = std::fs::File::open(file).with_context(|| format!("cannot read {name}"))?;
+    let mut replay = Replay::open(std::io::BufReader::new(opened)).with_context(|| name.clone())?;
+    let mut wav = Wav::create(out, replay.rate(), Samples::Float)?;
+    while let Some((left, right)) = replay.next_block().with_context(|| name.clone())? {
+        wav.write(left, right)?;
+    }
+    wav.writer.finalize().with_context(|| format!("cannot finish {}", out.display()))?;
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A WAV file a track.
+struct StemFiles {
+    /// Each with the frames that it still lacks.
+    files: Vec<(TrackIndex, Wav, u64)>,
+    left: Vec<f32>,
+    right: Vec<f32>,
+}
+
+impl StemFiles {
+    fn create(
+        folder: &Path,
+        reading: &Reading,
+        config: RenderConfig,
+        samples: Samples,
+    ) -> anyhow::Result<StemFiles> {
+        std::fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        let frames = RenderConfig { rate: 48_000, ..config }.frames(reading.tempo);
+        let files = reading.song.alive().map(|(track, held)| {
+            let path = folder.join(format!("{}.wav", held.name));
+            Ok((track, Wav::create(&path, 48_000, samples)?, frames))
+        });
+        Ok(StemFiles { files: files.collect::<anyhow::Result<_>>()?, left: Vec::new(), right: Vec::new() })
+    }
+
+    fn write(&mut self, track: TrackIndex, stems: &mut Stems) -> anyhow::Result<()> {
+        let file = self.files.iter_mut().find(|(of, ..)| *of == track);
+        let Some((_, wav, lacks)) = file else { return Ok(()) };
+        self.left.clear();
+        self.right.clear();
+        for (at, sample) in stems.take(track).enumerate() {
+            if at % 2 == 0 { self.left.push(sample) } else { self.right.push(sample) }
+        }
+        // The engine renders a little ahead of what is heard.
+        let frames = self.left.len().min(usize::try_from(*lacks).unwrap_or(usize::MAX));
+        *lacks -= frames as u64;
+        wav.write(&self.left[..frames], &self.right[..frames])
+    }
+
+    fn finish(self) -> anyhow::Result<()> {
+        self.files.into_iter().try_for_each(|(_, wav, _)| Ok(wav.writer.finalize()?))
+    }
 }
 
 /// A bar's hashes as a JSON object.

@@ -18,9 +18,10 @@ use std::process::ExitCode;
 
 use anyhow::Context;
 use crossbeam::channel::{Receiver, unbounded};
+use rtrb::RingBuffer;
 use serde_json::{Value, json};
 
-use self::device::{Device, Keys, Pace};
+use self::device::{Device, Keeping, Keys, Pace, Told};
 pub use self::order::Order;
 use self::people_order::PeopleOrder;
 use super::decisions::rulings_json;
@@ -32,7 +33,7 @@ use super::{
     Client, ClientConfig, Code, Command, Connection, Event, HostClock, LineCommand, Link, Reach, Taps, When,
 };
 use crate::pattern::{MAX_METRES, Song, capture, text};
-use crate::rt::ports::{BarFingerprint, Mode, ports};
+use crate::rt::ports::{BarFingerprint, Mode, TO_ENGINE_CAPACITY, ports};
 use crate::rt::{Engine, EngineConfig};
 use crate::time::{Beats, Clock, TempoMap};
 
@@ -62,6 +63,9 @@ pub struct PeerArgs {
     /// Write what sounds to a 32-bit float WAV file.
     #[arg(long, value_name = "OUT.wav")]
     pub record: Option<PathBuf>,
+    /// Record what the engine is told, and when: `antiphon replay` plays it again to the same samples.
+    #[arg(long, value_name = "OUT.told")]
+    pub record_session: Option<PathBuf>,
     /// Make the session's song that of a notation file, once joined.
     #[arg(long, value_name = "FILE")]
     pub load: Option<PathBuf>,
@@ -98,12 +102,18 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     // Held until the end: dropping it removes the folder.
     let temporary = TemporaryProfile::new(args.profile.is_none())?;
     let profile = args.profile.clone().unwrap_or_else(|| temporary.folder.clone());
-    let (session, engine_ports) = ports();
+    let (mut session, engine_ports) = ports();
     let config = EngineConfig { rate: f64::from(args.rate), max_block: args.block as usize };
     let (song, tempo_map) = (Song::new(), TempoMap::default());
     let engine = Engine::new(config, Box::new(song.clone()), Box::new(tempo_map.clone()), engine_ports);
     let pace = Pace { rate: args.rate, block: args.block as usize, skew_ppm: args.skew };
-    let (device, keys) = Device::start(engine, pace, args.record.as_deref())?;
+    let mut keep = Keeping { sound: args.record.as_deref(), session: None };
+    if let Some(path) = &args.record_session {
+        let (to_device, from) = RingBuffer::new(TO_ENGINE_CAPACITY);
+        let to = std::mem::replace(&mut session.to_engine, to_device);
+        keep.session = Some(Told { path, from, to, song: &song, map: &tempo_map });
+    }
+    let (device, keys) = Device::start(engine, pace, keep)?;
     if args.record.is_some() {
         tell(json!({"event": "recording", "first_frame_ns": device.begun.0, "rate": args.rate,
             "skew_ppm": args.skew}))?;

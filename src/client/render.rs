@@ -3,9 +3,10 @@
 //! Thread: any but audio. Invariant: the same song, tempo and rate give the same samples, whatever
 //! the block size.
 
+use crate::param::TrackIndex;
 use crate::pattern::Song;
 use crate::rt::ports::{BarFingerprint, FromEngine, ToEngine, ports};
-use crate::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer};
+use crate::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer, Stems};
 use crate::time::{Beats, HostNanos, Tempo, TempoMap};
 
 /// A bar is 4/4.
@@ -41,12 +42,35 @@ pub fn render<E>(
     config: RenderConfig,
     mut sound: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
 ) -> Result<Vec<BarFingerprint>, E> {
+    render_stems(song, tempo, config, &mut sound, None::<fn(TrackIndex, &mut Stems) -> Result<(), E>>)
+}
+
+/// The same, and what each track plays by itself goes to `stem`, block by block: stereo, at 48 kHz
+/// whatever the rate, after the track's inserts and before its fader, pan, mute and sends. Where
+/// nothing is sent and the master leaves all as it is, the stems times their faders' and pans' gains
+/// add up to the mix.
+///
+/// # Errors
+/// The first error of `sound` or `stem`.
+pub fn render_stems<E>(
+    song: &Song,
+    tempo: Tempo,
+    config: RenderConfig,
+    mut sound: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
+    mut stem: Option<impl FnMut(TrackIndex, &mut Stems) -> Result<(), E>>,
+) -> Result<Vec<BarFingerprint>, E> {
     let mut offline = Offline::new(song, tempo, config);
+    if stem.is_some() {
+        offline.engine.collect_stems(Stems::new(2 * config.block));
+    }
     let end = config.frames(tempo);
     while offline.frame < end {
         let frames = (end - offline.frame).min(config.block as u64) as usize;
         offline.process(frames);
         sound(&offline.left[..frames], &offline.right[..frames])?;
+        if let (Some(stem), Some(stems)) = (&mut stem, offline.engine.stems()) {
+            song.alive().try_for_each(|(track, _)| stem(track, stems))?;
+        }
     }
     // The engine closes a bar when it renders past its end: within a second, or never.
     let patience = end + u64::from(config.rate);

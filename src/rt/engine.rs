@@ -565,6 +565,17 @@ impl Engine {
         self.material.song.params[slot.index()]
     }
 
+    /// Lets what each track plays be heard apart, from the next run's origin on. *Thread: any but
+    /// audio; with stems the engine allocates.*
+    pub fn collect_stems(&mut self, stems: Box<super::Stems>) {
+        self.renderer.stems = Some(stems);
+    }
+
+    /// What the tracks have played, where it is collected.
+    pub fn stems(&mut self) -> Option<&mut super::Stems> {
+        self.renderer.stems.as_deref_mut()
+    }
+
     /// Silences everything and forgets the position, as hosts ask by `reset`. Notes that a host was
     /// given end with the next block. *Thread: audio. Realtime-safe: yes.*
     pub fn reset(&mut self) {

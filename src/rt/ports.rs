@@ -17,7 +17,7 @@ pub const TO_ENGINE_CAPACITY: usize = 4096;
 pub const FROM_ENGINE_CAPACITY: usize = 4096;
 
 /// To the engine, from the session's thread.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum ToEngine {
     /// Write one register: at the next quantum, or at the quantum that holds tick `at` where `at`
     /// lies ahead; where the position has already passed `at`, at the next bar.

@@ -13,6 +13,7 @@ use super::pending::{Pending, changes};
 use super::player::{Players, Stretch};
 use super::ports::BarFingerprint;
 use super::scheduler::{Ahead, Switched};
+use super::stems::Stems;
 use super::timed::Timed;
 use super::timeline::{Anchor, Timeline, Timing};
 use crate::dsp::{LIMITER_LATENCY, QUANTUM, Quantum};
@@ -106,6 +107,10 @@ pub(super) struct Renderer {
     pub(super) peaks: ([f32; MAX_TRACKS], [f32; 2]),
     /// The run has ended; its notes end with the next quantum.
     releases_due: bool,
+    /// What each track plays, where somebody listens.
+    pub(super) stems: Option<Box<Stems>>,
+    /// Samples of the next quantum that lie before the run's origin.
+    stems_from: usize,
     /// Planted by a test: track, song sample.
     pub(super) planted: Option<(usize, i64)>,
 }
@@ -147,6 +152,8 @@ impl Renderer {
             moved: Moved::new(),
             peaks: ([0.0; MAX_TRACKS], [0.0; 2]),
             releases_due: false,
+            stems: None,
+            stems_from: 0,
             planted: None,
         }
     }
@@ -165,6 +172,10 @@ impl Renderer {
         self.mixer.begin(song - offset);
         self.timeline = Some(Timeline::new(anchor));
         (self.next_tick, self.origin) = (from, Some(offset as usize));
+        self.stems_from = offset as usize;
+        if let Some(stems) = &mut self.stems {
+            stems.clear();
+        }
         self.next_bar = self.metres.from(from).number;
         let tempo = timing.segment_at(&material.map, from);
         self.tempo = Some(tempo);
@@ -376,6 +387,10 @@ impl Renderer {
         hash_tracks(&mut self.bars, self.head, mixed, &marks);
         let out = self.head - LIMITER_LATENCY as i64;
         let bar = self.bars.feed_master(out, &mixed.left, &mixed.right, self.key);
+        if let Some(stems) = &mut self.stems {
+            stems.push(mixed, self.stems_from);
+        }
+        self.stems_from = 0;
         for (at, peak) in self.peaks.0.iter_mut().enumerate() {
             *peak = mixed.sides(at).fold(*peak, peak_of);
         }

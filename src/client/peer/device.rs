@@ -7,12 +7,15 @@ use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
+use crossbeam::channel::Sender;
 use rtrb::{Consumer, Producer, RingBuffer};
 
 use crate::client::HostClock;
-use crate::rt::ports::LiveNote;
+use crate::client::recording::{Heard, Recorder};
+use crate::pattern::Song;
+use crate::rt::ports::{LiveNote, ToEngine};
 use crate::rt::{Block, Drive, Engine, MidiBuffer};
-use crate::time::{Clock, HostNanos};
+use crate::time::{Clock, HostNanos, TempoMap};
 
 /// Seconds of sound that may wait to be written.
 const RECORD_AHEAD: usize = 4;
@@ -40,57 +43,99 @@ impl Pace {
     }
 }
 
+/// What is kept of what a device plays.
+#[derive(Default)]
+pub struct Keeping<'a> {
+    /// A WAV file of what sounds.
+    pub sound: Option<&'a Path>,
+    /// A recording of what the engine is told.
+    pub session: Option<Told<'a>>,
+}
+
+/// The way of the engine's messages over the device, which records them.
+pub struct Told<'a> {
+    /// The recording's file.
+    pub path: &'a Path,
+    /// Where messages come from.
+    pub from: Consumer<ToEngine>,
+    /// Where the engine finds them.
+    pub to: Producer<ToEngine>,
+    /// What the engine begins with.
+    pub song: &'a Song,
+    /// By which tempo.
+    pub map: &'a TempoMap,
+}
+
 /// A running device.
 pub struct Device {
     ending: Arc<AtomicBool>,
     player: JoinHandle<()>,
-    writer: Option<JoinHandle<anyhow::Result<()>>>,
+    writers: Vec<JoinHandle<anyhow::Result<()>>>,
     /// When its first frame was due: frame n is due n frames of its own clock later.
     pub begun: HostNanos,
 }
 
 impl Device {
-    /// Starts it, writing what sounds to a 32-bit float WAV file if asked.
+    /// Starts it; sound is kept as 32-bit float.
     ///
     /// # Errors
     /// The file cannot be made, or a thread cannot be started.
-    pub fn start(engine: Engine, pace: Pace, record: Option<&Path>) -> anyhow::Result<(Device, Keys)> {
+    pub fn start(engine: Engine, pace: Pace, keep: Keeping<'_>) -> anyhow::Result<(Device, Keys)> {
         let rate = pace.rate;
         let ending = Arc::new(AtomicBool::new(false));
-        let (mut sound, mut writer) = (None, None);
-        if let Some(path) = record {
+        let (mut sound, mut writers) = (None, Vec::new());
+        if let Some(path) = keep.sound {
             let (producer, consumer) = RingBuffer::new(rate as usize * 2 * RECORD_AHEAD);
-            writer = Some(start_writer(path, rate, consumer)?);
+            writers.push(start_writer(path, rate, consumer)?);
             sound = Some(producer);
         }
         let (pressed, keys) = RingBuffer::new(PRESSED);
         let begun = HostClock.now();
+        let mut told = None;
+        if let Some(Told { path, from, to, song, map }) = keep.session {
+            let shown = path.display().to_string();
+            let file = std::fs::File::create(path).with_context(|| format!("cannot record to {shown}"))?;
+            let device = (rate, pace.block as u32);
+            let recorder = Recorder::begin(std::io::BufWriter::new(file), device, song, map, begun)?;
+            let (heard, waiting) = crossbeam::channel::unbounded();
+            let written = move || {
+                waiting
+                    .into_iter()
+                    .try_fold(recorder, |mut recorder, heard| recorder.take(heard).map(|()| recorder))
+            };
+            let write = move || {
+                let finished = written().and_then(Recorder::finish);
+                finished.with_context(|| format!("cannot record to {shown}"))
+            };
+            writers.push(std::thread::Builder::new().name("antiphon-told".into()).spawn(write)?);
+            told = Some((from, to, heard));
+        }
         let player = Player {
             engine,
             pace,
             begun,
             sound,
+            told,
             ending: ending.clone(),
             keys,
             held: Vec::with_capacity(PRESSED),
             notes: Vec::with_capacity(2 * PRESSED),
         };
         let player = std::thread::Builder::new().name("antiphon-device".into()).spawn(|| player.run())?;
-        Ok((Device { ending, player, writer, begun }, Keys { pressed }))
+        Ok((Device { ending, player, writers, begun }, Keys { pressed }))
     }
 
-    /// Stops it and finishes the file.
+    /// Stops it and finishes its files.
     ///
     /// # Errors
-    /// The file could not be written.
+    /// A file could not be written.
     pub fn stop(self) -> anyhow::Result<()> {
         self.ending.store(true, Ordering::Release);
         self.player.join().map_err(|_| anyhow::anyhow!("the device's thread has panicked"))?;
-        match self.writer.map(JoinHandle::join) {
-            None => Ok(()),
-            Some(Ok(written)) => written,
-            Some(Err(_)) => anyhow::bail!("the recording's thread has panicked"),
+        for writer in self.writers {
+            writer.join().map_err(|_| anyhow::anyhow!("the recording's thread has panicked"))??;
         }
+        Ok(())
     }
 }
 
@@ -120,6 +165,8 @@ struct Player {
     begun: HostNanos,
     /// Interleaved samples towards the writer; a full ring loses sound, not time.
     sound: Option<Producer<f32>>,
+    /// Messages on their way to the engine, and who records them.
+    told: Option<(Consumer<ToEngine>, Producer<ToEngine>, Sender<Heard>)>,
     ending: Arc<AtomicBool>,
     keys: Consumer<Key>,
     /// Keys that are down, each until a frame.
@@ -142,6 +189,20 @@ impl Player {
         }
     }
 
+    /// Hands the engine what it is told in front of a block, and the recorder the same. Copying a
+    /// whole song takes some 0.1 ms, which a device without a sound card can spare.
+    fn pass_on(&mut self, now: HostNanos) {
+        let Some((from, to, heard)) = &mut self.told else { return };
+        while !to.is_full()
+            && let Ok(message) = from.pop()
+        {
+            // The recorder's thread ends with this one.
+            let _ = heard.send(Heard::Message(message.clone()));
+            let _ = to.push(message);
+        }
+        let _ = heard.send(Heard::Block(now, self.notes.clone()));
+    }
+
     fn run(mut self) {
         crate::client::priority::prefer_realtime();
         let clock = HostClock;
@@ -155,10 +216,12 @@ impl Player {
                 std::thread::sleep(Duration::from_nanos(early));
             }
             self.take_keys(frame);
+            let now = clock.now();
+            self.pass_on(now);
             self.engine.process(Block {
                 left: &mut left,
                 right: &mut right,
-                now: clock.now(),
+                now,
                 drive: Drive::Session,
                 params: &[],
                 notes: &self.notes,
