@@ -4,6 +4,8 @@
 
 #[path = "offline/apart.rs"]
 mod apart;
+#[path = "offline/branching.rs"]
+mod branching;
 #[path = "offline/frozen.rs"]
 mod frozen;
 #[path = "offline/instance.rs"]

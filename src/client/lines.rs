@@ -4,6 +4,8 @@
 //! answers. Pure: no I/O, time is passed in. Bounded: each log keeps its last commits
 //! ([`Past`]).
 
+pub mod kept;
+
 use std::collections::BTreeMap;
 
 use crate::session::{
@@ -19,6 +21,8 @@ pub struct LocalLines {
     branches: BTreeMap<BranchId, OwnBranch>,
     /// What the session was called, and who took part, where it came from a file.
     came_as: Option<(String, Vec<(ClientId, String)>)>,
+    /// Counts what no journal holds: edits of branches, and what changed the records.
+    changes: u64,
 }
 
 struct OwnBranch {
@@ -42,7 +46,7 @@ pub struct Asker {
 impl LocalLines {
     /// Lines that begin now.
     pub fn new(state: State) -> LocalLines {
-        LocalLines { past: Past::new(state), branches: BTreeMap::new(), came_as: None }
+        LocalLines { past: Past::new(state), branches: BTreeMap::new(), came_as: None, changes: 0 }
     }
 
     /// The lines of a session file, and the state they have come to.
@@ -76,7 +80,9 @@ impl LocalLines {
     pub fn file(&self, name: String, me: (ClientId, String), head: &State) -> SessionFile {
         let (name, people) = match &self.came_as {
             None => (name, vec![me]),
-            Some((name, people)) if !self.wrote(me.0) => (name.clone(), people.clone()),
+            Some((name, people)) if !self.wrote(me.0) || people.iter().any(|(known, _)| *known == me.0) => {
+                (name.clone(), people.clone())
+            }
             Some((name, people)) => (name.clone(), people.iter().cloned().chain([me]).collect()),
         };
         let rows = |past: &Past| past.rows().cloned().collect::<Vec<_>>();
@@ -93,10 +99,30 @@ impl LocalLines {
         logs.flat_map(Past::rows).any(|row| row.commit.author == author)
     }
 
+    /// Takes in commits of the session's own line that followed, as far as they are known, up to where
+    /// it has come. Where some are missing, its log begins there anew; branches stay as they are.
+    pub fn go_on(&mut self, commits: &[Commit], head: &State, at_ms: i64) {
+        for commit in commits.iter().filter(|commit| commit.seq <= head.seq()) {
+            if commit.seq.0 == self.past.seq().0 + 1 {
+                self.note(at_ms, commit);
+            }
+        }
+        if self.past.seq() != head.seq() {
+            self.past = Past::new(head.clone());
+        }
+        self.branches.retain(|id, _| head.records().branch(*id).is_some());
+    }
+
+    /// Grows with everything that no journal holds.
+    pub fn changes(&self) -> u64 {
+        self.changes
+    }
+
     /// Takes note of a commit of the session's own line.
     pub fn note(&mut self, at_ms: i64, commit: &Commit) {
         self.past.push(at_ms, commit.clone());
         for op in &commit.ops {
+            self.changes += u64::from(matches!(op.op, Op::Record(_)));
             match &op.op {
                 Op::Record(Record::Fork { id, parent, at, .. }) => {
                     // Now, while the log still reaches back to it.
@@ -148,6 +174,7 @@ impl LocalLines {
                 let Some(own) = self.branches.get_mut(&branch) else { return vec![missing(branch, None)] };
                 match own.sequencer.submit(asker.client, asker.role, cseq, base, ops, asker.position) {
                     Ok(Outcome::Committed(commit)) => {
+                        self.changes += 1;
                         own.past.push(asker.now_ms, commit.clone());
                         LineNews::commits(branch, &[commit])
                     }
@@ -178,6 +205,7 @@ impl LocalLines {
         let mut told = Vec::new();
         for (id, own) in &mut self.branches {
             if let Some(commit) = own.sequencer.promote(upto) {
+                self.changes += 1;
                 own.past.push(now_ms, commit.clone());
                 told.extend(LineNews::commits(*id, &[commit]));
             }

@@ -222,7 +222,7 @@ impl Participant {
         self.speak_branch(now);
         self.on_main(|it| it.speak(now));
         self.events.flush();
-        self.solo.end();
+        self.end_alone();
         self.network.leave()
     }
 

@@ -29,6 +29,7 @@ use crate::client::clock_socket::ClockOrder;
 use crate::client::hands::Hands;
 use crate::client::journal::{Flusher, Instance, Journal};
 use crate::client::lines::LocalLines;
+use crate::client::lines::kept::LinesFile;
 use crate::client::network::{Inbox, Network};
 use crate::client::ops_pace::OpsPace;
 use crate::client::pass::Pass;
@@ -161,6 +162,8 @@ pub struct Room {
     unsaved: u64,
     /// Without a server: the lines of history of the machine's own.
     lines: Option<LocalLines>,
+    /// Where they are kept.
+    lines_file: Option<LinesFile>,
     /// The instance that follows a branch.
     auditor: Option<u64>,
     /// What is told to each instance that comes: files set aside, merges nobody saw.
@@ -211,12 +214,12 @@ impl Room {
             names: undoing::Names::default(),
             unsaved: 0,
             lines: None,
+            lines_file: None,
             auditor: None,
             news: Vec::new(),
             stopping: false,
         };
         room.hydrate(folder, greeting, flusher);
-        room.open_lines();
         room
     }
 
@@ -261,6 +264,7 @@ impl Room {
             return;
         }
         self.tick();
+        self.save_lines();
         let left = self.network.leave();
         // Whoever opens the room anew opens the journal.
         drop(self.journal.take());

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use super::Record;
-use crate::session::{ClientId, Cseq, Role, Seq, StampedOp, State};
+use crate::session::{ClientId, Commit, Cseq, Role, Seq, StampedOp, State};
 
 /// A frame of this machine's that the session has not answered.
 #[derive(Clone, Debug, PartialEq)]
@@ -47,6 +47,8 @@ pub struct Held {
     pub branch: Option<State>,
     /// Whether the branch alone holds what was edited.
     pub long: bool,
+    /// The branch's commits since the journal was last written whole.
+    pub kept: Vec<Commit>,
     /// Unanswered frames, in order.
     pub waiting: VecDeque<Waiting>,
     /// How far each instance's frames have come.
@@ -98,7 +100,10 @@ impl Held {
                     self.answered(frame.instance, frame.ticket);
                 }
             }
-            Record::Forked => self.branch = self.confirmed.clone(),
+            Record::Forked => {
+                self.branch = self.confirmed.clone();
+                self.kept.clear();
+            }
             Record::Branch(bytes) => {
                 let state = State::decode(&bytes).map_err(|e| format!("the branch's state: {e}"))?;
                 self.branch = Some(state);
@@ -111,6 +116,7 @@ impl Held {
                 }
                 let branch = self.branch.as_mut().ok_or("a commit without the branch it belongs to")?;
                 branch.apply(&commit).map_err(|e| e.to_string())?;
+                self.kept.push(commit);
             }
             Record::Long => {
                 self.long = true;

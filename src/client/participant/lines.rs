@@ -395,6 +395,7 @@ impl Participant {
     }
 
     fn tend_local(&mut self, now: HostNanos) {
+        self.keep_lines(now);
         if let Some(position) = self.engine.position_at(now) {
             for answer in self.lines.local.promote(position, wall_ms()) {
                 if let Down::Line(news) = answer {
@@ -424,7 +425,7 @@ impl Participant {
     }
 }
 
-fn wall_ms() -> i64 {
+pub(super) fn wall_ms() -> i64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     since.map_or(0, |since| since.as_millis() as i64)
 }

@@ -210,9 +210,7 @@ impl Participant {
     /// The whole session as a file's bytes, if it is this machine's own.
     pub(super) fn export(&mut self, answer: Sender<Result<Vec<u8>, String>>) {
         if self.main().is_alone() {
-            let me = (self.main().me(), self.name.clone());
-            let file = self.lines.local.file(self.name.clone(), me, self.main().confirmed());
-            return drop(answer.try_send(Ok(file.encode())));
+            return drop(answer.try_send(Ok(self.session_file().encode())));
         }
         self.lines.export = Some(Export { bytes: Vec::new(), answer });
         self.network.export();
@@ -242,7 +240,7 @@ impl Participant {
                 let wrote = file.main.log.iter().map(|row| row.commit.author.0);
                 let me = ClientId(last.chain(wrote).max().unwrap_or(0).saturating_add(1));
                 let (local, head) = LocalLines::of(file);
-                self.solo.end();
+                self.end_alone();
                 self.studio = Studio::alone_as(me, head.clone());
                 self.solo.start(head.clone());
                 self.lines = LinesSide { local, ..LinesSide::new(head) };

@@ -99,8 +99,8 @@ impl Participant {
             self.unplug();
         } else {
             let (song, map) = (self.studio.song().clone(), self.studio.tempo_map().clone());
+            self.end_alone();
             self.go_on_with(Studio::joining(song, map));
-            self.solo.end();
             self.engine.audio = AudioMatch::Settling;
         }
         self.shown.session = Some(link.to_string());

@@ -73,6 +73,16 @@ impl Room {
         self.instances = std::mem::take(&mut held.instances);
         self.resume(branch, held.long);
         self.rewrite();
+        self.open_lines(folder, &held.kept);
+    }
+
+    /// The room's file of a kind, and those of earlier terms, the latest first.
+    pub(super) fn files(&self, folder: &Path, kind: &str) -> (PathBuf, Vec<PathBuf>) {
+        let name = format!("{:016x}", xxh3_64(self.link.to_string().as_bytes()));
+        let term = self.lease.term();
+        let mut older: Vec<_> = terms_of(folder, &name, kind).filter(|(of, _)| *of < term).collect();
+        older.sort_unstable();
+        (folder.join(term.file(&name, kind)), older.into_iter().rev().map(|(_, path)| path).collect())
     }
 
     pub(super) fn keep_record(&mut self, record: Record) {
@@ -100,6 +110,8 @@ impl Room {
 
     /// Writes the journal whole.
     pub(super) fn rewrite(&mut self) {
+        // It has the commits that the lines lack only until then.
+        self.save_lines();
         let frames = self.waiting.iter().zip(self.replica.outbox());
         let waiting = frames.map(|(meta, (cseq, base, ops))| Waiting {
             cseq,
@@ -117,6 +129,7 @@ impl Room {
             confirmed: Some(self.replica.confirmed().clone()),
             branch: self.branch.as_ref().map(|branch| branch.state().clone()),
             long: self.branch.as_ref().is_some_and(|branch| branch.long),
+            kept: Vec::new(),
             waiting: waiting.collect(),
             instances: self.instances.clone(),
         };

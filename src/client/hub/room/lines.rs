@@ -1,21 +1,47 @@
 //! Branches and the past as a room passes them on: to the server, or, where there is none, to the
 //! machine's own lines.
 
+use std::path::Path;
+
 use super::Room;
 use crate::client::hub::speech::FromHub;
-use crate::client::lines::{Asker, LocalLines};
-use crate::session::{BranchId, Commit};
+use crate::client::lines::Asker;
+use crate::client::lines::kept::{self, LinesFile};
+use crate::session::{BranchId, Commit, SessionFile};
+use crate::time::Clock;
 use crate::wire::{Down, LineAsk, LineNews, Up};
 
 /// The most bytes of a session file in one speech.
 const PART: usize = 256 * 1024;
 
 impl Room {
-    /// A groove that needs no server keeps its own lines, from now on.
-    pub(super) fn open_lines(&mut self) {
-        if let Some(branch) = self.branch.as_ref().filter(|_| self.link.is_local()) {
-            self.lines = Some(LocalLines::new(branch.state().clone()));
+    /// A groove that needs no server keeps its own lines, beside its journal.
+    pub(super) fn open_lines(&mut self, folder: &Path, commits: &[Commit]) {
+        let Some(branch) = self.branch.as_ref().filter(|_| self.link.is_local()) else { return };
+        let (path, older) = self.files(folder, "lines");
+        let from = std::iter::once(&path).chain(&older).find(|path| path.exists()).unwrap_or(&path);
+        let (lines, fault) = kept::resume(from, commits, branch.state(), wall_ms());
+        self.lines_file = Some(LinesFile::beside(path));
+        self.lines = Some(lines);
+        self.news.extend(fault.map(FromHub::SetAside));
+        self.save_lines();
+        older.iter().for_each(|older| drop(std::fs::remove_file(older)));
+    }
+
+    /// Writes the machine's own lines down, whatever there is.
+    pub(super) fn save_lines(&mut self) {
+        let file = self.session_file();
+        if let (Some(lines), Some(kept), Some(file)) = (&self.lines, &mut self.lines_file, file)
+            && let Some(why) = kept.save(lines, &file)
+        {
+            self.notice(why);
         }
+    }
+
+    fn session_file(&self) -> Option<SessionFile> {
+        let (lines, branch) = (self.lines.as_ref()?, self.branch.as_ref()?);
+        let me = (self.replica.client().unwrap_or(super::SELF), self.name.clone());
+        Some(lines.file(self.link.session.clone(), me, branch.state()))
     }
 
     pub(super) fn note_line(&mut self, commit: &Commit) {
@@ -59,13 +85,7 @@ impl Room {
     /// The machine's own session as a file. One that a server keeps is not the hub's to write: it
     /// answers with no bytes.
     pub(super) fn export(&mut self, seat: u64) {
-        let bytes = match (&self.lines, &self.branch) {
-            (Some(lines), Some(branch)) => {
-                let me = (self.replica.client().unwrap_or(super::SELF), self.name.clone());
-                lines.file(self.link.session.clone(), me, branch.state()).encode()
-            }
-            _ => Vec::new(),
-        };
+        let bytes = self.session_file().map(|file| file.encode()).unwrap_or_default();
         let mut parts = bytes.chunks(PART).peekable();
         while let Some(part) = parts.next() {
             let (bytes, more) = (part.to_vec(), parts.peek().is_some());
@@ -111,6 +131,12 @@ impl Room {
         }
         if self.auditor.is_none() {
             self.note_heads();
+        }
+        let now = self.clock.now();
+        if let (Some(lines), Some(kept)) = (&self.lines, &mut self.lines_file)
+            && kept.is_due(now, lines)
+        {
+            self.save_lines();
         }
     }
 
