@@ -1,8 +1,9 @@
-//! The editor: session, transport, step grid.
+//! The editor: session, transport, patterns and scenes, step grid, arrangement.
 //!
 //! Thread: the window's own (on Linux apart from the host's main thread). Draws a
 //! [`View`] and sends [`Command`]s; holds nothing of the session itself.
 
+mod arrangement;
 mod clock;
 mod conflicts;
 mod footer;
@@ -11,7 +12,9 @@ mod header;
 mod history;
 mod keys;
 mod mode;
+mod patterns;
 mod people;
+mod scenes;
 mod strip;
 mod theme;
 mod transport;
@@ -32,7 +35,7 @@ use super::desk::Desk;
 use super::params::HostParams;
 use crate::client::{Command, HostClock, View};
 use crate::param::{Slot, TrackIndex};
-use crate::pattern::Edit;
+use crate::pattern::{Edit, Pattern, PatternIndex};
 use crate::time::{Beats, Clock};
 
 /// The window at first, in logical points.
@@ -80,6 +83,12 @@ pub struct Hands {
     cursor_shown: bool,
     /// The page of 16 steps.
     page: u8,
+    /// The patterns that the rows show.
+    shown: patterns::Shown,
+    /// What is done with scenes.
+    scenes: scenes::Page,
+    /// What is done with the arrangement.
+    song: arrangement::Page,
     /// What a drag over the grid paints.
     painting: Option<Paint>,
     /// The fader in hand and where it stands.
@@ -121,6 +130,9 @@ impl Default for Hands {
             cursor: (first, 0),
             cursor_shown: false,
             page: 0,
+            shown: Default::default(),
+            scenes: Default::default(),
+            song: Default::default(),
             painting: None,
             fader: None,
             position: None,
@@ -146,6 +158,12 @@ struct Scene<'a> {
 impl Scene<'_> {
     fn edit(&self, edit: Edit) {
         self.desk.send(Command::Edit { edits: vec![edit], when: crate::client::When::Now });
+    }
+
+    /// A pattern of a row, by its place.
+    fn pattern(&self, track: TrackIndex, shown: &patterns::Shown) -> (PatternIndex, &Pattern) {
+        let place = shown.of(track, &self.view.song);
+        (place, self.view.song.pattern(track, place))
     }
 
     /// An edit that is one undo step with the others of its stroke.
@@ -199,7 +217,9 @@ impl NiceEguiApp for App {
         keys::take(ui, frame, &scene, &mut self.hands);
         header::show(ui, &scene, &mut self.hands);
         transport::show(ui, &scene, &mut self.hands);
+        patterns::show(ui, &scene, &mut self.hands);
         footer::show(ui, &scene, &mut self.hands);
+        arrangement::show(ui, &scene, &mut self.hands);
         side(ui, &scene, &mut self.hands);
         grid::show(ui, &scene, &mut self.hands);
         self.hands.tell_cursor(&self.desk);

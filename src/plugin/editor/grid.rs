@@ -9,7 +9,7 @@ use super::transport::PAGE;
 use super::{Hands, Paint, Scene, people, strip};
 use crate::client::Command;
 use crate::param::{Owner, Param, TrackIndex};
-use crate::pattern::{Edit, MAX_STEPS, Name, Pattern, Step, StepField};
+use crate::pattern::{Edit, MAX_STEPS, Name, Pattern, PatternIndex, Step, StepField};
 use crate::time::Beats;
 
 /// A row's least and greatest height; between them the rows share the window.
@@ -118,7 +118,8 @@ fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &m
     let response =
         ui.interact(cells.area, ui.scope_id().with(("cells", track.get())), Sense::click_and_drag());
     let song = &scene.view.song;
-    let pattern = song.track(track).playing();
+    let (place, pattern) = scene.pattern(track, &hands.shown);
+    let sounds = song.track(track).pattern == place;
     let muted = song.param(Owner::Track(track), Param::Mute) >= 0.5;
     for column in 0..PAGE {
         let step = hands.page * PAGE + column;
@@ -130,7 +131,7 @@ fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &m
             Look {
                 beyond: step >= pattern.length,
                 alternate: column / STEPS_A_BEAT % 2 == 1,
-                playing: playing_step(scene, pattern) == Some(step),
+                playing: sounds && playing_step(scene, pattern) == Some(step),
                 muted,
             },
         );
@@ -154,7 +155,7 @@ fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &m
 
 /// The step a track is at: short patterns go round on their own.
 fn playing_step(scene: &Scene<'_>, pattern: &Pattern) -> Option<u8> {
-    let at = scene.position?.0.div_euclid(Beats::SIXTEENTH.0);
+    let at = scene.position?.0.div_euclid(pattern.rate.step().0);
     Some(at.rem_euclid(i64::from(pattern.length.max(1))) as u8)
 }
 
@@ -227,7 +228,7 @@ fn pointer(
     scene: &Scene<'_>,
     hands: &mut Hands,
 ) {
-    let pattern = scene.view.song.track(track).playing();
+    let (place, pattern) = scene.pattern(track, &hands.shown);
     let under = |hands: &Hands| {
         let at = ui.input(|input| input.pointer.interact_pos())?;
         let inside = cells.area.y_range().contains(at.y);
@@ -242,14 +243,14 @@ fn pointer(
         hands.painting = Some(Paint { on, last: (track, step), step: stroke });
         (hands.cursor, hands.cursor_shown) = ((track, step), true);
         hands.velocity = None;
-        set_on(scene, track, step, on, stroke);
+        set_on(scene, (track, place), step, on, stroke);
     } else if let Some(paint) = hands.painting.as_mut()
         && paint.last != (track, step)
     {
         paint.last = (track, step);
         hands.cursor = (track, step);
         if pattern.steps[usize::from(step)].on != paint.on {
-            set_on(scene, track, step, paint.on, paint.step);
+            set_on(scene, (track, place), step, paint.on, paint.step);
         }
     }
     if response.hovered() {
@@ -264,26 +265,26 @@ fn pointer(
 }
 
 fn change_velocity(scene: &Scene<'_>, hands: &mut Hands, track: TrackIndex, step: u8, by: f32) {
-    let held = scene.view.song.track(track);
-    let cell = &held.playing().steps[usize::from(step)];
+    let (pattern, held) = scene.pattern(track, &hands.shown);
+    let cell = &held.steps[usize::from(step)];
     let velocity = (cell.velocity + by).clamp(0.05, 1.0);
     if by != 0.0 && cell.on && velocity != cell.velocity {
         let field = StepField::Velocity(velocity);
         let same = hands.velocity.filter(|(cell, _)| *cell == (track, step));
         let (_, stroke) = *hands.velocity.insert(same.unwrap_or_else(|| ((track, step), rand::random())));
-        scene.stroke(stroke, Edit::Step { track, pattern: held.pattern, step, field });
+        scene.stroke(stroke, Edit::Step { track, pattern, step, field });
     }
 }
 
-fn set_on(scene: &Scene<'_>, track: TrackIndex, step: u8, on: bool, stroke: u64) {
-    let pattern = scene.view.song.track(track).pattern;
+fn set_on(scene: &Scene<'_>, (track, pattern): (TrackIndex, PatternIndex), step: u8, on: bool, stroke: u64) {
     scene.stroke(stroke, Edit::Step { track, pattern, step, field: StepField::On(on) });
 }
 
 /// Turns a cell on or off.
-pub fn toggle(scene: &Scene<'_>, track: TrackIndex, step: u8) {
-    let on = scene.view.song.track(track).playing().steps[usize::from(step).min(MAX_STEPS - 1)].on;
-    set_on(scene, track, step, !on, rand::random());
+pub fn toggle(scene: &Scene<'_>, hands: &Hands, track: TrackIndex, step: u8) {
+    let (place, pattern) = scene.pattern(track, &hands.shown);
+    let on = pattern.steps[usize::from(step).min(MAX_STEPS - 1)].on;
+    set_on(scene, (track, place), step, !on, rand::random());
 }
 
 fn empty(ui: &mut Ui, scene: &Scene<'_>) {

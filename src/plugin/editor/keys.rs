@@ -1,10 +1,11 @@
-//! The keyboard: arrows move the cursor, space and enter toggle, digits set the velocity.
+//! The keyboard: arrows move the cursor, space and enter toggle, digits set the velocity; patterns,
+//! scenes and the arrangement have keys of their own.
 
 use egui::{Key, Ui};
 use nice_plug_egui::{Frame, Key as HostKey, KeyCapture};
 
 use super::transport::PAGE;
-use super::{Hands, Scene, grid};
+use super::{Hands, Scene, arrangement, grid, patterns, scenes};
 use crate::client::Command;
 use crate::client::decisions::Decision;
 use crate::param::TrackIndex;
@@ -40,18 +41,21 @@ pub fn take(ui: &mut Ui, frame: &mut Frame, scene: &Scene<'_>, hands: &mut Hands
     let (track, step) = hands.cursor;
     if pressed(Key::Space) || pressed(Key::Enter) {
         hands.cursor_shown = true;
-        grid::toggle(scene, track, step);
+        grid::toggle(scene, hands, track, step);
     }
+    patterns::keys(ui, scene, hands);
+    scenes::keys(ui, scene, hands);
+    arrangement::keys(ui, scene, hands);
     for (digit, key) in DIGITS.into_iter().enumerate() {
         if pressed(key) {
             hands.cursor_shown = true;
             // 1 is a ninth, 9 and 0 are full.
             let velocity = if digit == 0 { 1.0 } else { digit as f32 / 9.0 };
-            let held = scene.view.song.track(track);
-            let (pattern, field) = (held.pattern, StepField::Velocity(velocity));
+            let (pattern, held) = scene.pattern(track, &hands.shown);
+            let field = StepField::Velocity(velocity);
             scene.edit(Edit::Step { track, pattern, step, field });
-            if !held.playing().steps[usize::from(step)].on {
-                grid::toggle(scene, track, step);
+            if !held.steps[usize::from(step)].on {
+                grid::toggle(scene, hands, track, step);
             }
         }
     }
@@ -84,9 +88,11 @@ fn undo(ui: &mut Ui, scene: &Scene<'_>) {
 
 fn ours() -> Vec<HostKey> {
     // By their names in the UI Events standard.
-    let named = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Enter"];
-    let typed = " 0123456789zZyY".chars().map(|letter| HostKey::Character(letter.to_string()));
-    named.into_iter().filter_map(|name| name.parse().ok()).chain(typed).collect()
+    let moves = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Enter"];
+    let rest = ["Insert", "Delete", "Backspace", "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8"];
+    let named = moves.into_iter().chain(rest);
+    let typed = " 0123456789zZyYpP[],.<>".chars().map(|letter| HostKey::Character(letter.to_string()));
+    named.filter_map(|name| name.parse().ok()).chain(typed).collect()
 }
 
 impl Hands {
@@ -100,7 +106,7 @@ impl Hands {
         let row = tracks.iter().position(|track| *track == self.cursor.0).unwrap_or(0) as i16;
         let row = (row + rows).clamp(0, tracks.len() as i16 - 1);
         let track = tracks[row as usize];
-        let last = i16::from(scene.view.song.track(track).playing().length.max(1)) - 1;
+        let last = i16::from(scene.pattern(track, &self.shown).1.length.max(1)) - 1;
         let step = (i16::from(self.cursor.1) + steps).clamp(0, last);
         self.cursor = (track, step as u8);
         self.page = step as u8 / PAGE;

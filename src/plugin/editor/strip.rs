@@ -1,15 +1,13 @@
 //! The left part of a track's row: name, mute, level, meter.
 
-use egui::{Align2, DragValue, Rect, Sense, Ui, pos2, vec2};
+use egui::{Align2, DragValue, Rect, RichText, Sense, Ui, pos2, vec2};
 
 use super::theme::{self, LIGHT, QUIET, S2, S3, TEXT};
 use super::widgets;
-use super::{Hands, Scene};
+use super::{Hands, Scene, patterns};
 use crate::client::Command;
 use crate::param::{Owner, Param, Slot, TrackIndex};
-use crate::pattern::{
-    Edit, Grid, GridEdit, MAX_STEPS, Pattern, PatternField, PatternIndex, TrackField, Voice, voice_named,
-};
+use crate::pattern::{Edit, Grid, GridEdit, MAX_STEPS, PatternField, TrackField, Voice, voice_named};
 
 /// How wide the strip is.
 const WIDTH: f32 = 292.0;
@@ -24,7 +22,8 @@ pub fn width(row: f32) -> f32 {
 pub fn show(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) {
     let song = &scene.view.song;
     let muted = song.param(Owner::Track(track), Param::Mute) >= 0.5;
-    name(ui, Rect::from_min_size(rect.min, vec2(84.0, rect.height())), track, scene, muted);
+    name(ui, Rect::from_min_size(rect.min, vec2(84.0, rect.height())), track, scene, hands, muted);
+    patterns::differs(ui, rect, track, scene, hands);
     let mute = Rect::from_center_size(pos2(rect.left() + 100.0, rect.center().y), vec2(24.0, 22.0));
     let response = widgets::toggle(ui, mute, ui.scope_id().with(("mute", track.get())), "M", muted);
     let hint = if muted { "Muted: click to hear it again" } else { "Mute this track for everybody" };
@@ -43,21 +42,18 @@ pub fn show(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands
     widgets::meter(ui, meter, peak);
 }
 
-fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, muted: bool) {
+fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &Hands, muted: bool) {
     let row = scene.view.song.track(track);
     let focused = scene.desk.choices().focus == track;
     let response = ui.interact(rect, ui.scope_id().with(("name", track.get())), Sense::click());
     let color = if muted { QUIET } else { TEXT };
     let number = format!("{:>2}", track.get() + 1);
     let painter = ui.painter_at(rect);
-    painter.text(
-        rect.left_center() + vec2(2.0, 0.0),
-        Align2::LEFT_CENTER,
-        number,
-        theme::figures(12.0),
-        QUIET,
-    );
-    let at = rect.left_center() + vec2(24.0, 0.0);
+    // Room for a line below.
+    let middle =
+        rect.left_center() - vec2(0.0, if hands.shown.differs(track, &scene.view.song) { 7.0 } else { 0.0 });
+    painter.text(middle + vec2(2.0, 0.0), Align2::LEFT_CENTER, number, theme::figures(12.0), QUIET);
+    let at = middle + vec2(24.0, 0.0);
     let text = painter.text(at, Align2::LEFT_CENTER, row.name.as_str(), theme::font(15.0), color);
     if muted {
         painter.line_segment([text.left_center(), text.right_center()], (1.0, QUIET));
@@ -76,7 +72,7 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, muted: bo
     };
     let stands_in = if choice.stands_in { ", standing in for a sample that is not here" } else { "" };
     let hint = format!(
-        "Track {}: {} ({voice}{stands_in})\nClick: live notes play it · right click: pattern, length, remove",
+        "Track {}: {} ({voice}{stands_in})\nClick: live notes play it · right click: steps, length, remove",
         track.get() + 1,
         row.name
     );
@@ -84,7 +80,7 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, muted: bo
     // Stays open while the length is dragged or typed.
     egui::Popup::context_menu(&response)
         .close_behavior(egui::PopupCloseBehavior::CloseOnClickOutside)
-        .show(|ui| menu(ui, track, scene));
+        .show(|ui| menu(ui, track, scene, hands));
     if response.clicked() {
         scene.desk.choose(|choices| choices.focus = track);
         scene.desk.send(Command::Focus(track));
@@ -92,21 +88,11 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, muted: bo
 }
 
 /// What a right click on a track's name offers.
-fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>) {
-    let held = scene.view.song.track(track);
+fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &Hands) {
+    let (shown, held) = scene.pattern(track, &hands.shown);
+    ui.label(RichText::new(format!("Pattern {}", shown.get() + 1)).color(QUIET));
     ui.horizontal(|ui| {
-        ui.label("Pattern");
-        for pattern in PatternIndex::all() {
-            let used = *scene.view.song.pattern(track, pattern) != Pattern::EMPTY;
-            let label = format!("{}{}", pattern.get() + 1, if used { "" } else { "·" });
-            let hint = "Which of the track's eight patterns plays, for everybody; · marks empty ones";
-            if ui.selectable_label(held.pattern == pattern, label).on_hover_text(hint).clicked() {
-                scene.edit(Edit::Track { track, field: TrackField::Pattern(pattern) });
-            }
-        }
-    });
-    ui.horizontal(|ui| {
-        let grid = |grid| Command::Grid(GridEdit { track, pattern: held.pattern, grid });
+        let grid = |grid| Command::Grid(GridEdit { track, pattern: shown, grid });
         for (label, change, hint) in [
             ("Earlier", Grid::Rotate(-1), "Every step one earlier, round the pattern"),
             ("Later", Grid::Rotate(1), "Every step one later, round the pattern"),
@@ -117,7 +103,7 @@ fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>) {
             }
         }
     });
-    let mut length = held.playing().length;
+    let mut length = held.length;
     let range = 1..=MAX_STEPS as u8;
     let steps = ui.horizontal(|ui| {
         ui.label("Length");
@@ -125,7 +111,7 @@ fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>) {
     });
     if steps.inner.on_hover_text("The pattern's length, 1 to 64: drag, or click and type").changed() {
         let field = PatternField::Length(length);
-        scene.edit(Edit::Pattern { track, pattern: held.pattern, field });
+        scene.edit(Edit::Pattern { track, pattern: shown, field });
     }
     if ui.button("Remove this track").on_hover_text("For everybody in the session").clicked() {
         scene.edit(Edit::Track { track, field: TrackField::Alive(false) });

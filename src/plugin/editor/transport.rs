@@ -169,7 +169,8 @@ fn tempo(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
 
 /// The pages of 16 steps, as many as the longest pattern has.
 fn pages(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
-    let longest = scene.view.song.alive().map(|(_, track)| track.playing().length).max().unwrap_or(PAGE);
+    let shown = scene.view.song.alive().map(|(track, _)| scene.pattern(track, &hands.shown).1.length);
+    let longest = shown.max().unwrap_or(PAGE);
     let count = longest.max(1).div_ceil(PAGE).clamp(1, (MAX_STEPS / usize::from(PAGE)) as u8);
     hands.page = hands.page.min(count - 1);
     if count == 1 {
