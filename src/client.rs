@@ -163,6 +163,9 @@ pub enum Command {
     Trim(f64),
     /// Make steps of what was played live in the last bar; [`Event::KeptNotes`] tells.
     Keep(live::Keep),
+    /// Let what is played live here become steps as it is played, exactly on them (`true`) or with
+    /// its timing; `None` ends that. [`Event::KeptNotes`] tells.
+    Record(Option<bool>),
     /// Ask for the confirmed state's digest; [`Event::Digest`] answers.
     Digest,
     /// Ask for the view as the commands before this one left it.

@@ -5,7 +5,8 @@
 use std::collections::{BTreeMap, VecDeque};
 
 use crate::param::TrackIndex;
-use crate::pattern::{Bars, Edit, MAX_STEPS, Song, StepField};
+use crate::pattern::score::{AsWritten, Score};
+use crate::pattern::{Bars, Edit, MAX_STEPS, PatternIndex, Song, StepField};
 use crate::session::ClientId;
 use crate::time::{Beats, HostNanos};
 use crate::wire::{MAX_NOTES, PlayedNote, gesture_interval};
@@ -26,7 +27,12 @@ struct Taken {
     velocity: f32,
     begin: Beats,
     end: Option<Beats>,
+    /// It has become a step while it was recorded.
+    recorded: bool,
 }
+
+/// Where a played note belongs: track, pattern, cell.
+type Place = (TrackIndex, PatternIndex, u8);
 
 /// What is played live in one session.
 #[derive(Debug, Default)]
@@ -37,6 +43,8 @@ pub struct Live {
     taken: VecDeque<Taken>,
     /// By how much each note of others that has begun was moved: its end is moved alike.
     moved: BTreeMap<(ClientId, TrackIndex, u8), Beats>,
+    /// Whether what is played here becomes steps as it is played, and exactly on them.
+    armed: Option<bool>,
 }
 
 /// How the last bar is kept.
@@ -124,7 +132,15 @@ impl Live {
             if self.taken.len() == REMEMBERED {
                 self.taken.pop_front();
             }
-            self.taken.push_back(Taken { author, track, note, velocity, begin: tick, end: None });
+            self.taken.push_back(Taken {
+                author,
+                track,
+                note,
+                velocity,
+                begin: tick,
+                end: None,
+                recorded: false,
+            });
             return;
         }
         let same = |taken: &&mut Taken| {
@@ -146,39 +162,94 @@ impl Live {
         let lead = Beats(Beats::SIXTEENTH.0 / 2);
         let bar = Bars::in_song(song).at(last + lead);
         let inside = |taken: &&Taken| (bar.start..bar.end()).contains(&(taken.begin + lead));
-        let mut cells: BTreeMap<(TrackIndex, u8), Vec<(Taken, i8)>> = BTreeMap::new();
-        for taken in self.taken.iter().filter(mine).filter(inside) {
-            let track = song.track(taken.track);
-            if !track.alive {
+        let cells = cells_of(song, self.taken.iter().filter(mine).filter(inside));
+        let mut kept = Kept::default();
+        for (place, notes) in cells {
+            keep_cell(&mut kept, song, place, &notes, keep.quantised);
+        }
+        kept
+    }
+
+    /// From now on what is played here becomes steps, exactly on them or with its timing; or no longer.
+    pub fn arm(&mut self, quantised: Option<bool>) {
+        self.armed = quantised;
+        // What was played before is not recorded.
+        self.taken.iter_mut().for_each(|taken| taken.recorded = true);
+    }
+
+    /// Whether it is armed, and whether exactly on the steps.
+    pub fn armed(&self) -> Option<bool> {
+        self.armed
+    }
+
+    /// The steps of what was played here and let go since the last call: laid over what the patterns
+    /// hold, a step's notes beside its own.
+    pub fn recorded(&mut self, me: ClientId, song: &Song) -> Kept {
+        let Some(quantised) = self.armed else { return Kept::default() };
+        let due = |taken: &&mut Taken| taken.author == me && taken.end.is_some() && !taken.recorded;
+        let fresh: Vec<Taken> = (self.taken.iter_mut().filter(due))
+            .map(|taken| {
+                taken.recorded = true;
+                *taken
+            })
+            .collect();
+        let mut kept = Kept::default();
+        for (place, notes) in cells_of(song, fresh.iter()) {
+            let (track, pattern, step) = place;
+            let cell = &song.pattern(track, pattern).steps[usize::from(step)];
+            if !cell.on {
+                keep_cell(&mut kept, song, place, &notes, quantised);
                 continue;
             }
-            let step = track.playing().rate.step().0;
-            let nearest = (taken.begin.0 + step / 2).div_euclid(step);
-            let micro = ((taken.begin.0 - nearest * step) * 100 / step).clamp(-50, 50) as i8;
-            let cell = nearest.rem_euclid(i64::from(track.playing().length.max(1)));
-            let cell = (cell as usize).min(MAX_STEPS - 1) as u8;
-            cells.entry((taken.track, cell)).or_default().push((*taken, micro));
-        }
-        let mut kept = Kept::default();
-        for ((track, step), mut notes) in cells {
-            notes.sort_by(|a, b| b.0.velocity.total_cmp(&a.0.velocity).then(a.0.note.cmp(&b.0.note)));
-            notes.dedup_by_key(|(taken, _)| taken.note);
-            keep_cell(&mut kept, song, (track, step), &notes, keep.quantised);
+            let held = |note| cell.note == Some(note) || cell.also.contains(&Some(note));
+            let mut also = cell.also;
+            for (taken, _) in notes.iter().filter(|(taken, _)| !held(taken.note)) {
+                match also.iter_mut().find(|place| place.is_none()) {
+                    Some(place) => (*place, kept.notes) = (Some(taken.note), kept.notes + 1),
+                    None => kept.left_out += 1,
+                }
+            }
+            if also != cell.also {
+                kept.edits.push(Edit::Step { track, pattern, step, field: StepField::Also(also) });
+            }
         }
         kept
     }
 }
 
+/// The cells that played notes belong to, in the patterns that play where they were played, with how
+/// far each lies from its step; of a cell's notes the loudest first, each pitch once.
+fn cells_of<'a>(song: &Song, taken: impl Iterator<Item = &'a Taken>) -> BTreeMap<Place, Vec<(Taken, i8)>> {
+    let bars = Bars::in_song(song);
+    let mut cells: BTreeMap<Place, Vec<(Taken, i8)>> = BTreeMap::new();
+    for taken in taken.filter(|taken| song.track(taken.track).alive) {
+        let score = Score::new(song, &bars, &AsWritten, (taken.begin, taken.begin));
+        let lay = score.lay(taken.track, taken.begin);
+        let Some(index) = lay.pattern else { continue };
+        let pattern = song.pattern(taken.track, index);
+        let (step, since) = (pattern.rate.step().0, (taken.begin - lay.origin).0);
+        let nearest = (since + step / 2).div_euclid(step);
+        let micro = ((since - nearest * step) * 100 / step).clamp(-50, 50) as i8;
+        let cell = nearest.rem_euclid(i64::from(pattern.length.max(1)));
+        let cell = (cell as usize).min(MAX_STEPS - 1) as u8;
+        cells.entry((taken.track, index, cell)).or_default().push((*taken, micro));
+    }
+    for notes in cells.values_mut() {
+        notes.sort_by(|a, b| b.0.velocity.total_cmp(&a.0.velocity).then(a.0.note.cmp(&b.0.note)));
+        notes.dedup_by_key(|(taken, _)| taken.note);
+    }
+    cells
+}
+
 fn keep_cell(
     kept: &mut Kept,
     song: &Song,
-    (track, step): (TrackIndex, u8),
+    (track, pattern, step): Place,
     notes: &[(Taken, i8)],
     quantised: bool,
 ) {
     let Some((first, micro)) = notes.first() else { return };
-    let pattern = song.track(track).pattern;
-    let length = song.track(track).playing().rate.step().0;
+    let length = song.pattern(track, pattern).rate.step().0;
     let mut also = [None; 3];
     for (place, (taken, _)) in also.iter_mut().zip(&notes[1..]) {
         *place = Some(taken.note);
@@ -308,5 +379,39 @@ mod tests {
         let on_the_grid = |edit: &Edit| !matches!(edit, Edit::Step { field: StepField::Micro(1..), .. });
         assert!(all.edits.iter().all(on_the_grid));
         assert_eq!(Live::default().keep(ME, &song(), mine), Kept::default());
+    }
+
+    #[test]
+    fn while_armed_what_is_played_becomes_steps_beside_what_is_there() {
+        let mut live = Live::default();
+        let mut song = song();
+        let at = |steps: i64, hundredths: i64| Beats(steps * STEP + hundredths * STEP / 100);
+        let play = |live: &mut Live, step: i64, late: i64, pitch: u8| {
+            live.played(ME, track(), pitch, 0.8, at(step, late), HostNanos(0));
+            live.played(ME, track(), pitch, 0.0, at(step + 1, late), HostNanos(0));
+        };
+        play(&mut live, 1, 0, 40);
+        assert_eq!(live.recorded(ME, &song), Kept::default(), "not armed");
+        live.arm(Some(false));
+        assert_eq!(live.recorded(ME, &song), Kept::default(), "played before");
+        play(&mut live, 3, 15, 50);
+        live.played(ME, track(), 60, 0.8, at(4, 0), HostNanos(0));
+        let take = |live: &mut Live, song: &mut Song| {
+            let kept = live.recorded(ME, song);
+            kept.edits.iter().for_each(|edit| song.apply(&edit.check().expect("within its bounds")));
+            (kept.notes, kept.left_out)
+        };
+        assert_eq!(take(&mut live, &mut song), (1, 0), "what is held waits for its end");
+        let steps = song.tracks[2].playing().steps;
+        assert_eq!((steps[3].on, steps[3].note, steps[3].micro, steps[4].on), (true, Some(50), 15, false));
+        // A round later, another note on the same step.
+        play(&mut live, 19, -10, 55);
+        play(&mut live, 19, 0, 50);
+        assert_eq!(take(&mut live, &mut song), (1, 0));
+        let step = song.tracks[2].playing().steps[3];
+        assert_eq!((step.note, step.also, step.micro), (Some(50), [Some(55), None, None], 15));
+        live.arm(None);
+        live.played(ME, track(), 60, 0.0, at(20, 0), HostNanos(0));
+        assert_eq!(live.recorded(ME, &song), Kept::default());
     }
 }

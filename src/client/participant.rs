@@ -177,6 +177,7 @@ impl Participant {
             Command::Cursor(cursor) => self.cursor(cursor),
             Command::People(wish) => self.wish(wish),
             Command::Keep(keep) => self.keep(keep, now),
+            Command::Record(quantised) => self.record_live(quantised),
             Command::Metronome(level) => {
                 self.engine.metronome = level.clamp(0.0, 1.0);
                 self.feed.push(ToEngine::Metronome(self.engine.metronome));

@@ -260,6 +260,9 @@ fn read<T: for<'de> Deserialize<'de>>(input: &mut impl Read) -> Result<Option<T>
     Ok(Some(record))
 }
 
+/// A block's samples, left and right.
+pub type Sides<'a> = (&'a [f32], &'a [f32]);
+
 /// A recording, played again.
 pub struct Replay<R> {
     input: R,
@@ -313,7 +316,7 @@ impl<R: Read> Replay<R> {
     ///
     /// # Errors
     /// A record that cannot be read.
-    pub fn next_block(&mut self) -> Result<Option<(&[f32], &[f32])>, ReplayError> {
+    pub fn next_block(&mut self) -> Result<Option<Sides<'_>>, ReplayError> {
         loop {
             match read::<Record>(&mut self.input)? {
                 None => return Ok(None),

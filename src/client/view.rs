@@ -58,6 +58,8 @@ pub struct View {
     pub meter: Option<Meter>,
     /// How loud this machine's metronome is, 0 for off.
     pub metronome: f32,
+    /// Whether what is played live here becomes steps, and whether exactly on them.
+    pub recording: Option<bool>,
     /// The step each track last sounded.
     pub lamps: [Option<u8>; crate::param::MAX_TRACKS],
     /// Branches, versions, history.

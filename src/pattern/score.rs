@@ -338,14 +338,18 @@ impl<O: Outlook> Player<'_, O> {
         ahead.take(MAX_STEPS).find_map(|at| Some((at, self.sounds(at)?)))
     }
 
-    /// Where a row of tied steps ends that goes on with this one, of [`MAX_STEPS`] at the most.
+    /// Where a row of tied steps ends that goes on with this one, as far as [`MAX_STEPS`] cells show;
+    /// each of the row looks anew.
     fn chain_end(&self, (mut at, mut cell): (At, Step)) -> Beats {
+        let mut ahead = at;
         for _ in 0..MAX_STEPS {
             if !cell.tie || cell.ratchet > 1 {
                 break;
             }
-            let Some(next) = self.next_sounding(at) else { break };
-            (at, cell) = next;
+            ahead = self.rounds.after(ahead);
+            if let Some(next) = self.sounds(ahead) {
+                (at, cell) = (ahead, next);
+            }
         }
         let count = i64::from(cell.ratchet.clamp(1, 8));
         at.tick + self.moved(at, &cell) + gate(&cell, self.rounds.step.0, count, count == 1)

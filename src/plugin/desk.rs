@@ -218,6 +218,7 @@ impl Desk {
             lamps: [None; MAX_TRACKS],
             transport: Default::default(),
             metronome: 0.0,
+            recording: None,
             lines: Default::default(),
         })
     }

@@ -232,7 +232,7 @@ pub struct LiveNote {
     pub velocity: f32,
 }
 
-/// A note of the pattern for the host, within a block: track n plays channel n.
+/// A note of the pattern for the host, within a block, on its track's channel.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MidiOut {
     /// Frame within the block, less than the block's length.

@@ -89,6 +89,7 @@ impl Participant {
     /// What comes due about people: a lock's renewal, locks that have expired.
     pub(super) fn tend_people(&mut self, now: HostNanos) {
         let people = 1 + self.shown.peers.iter().filter(|peer| peer.online).count();
+        self.take_recorded(now);
         let notes = self.session.company.live.frame(now, people);
         if !notes.is_empty() {
             self.network.send(Up::People(Ask::Notes(notes)));
@@ -257,6 +258,27 @@ impl Participant {
             }
             let from = self.name_of(author);
             self.events.tell(Event::Played { from, track, note, velocity, tick: at }, now);
+        }
+    }
+
+    /// Lets what is played live become steps as it is played, or no longer.
+    pub(super) fn record_live(&mut self, quantised: Option<bool>) {
+        self.session.company.live.arm(quantised);
+        self.shown.stale();
+    }
+
+    /// What was recorded since the last look becomes steps.
+    fn take_recorded(&mut self, now: HostNanos) {
+        if self.session.company.live.armed().is_none() {
+            return;
+        }
+        let me = self.studio.client();
+        let kept = self.session.company.live.recorded(me, self.studio.song());
+        if !kept.edits.is_empty() {
+            for edits in kept.edits.chunks(MAX_OPS) {
+                self.edit(edits, When::Now, now);
+            }
+            self.events.tell(Event::KeptNotes { notes: kept.notes, left_out: kept.left_out }, now);
         }
     }
 

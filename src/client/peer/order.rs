@@ -97,7 +97,7 @@ pub enum OrderError {
     #[error(
         "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, count-in, play, stop, mode, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
-         follow, cursor, note, keep, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
+         follow, cursor, note, keep, record, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
          fill, euclid, copy, overlay, pattern, track, scene, arrangement, capture, undo, redo, conflicts, resolve, try, strategy, permit, quit"
     )]
     Unknown(String),

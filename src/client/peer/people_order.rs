@@ -35,6 +35,8 @@ pub enum PeopleOrder {
     Note(TrackIndex, u8, f32, u32),
     /// `keep [grid] [all]`: the last bar that was played live becomes steps.
     Keep(Keep),
+    /// `record on [grid]`, `record off`: what is played live becomes steps as it is played.
+    Record(Option<bool>),
 }
 
 impl PeopleOrder {
@@ -81,6 +83,10 @@ impl PeopleOrder {
                     everybody: words.contains(&"all"),
                 })),
             },
+            ("record", ["on"]) => Ok(PeopleOrder::Record(Some(false))),
+            ("record", ["on", "grid"]) => Ok(PeopleOrder::Record(Some(true))),
+            ("record", ["off"]) => Ok(PeopleOrder::Record(None)),
+            ("record", _) => Err(OrderError::Form("record on [grid] | record off")),
             ("cursor", _) => Err(OrderError::Form("cursor kick 3")),
             _ => return None,
         })
@@ -99,6 +105,7 @@ impl PeopleOrder {
         };
         Ok(Command::People(match self {
             PeopleOrder::Keep(keep) => return Ok(Command::Keep(keep)),
+            PeopleOrder::Record(quantised) => return Ok(Command::Record(quantised)),
             PeopleOrder::Note(track, ..) => return Ok(Command::Focus(track)),
             PeopleOrder::Kick(name) => Wish::Kick(client(&name)?),
             PeopleOrder::Role(name, role) => Wish::Role(client(&name)?, role),

@@ -85,6 +85,12 @@ fn me(ui: &mut Ui, scene: &Scene<'_>) {
         if scene.view.role != Role::Listener && ui.small_button("Keep").on_hover_text(hint).clicked() {
             scene.desk.send(Command::Keep(Keep { quantised: true, everybody: false }));
         }
+        let hint = "While it is on, what you play live becomes steps as you play it, with its timing";
+        let on = scene.view.recording.is_some();
+        let record = |ui: &mut Ui| ui.selectable_label(on, "Record").on_hover_text(hint).clicked();
+        if scene.view.role != Role::Listener && record(ui) {
+            scene.desk.send(Command::Record((!on).then_some(false)));
+        }
     });
 }
 
