@@ -10,6 +10,7 @@ mod fuzz;
 // The hosts that the jam drives, and the clocks that it reads, are Linux's.
 #[cfg(target_os = "linux")]
 mod jam;
+mod picture;
 mod setup;
 mod simulate;
 mod steps;

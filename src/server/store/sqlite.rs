@@ -157,9 +157,7 @@ impl Store {
                 Some(head) => head,
                 None => self.origin(session).await?.seq().0 as i64,
             };
-            if head + 1 != first.seq.0 as i64 {
-                return Err(StoreError::Head { head: head as u64, first: first.seq.0 });
-            }
+            follows(head, first)?;
             let at = now_ms();
             let mut insert = QueryBuilder::<Sqlite>::new(
                 "INSERT INTO commits (session, seq, author, cseq, committed_at, bytes) ",
@@ -223,10 +221,7 @@ impl Store {
             .bind(cseq.0 as i64)
             .fetch_optional(&self.readers)
             .await?;
-        let Some(row) = row else { return Ok(None) };
-        let seq = row.get::<i64, _>(0) as u64;
-        let found = std::iter::once((Seq(seq), row.get::<&[u8], _>(1)));
-        Ok(log::gapless(Seq(seq.saturating_sub(1)), found)?.pop())
+        one_commit(row.as_ref())
     }
 
     /// The commits that a client's frames from one to another became.
@@ -323,4 +318,20 @@ impl Store {
 
 pub(in crate::server) fn now_ms() -> i64 {
     SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_millis() as i64)
+}
+
+/// Whether a line's next commit is the one after its head.
+fn follows(head: i64, first: &Commit) -> Result<(), StoreError> {
+    match head + 1 == first.seq.0 as i64 {
+        true => Ok(()),
+        false => Err(StoreError::Head { head: head as u64, first: first.seq.0 }),
+    }
+}
+
+/// A row of seq and bytes as a commit.
+fn one_commit(row: Option<&sqlx::sqlite::SqliteRow>) -> Result<Option<Commit>, StoreError> {
+    let Some(row) = row else { return Ok(None) };
+    let seq = row.get::<i64, _>(0) as u64;
+    let found = std::iter::once((Seq(seq), row.get::<&[u8], _>(1)));
+    Ok(log::gapless(Seq(seq.saturating_sub(1)), found)?.pop())
 }

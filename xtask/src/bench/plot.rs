@@ -4,10 +4,9 @@ use std::path::Path;
 
 use anyhow::{Context, Result, anyhow};
 use plotters::prelude::*;
-use plotters::style::FontStyle;
 use serde::Deserialize;
 
-use crate::setup;
+use crate::picture::{Drawn, FAINT, INK, PAPER, Panel, letters};
 
 #[derive(Deserialize)]
 struct Curve {
@@ -18,9 +17,6 @@ struct Curve {
 
 /// Pixels.
 const SIZE: (u32, u32) = (1_500, 1_600);
-const PAPER: RGBColor = RGBColor(250, 250, 247);
-const INK: RGBColor = RGBColor(40, 44, 52);
-const FAINT: RGBColor = RGBColor(214, 214, 208);
 /// Okabe and Ito's colours, which colour-blind eyes tell apart.
 const COLOURS: [RGBColor; 4] =
     [RGBColor(0, 114, 178), RGBColor(213, 94, 0), RGBColor(0, 158, 115), RGBColor(204, 121, 167)];
@@ -49,20 +45,7 @@ pub fn draw(curves: &Path, picture: &Path) -> Result<bool> {
     Ok(true)
 }
 
-/// Makes the font known; without one the picture has no letters.
-fn letters() -> bool {
-    let Ok(bytes) = std::fs::read(setup::FONT) else { return false };
-    // Once a run; plotters keeps it for ever.
-    let bytes: &'static [u8] = Box::leak(bytes.into_boxed_slice());
-    plotters::style::register_font("sans-serif", FontStyle::Normal, bytes).is_ok()
-}
-
-fn panel(
-    area: &DrawingArea<BitMapBackend<'_>, plotters::coord::Shift>,
-    title: &str,
-    curves: &[&Curve],
-    letters: bool,
-) -> std::result::Result<(), Box<dyn std::error::Error>> {
+fn panel(area: &Panel<'_>, title: &str, curves: &[&Curve], letters: bool) -> Drawn {
     let mut builder = ChartBuilder::on(area);
     builder.margin(10).margin_right(20);
     if letters {

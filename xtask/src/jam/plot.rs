@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, anyhow};
 use plotters::prelude::*;
-use plotters::style::FontStyle;
 
-use crate::setup;
+use crate::picture::{Drawn, FAINT, INK, PAPER, Panel, letters};
 
 /// A studio's recording as the picture shows it.
 pub struct Wave {
@@ -36,9 +35,6 @@ pub struct PathOf {
 const SIZE: (u32, u32) = (1_600, 1_100);
 const COLUMNS: usize = 1_500;
 
-const PAPER: RGBColor = RGBColor(250, 250, 247);
-const INK: RGBColor = RGBColor(40, 44, 52);
-const FAINT: RGBColor = RGBColor(214, 214, 208);
 const WAVE: [RGBColor; 2] = [RGBColor(0, 114, 178), RGBColor(213, 94, 0)];
 /// Okabe and Ito's colours, which colour-blind eyes tell apart.
 const TRACKS: [RGBColor; 6] = [
@@ -63,17 +59,6 @@ pub fn draw(file: &Path, waves: &[Wave], path: &PathOf, tracks: &[String], secon
     }
     path_panel(&panels[waves.len()], path, letters).map_err(|error| told(&*error))?;
     root.present().map_err(|error| told(&error))
-}
-
-type Panel<'a> = DrawingArea<BitMapBackend<'a>, plotters::coord::Shift>;
-type Drawn = std::result::Result<(), Box<dyn std::error::Error>>;
-
-/// Makes the font known; without one the picture has no letters.
-fn letters() -> bool {
-    let Ok(bytes) = std::fs::read(setup::FONT) else { return false };
-    // Once a run; plotters keeps it for ever.
-    let bytes: &'static [u8] = Box::leak(bytes.into_boxed_slice());
-    plotters::style::register_font("sans-serif", FontStyle::Normal, bytes).is_ok()
 }
 
 fn wave_panel(

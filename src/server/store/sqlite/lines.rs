@@ -2,7 +2,7 @@
 
 use sqlx::{Connection, QueryBuilder, Row as _, Sqlite};
 
-use super::{Store, StoreError, now_ms};
+use super::{Store, StoreError, follows, now_ms, one_commit};
 use crate::server::store::log::{self, LogError, Recovered};
 use crate::session::{BranchId, ClientId, ClientRecord, Commit, Cseq, Records, Row, Seq, State};
 
@@ -48,9 +48,7 @@ impl Store {
             let head = "SELECT COALESCE(MAX(seq), ?) FROM branch_commits WHERE session = ? AND branch = ?";
             let head = sqlx::query(head).bind(fork.0 as i64).bind(session).bind(branch.0);
             let head: i64 = head.fetch_one(&mut *change).await?.get(0);
-            if head + 1 != first.seq.0 as i64 {
-                return Err(StoreError::Head { head: head as u64, first: first.seq.0 });
-            }
+            follows(head, first)?;
         }
         let at = now_ms();
         let rows: Vec<_> = commits.iter().map(|commit| (at, commit)).collect();
@@ -91,10 +89,7 @@ impl Store {
         .bind(cseq.0 as i64)
         .fetch_optional(&self.readers)
         .await?;
-        let Some(row) = row else { return Ok(None) };
-        let seq = row.get::<i64, _>(0) as u64;
-        let found = std::iter::once((Seq(seq), row.get::<&[u8], _>(1)));
-        Ok(log::gapless(Seq(seq.saturating_sub(1)), found)?.pop())
+        one_commit(row.as_ref())
     }
 
     /// A branch as it stands.
