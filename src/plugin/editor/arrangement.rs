@@ -11,7 +11,7 @@ use egui::{
 use super::theme::{
     self, ACCENT, ACCENT_DIM, CORNER, FIELD, FIELD_ALT, GROUND, LIGHT, LINE, PANEL, QUIET, S2, S3, S4, TEXT,
 };
-use super::{Hands, Scene, scenes};
+use super::{Hands, Scene, keys, scenes};
 use crate::client::{Command, When};
 use crate::pattern::{
     Bars, Clip, ClipField, ClipSource, Edit, MAX_BARS, MAX_CLIPS, MAX_SECTIONS, Name, SectionField, Song,
@@ -369,15 +369,13 @@ fn dragged(held: Held, here: f32) -> ClipField {
     }
 }
 
-/// Delete removes the chosen clip, comma and period move it, with shift they change its length;
-/// Insert puts the chosen scene behind the last clip.
-pub fn keys(ui: &Ui, scene: &Scene<'_>, hands: &mut Hands) {
+/// Delete removes the chosen clip, comma and period move it, `<` and `>` change its length; Insert puts the chosen scene behind the last clip.
+pub fn take_keys(ui: &Ui, scene: &Scene<'_>, hands: &mut Hands) {
     if !is_shown(ui, hands) {
         return;
     }
-    let pressed = |modifiers, key| ui.input_mut(|input| input.consume_key(modifiers, key));
-    let (plain, shift) = (egui::Modifiers::NONE, egui::Modifiers::SHIFT);
-    if pressed(plain, Key::Insert) {
+    let pressed = |key| ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
+    if pressed(Key::Insert) {
         append(scene, hands);
     }
     let song = &scene.view.song;
@@ -385,16 +383,17 @@ pub fn keys(ui: &Ui, scene: &Scene<'_>, hands: &mut Hands) {
     else {
         return;
     };
-    if pressed(plain, Key::Delete) || pressed(plain, Key::Backspace) {
+    if pressed(Key::Delete) || pressed(Key::Backspace) {
         return remove(scene, hands);
     }
-    for (key, by) in [(Key::Comma, -1i64), (Key::Period, 1)] {
-        if pressed(shift, key) {
-            let length = (i64::from(clip.length) + by).clamp(1, i64::from(MAX_BARS)) as u32;
-            change(scene, number, ClipField::Length(length));
-        } else if pressed(plain, key) {
+    for (moves, lengthens, by) in [(",", "<", -1i64), (".", ">", 1)] {
+        if keys::typed(ui, moves) {
             let start = (i64::from(clip.start) + by).clamp(0, i64::from(MAX_BARS)) as u32;
             change(scene, number, ClipField::Start(start));
+        }
+        if keys::typed(ui, lengthens) {
+            let length = (i64::from(clip.length) + by).clamp(1, i64::from(MAX_BARS)) as u32;
+            change(scene, number, ClipField::Length(length));
         }
     }
 }

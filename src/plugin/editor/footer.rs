@@ -10,7 +10,7 @@ use crate::client::Command;
 use crate::client::decisions::Decision;
 use crate::session::How;
 
-const HELP: &str = "Click a cell to play it · drag to paint · scroll over it for velocity · arrows move, space toggles, 1–9 velocity · [ ] patterns, P plays one, F1–F8 scenes · Ctrl+Z undoes";
+const HELP: &str = "Click a cell to play it · drag to paint · scroll over it for velocity · arrows move, space toggles, 1–9 velocity · [ ] patterns, P plays one, Q–I scenes · Ctrl+Z undoes";
 
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let frame = egui::Frame::new().fill(PANEL).inner_margin(vec2(S4, 3.0));

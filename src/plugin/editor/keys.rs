@@ -43,9 +43,9 @@ pub fn take(ui: &mut Ui, frame: &mut Frame, scene: &Scene<'_>, hands: &mut Hands
         hands.cursor_shown = true;
         grid::toggle(scene, hands, track, step);
     }
-    patterns::keys(ui, scene, hands);
-    scenes::keys(ui, scene, hands);
-    arrangement::keys(ui, scene, hands);
+    patterns::take_keys(ui, scene, hands);
+    scenes::take_keys(ui, scene, hands);
+    arrangement::take_keys(ui, scene, hands);
     for (digit, key) in DIGITS.into_iter().enumerate() {
         if pressed(key) {
             hands.cursor_shown = true;
@@ -59,6 +59,15 @@ pub fn take(ui: &mut Ui, frame: &mut Frame, scene: &Scene<'_>, hands: &mut Hands
             }
         }
     }
+}
+
+/// Takes a character that was typed: the window's library names no keys for marks.
+pub fn typed(ui: &Ui, mark: &str) -> bool {
+    ui.input_mut(|input| {
+        let is_it = |event: &egui::Event| matches!(event, egui::Event::Text(text) if text == mark);
+        let place = input.events.iter().position(is_it);
+        place.map(|place| input.events.remove(place)).is_some()
+    })
 }
 
 const DIGITS: [Key; 10] = [
@@ -89,9 +98,9 @@ fn undo(ui: &mut Ui, scene: &Scene<'_>) {
 fn ours() -> Vec<HostKey> {
     // By their names in the UI Events standard.
     let moves = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Enter"];
-    let rest = ["Insert", "Delete", "Backspace", "F1", "F2", "F3", "F4", "F5", "F6", "F7", "F8"];
+    let rest = ["Insert", "Delete", "Backspace"];
     let named = moves.into_iter().chain(rest);
-    let typed = " 0123456789zZyYpP[],.<>".chars().map(|letter| HostKey::Character(letter.to_string()));
+    let typed = " 0123456789zZyYpqwertui[],.<>".chars().map(|letter| HostKey::Character(letter.to_string()));
     named.filter_map(|name| name.parse().ok()).chain(typed).collect()
 }
 

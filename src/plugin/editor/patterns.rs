@@ -11,7 +11,7 @@ use egui::{
 };
 
 use super::theme::{self, ACCENT, CORNER, FIELD, GROUND, LIGHT, LINE, PANEL, QUIET, S2, S3, S4, TEXT};
-use super::{Hands, Scene, scenes, widgets};
+use super::{Hands, Scene, keys, scenes, widgets};
 use crate::client::{Command, When};
 use crate::param::TrackIndex;
 use crate::pattern::{Edit, Grid, GridEdit, Pattern, PatternIndex, Song, TrackField};
@@ -182,19 +182,19 @@ fn play(scene: &Scene<'_>, hands: &mut Hands, track: TrackIndex, pattern: Patter
 }
 
 /// `[` and `]` turn the patterns of the cursor's row, P lets the shown one play.
-pub fn keys(ui: &Ui, scene: &Scene<'_>, hands: &mut Hands) {
+pub fn take_keys(ui: &Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let song = &scene.view.song;
     let track = hands.cursor.0;
-    let pressed = |key| ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
     let last = PatternIndex::all().count() - 1;
-    for (key, by) in [(Key::OpenBracket, last), (Key::CloseBracket, 1)] {
-        if pressed(key) {
+    for (mark, by) in [("[", last), ("]", 1)] {
+        if keys::typed(ui, mark) {
             hands.cursor_shown = true;
             hands.shown.turn(track, by, song);
         }
     }
     let shown = hands.shown.of(track, song);
-    if pressed(Key::P) && shown != song.track(track).pattern {
+    let asked = ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, Key::P));
+    if asked && shown != song.track(track).pattern {
         play(scene, hands, track, shown);
     }
 }

@@ -11,7 +11,7 @@ use crate::client::{Command, When};
 use crate::pattern::{Edit, MAX_SCENES, Name, Scene as Stored, SceneField, Song, TrackField};
 
 /// The keys that start the first scenes.
-const KEYS: [Key; 8] = [Key::F1, Key::F2, Key::F3, Key::F4, Key::F5, Key::F6, Key::F7, Key::F8];
+const KEYS: [Key; 8] = [Key::Q, Key::W, Key::E, Key::R, Key::T, Key::Y, Key::U, Key::I];
 
 /// What the person does with scenes.
 #[derive(Default)]
@@ -67,8 +67,8 @@ pub fn alive(song: &Song) -> impl Iterator<Item = (u8, &Stored)> {
     (0u8..).zip(&song.scenes).filter(|(_, stored)| stored.alive)
 }
 
-/// F1 to F8 start the first scenes.
-pub fn keys(ui: &Ui, scene: &Scene<'_>, hands: &mut Hands) {
+/// Q W E R T Y U I start the first eight scenes.
+pub fn take_keys(ui: &Ui, scene: &Scene<'_>, hands: &mut Hands) {
     for (number, key) in (0u8..).zip(KEYS) {
         let stored = &scene.view.song.scenes[usize::from(number)];
         if stored.alive && ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key)) {
