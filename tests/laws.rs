@@ -5,6 +5,8 @@
 mod conflicts;
 #[path = "laws/new_tracks.rs"]
 mod new_tracks;
+#[path = "laws/parts.rs"]
+mod parts;
 #[path = "laws/permissions.rs"]
 mod permissions;
 #[path = "laws/room.rs"]

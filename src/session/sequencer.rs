@@ -51,6 +51,8 @@ pub struct ClientRecord {
     pub role: Option<Role>,
     /// What each of them wrote over without having seen it, in the same order.
     pub unseen: VecDeque<Unseen>,
+    /// Where the session stood when a frame of its was refused last.
+    pub refused_at: Seq,
 }
 
 /// Others' writes that a frame wrote over and its author had not seen: what stood there before is
@@ -122,9 +124,12 @@ impl ClientRecord {
         Some(self.unseen[place].of(subject))
     }
 
-    fn push(&mut self, cseq: Cseq, answer: Answer, base: Seq, role: Role, unseen: Unseen) {
+    fn push(&mut self, cseq: Cseq, answer: Answer, at: Seq, base: Seq, role: Role, unseen: Unseen) {
         self.last_cseq = cseq;
         self.role = Some(role);
+        if matches!(answer, Answer::Refused(_)) {
+            self.refused_at = at;
+        }
         if self.unseen.len() >= RECENT_ANSWERS {
             self.unseen.pop_front();
         }
@@ -221,7 +226,8 @@ impl Sequencer {
             }
             Err(refusal) => (Answer::Refused(refusal.clone()), Unseen::default()),
         };
-        self.clients.entry(author).or_default().push(cseq, answer, base, role, unseen);
+        let at = self.state.seq();
+        self.clients.entry(author).or_default().push(cseq, answer, at, base, role, unseen);
         decided.map(|(commit, _)| Outcome::Committed(commit))
     }
 
@@ -229,9 +235,12 @@ impl Sequencer {
     /// write of its author's that was not answered then either.
     fn unseen(&self, commit: &Commit, base: Seq, applied: &Applied, tempo: Stamp) -> Unseen {
         let record = self.clients.get(&commit.author);
+        // Whoever has not heard of a refusal may take what was refused for what stood there.
+        let refused_at = record.map_or(Seq(0), |record| record.refused_at);
+        let mistaken = refused_at.0 > 0 && base <= refused_at;
         let met = |subject: Subject, met: Stamp, since: Seq| -> Option<Stamp> {
-            if met.author != commit.author {
-                return (since > base).then_some(met);
+            if met.author != commit.author || mistaken {
+                return (since > base || mistaken && since.0 > 0).then_some(met);
             }
             let below = record.and_then(|record| record.unseen_by(met.seq, subject)).flatten();
             below.filter(|_| met.seq > base)

@@ -39,6 +39,8 @@ pub enum How {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Step {
     id: Option<StepId>,
+    /// Counts commands: undone and done again, it is the same.
+    nth: u64,
     entries: Vec<Entry>,
 }
 
@@ -122,12 +124,15 @@ impl Entry {
 pub struct UndoStack {
     done: VecDeque<Step>,
     undone: VecDeque<Step>,
+    /// Commands so far.
+    made: u64,
 }
 
 /// Ops on their way out, each with the entry it undoes.
 pub(super) struct Inverse {
     pub(super) ops: Vec<StampedOp>,
     entries: Vec<Entry>,
+    nth: u64,
     redo: bool,
 }
 
@@ -159,7 +164,10 @@ impl UndoStack {
         let same = self.done.back().is_some_and(|top| step.is_some() && top.id == step);
         let mut top = match joins || same {
             true => self.done.pop_back().unwrap_or_default(),
-            false => Step { id: step, entries: Vec::new() },
+            false => {
+                self.made += 1;
+                Step { id: step, nth: self.made, entries: Vec::new() }
+            }
         };
         for (subject, waits) in subjects {
             match top.entries.iter_mut().find(|entry| entry.before.subject() == subject) {
@@ -208,7 +216,7 @@ impl UndoStack {
         frames: impl Iterator<Item = Cseq>,
         held: impl Fn(Subject) -> Before,
     ) {
-        let mut step = Step::default();
+        let mut step = Step { nth: inverse.nth, ..Step::default() };
         for (origin, cseq) in inverse.entries.into_iter().zip(frames) {
             let subject = origin.before.subject();
             let mut entry = Entry::new(held(subject), cseq, Some(origin.written));
@@ -342,7 +350,8 @@ impl UndoStack {
         let frame = Written::Frame(cseq);
         let back_to_done = take_origins(&mut self.undone, cseq);
         let back_to_undone = take_origins(&mut self.done, cseq);
-        let origins: Vec<_> = back_to_done.iter().chain(&back_to_undone).collect();
+        let origins: Vec<_> =
+            [&back_to_done, &back_to_undone].into_iter().flatten().flat_map(|s| &s.entries).collect();
         let below: Vec<_> = origins.iter().map(|origin| (origin.before.subject(), origin.below)).collect();
         self.walk(|entry, _| {
             if entry.first == Some(cseq) {
@@ -359,11 +368,12 @@ impl UndoStack {
             }
         });
         self.drop_entries(|entry| entry.written == frame);
-        if !back_to_done.is_empty() {
-            self.done.push_back(Step { id: None, entries: back_to_done });
+        // Several undos may be refused one after the other: each step goes back to its place.
+        if let Some(step) = back_to_done {
+            put_back(&mut self.done, step, |other, nth| other < nth);
         }
-        if !back_to_undone.is_empty() {
-            self.undone.push_back(Step { id: None, entries: back_to_undone });
+        if let Some(step) = back_to_undone {
+            put_back(&mut self.undone, step, |other, nth| other > nth);
         }
     }
 
@@ -470,20 +480,37 @@ pub(super) enum Outcome {
 }
 
 fn inverse(step: Step, force: bool, redo: bool) -> Inverse {
+    let nth = step.nth;
     let entries: Vec<Entry> = step.entries.into_iter().rev().collect();
-    Inverse { ops: entries.iter().map(|entry| entry.inverse(force)).collect(), entries, redo }
+    Inverse { ops: entries.iter().map(|entry| entry.inverse(force)).collect(), entries, nth, redo }
+}
+
+/// Puts a step, or a part of one, back among the others. Parts come in the order of an inverse: the
+/// last writes first.
+fn put_back(stack: &mut VecDeque<Step>, mut step: Step, before: impl Fn(u64, u64) -> bool) {
+    let at = stack.partition_point(|other| before(other.nth, step.nth));
+    match stack.get_mut(at).filter(|other| other.nth == step.nth) {
+        Some(rest) => {
+            step.entries.append(&mut rest.entries);
+            rest.entries = step.entries;
+        }
+        None => stack.insert(at, step),
+    }
 }
 
 /// Takes the entries of a refused frame out of a stack and returns what they were to undo, in the
 /// order in which it was made.
-fn take_origins(stack: &mut VecDeque<Step>, cseq: Cseq) -> Vec<Entry> {
-    let mut origins = Vec::new();
+fn take_origins(stack: &mut VecDeque<Step>, cseq: Cseq) -> Option<Step> {
+    let mut back = None;
     for step in stack.iter_mut() {
         let refused = |entry: &mut Entry| entry.first == Some(cseq) && entry.origin.is_some();
         let taken = step.entries.extract_if(.., refused);
-        origins.extend(taken.filter_map(|entry| entry.origin.map(|origin| *origin)));
+        let mut origins: Vec<Entry> = taken.filter_map(|entry| entry.origin.map(|origin| *origin)).collect();
+        if !origins.is_empty() {
+            origins.reverse();
+            back = Some(Step { id: None, nth: step.nth, entries: origins });
+        }
     }
     stack.retain(|step| !step.entries.is_empty());
-    origins.reverse();
-    origins
+    back
 }

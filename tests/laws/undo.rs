@@ -1,9 +1,12 @@
 //! Undo and redo.
 
+use std::collections::BTreeMap;
+
 use antiphon::param::{Owner, Param, Slot};
 use antiphon::pattern::{Edit, Register, StepField, StepRegister, TrackRegister};
 use antiphon::session::{
-    Catchup, ConflictKind, How, MAX_STEPS_BACK, Op, Refusal, StampedOp, StepId, Subject,
+    Answer, Answered, Catchup, ClientId, ConflictKind, Cseq, How, MAX_STEPS_BACK, Op, Refusal, StampedOp,
+    StepId, Subject,
 };
 use antiphon::time::Beats;
 use proptest::prelude::*;
@@ -327,7 +330,8 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 
     /// Whatever is written, undone, forced and redone in whatever order: nothing panics, all agree,
-    /// and an accepted checked undo never takes away what another wrote last.
+    /// and an accepted checked undo never takes away what another wrote last, nor puts back a value
+    /// that is older than what another wrote since, whatever its author had seen of that.
     #[test]
     fn undo_among_others_converges_and_takes_nothing_of_theirs(plan in acts()) {
         let mut room = Room::new(3);
@@ -350,8 +354,22 @@ proptest! {
         }
         room.check();
         let mut state = antiphon::session::State::new();
+        // Of registers that do not merge: what each has held, by whose write.
+        let mut held: BTreeMap<Register, Vec<(ClientId, Edit)>> = BTreeMap::new();
         for commit in &room.log {
             for op in &commit.ops {
+                let exact = op.op.edit().filter(|edit| matches!(edit, Edit::Step { .. }));
+                if let Some(edit) = exact {
+                    let register = edit.register();
+                    let began = || vec![(ClientId(0), state.read(register))];
+                    let past = held.entry(register).or_insert_with(began);
+                    let others = past.iter().rposition(|(author, _)| *author != commit.author);
+                    let since = &past[others.unwrap_or(0)..];
+                    let checked = matches!(&op.op, Op::Revert(revert) if !revert.force);
+                    let stood = since.iter().any(|(_, value)| *value == edit);
+                    prop_assert!(!checked || stood, "{commit:?} puts back what is older than {since:?}");
+                    past.push((commit.author, edit));
+                }
                 if let Op::Revert(revert) = &op.op
                     && !revert.force
                 {
@@ -397,5 +415,84 @@ fn registers_of_a_cell_are_undone_apart() {
     assert!(cell.on);
     let note = Register::Step(track(0), pattern(), 3, StepRegister::Note);
     assert!(!matches!(room.read(note), Edit::Step { field: StepField::Note(Some(90)), .. }));
+    room.check();
+}
+
+/// What a write went over unseen is known to its author once it has heard of it, and to its undo.
+#[test]
+fn an_undo_that_does_not_know_what_it_uncovers_waits_until_it_does() {
+    let mut room = Room::new(2);
+    room.write(0, vec![note(3, 0.1)]).expect("accepted");
+    room.write(0, vec![note(3, 0.2)]).expect("accepted");
+    // Another's write reaches the sequencer first, and is not heard.
+    room.make(1, vec![note(3, 0.5)]);
+    room.submit(1).expect("accepted");
+    room.make(0, vec![note(3, 0.3)]);
+    room.submit(0).expect("accepted");
+    let other = room.log[2].seq;
+    for _ in 0..3 {
+        room.people[0].undo(How::Checked).expect("a step");
+    }
+    let mut refusals = Vec::new();
+    while let Err((_, refusal)) = room.submit(0) {
+        refusals.push(refusal);
+    }
+    let Refusal::StaleUndo { by, seq, .. } = refusals[0] else { panic!("{refusals:?}") };
+    assert_eq!((by, seq, refusals.len()), (id(1), other, 3));
+    let register = Register::Step(track(0), pattern(), 3, StepRegister::Note);
+    let holds = |room: &Room| match room.read(register) {
+        Edit::Step { field: StepField::Note(note), .. } => note,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!((holds(&room), room.steps(0).0), (Some(30), 3));
+    room.undo(0, How::Checked).expect("it is known by now");
+    assert_eq!(holds(&room), Some(50), "theirs, not one's own older one");
+    room.undo(0, How::Checked).expect_err("what lies below is theirs");
+    room.check();
+}
+
+/// Whole states tell no story: what a frame went over stays a belief.
+#[test]
+fn a_welcome_tells_of_each_frame_what_became_of_it() {
+    let mut room = Room::new(2);
+    room.write(0, vec![note(3, 0.1)]).expect("accepted");
+    let mine = [
+        room.make(0, vec![note(3, 0.3)]),
+        room.make(0, vec![now(Op::Resolve { id: 9, choice: None })]),
+        room.make(0, vec![note(4, 0.4)]),
+    ];
+    let waiting = room.make(0, vec![note(5, 0.5)]);
+    room.make(1, vec![note(3, 0.6)]);
+    room.submit(1).expect("accepted");
+    let frames: Vec<_> =
+        room.people[0].outbox().map(|(cseq, base, ops)| (cseq, base, ops.to_vec())).collect();
+    for (cseq, base, ops) in frames.into_iter().take(3) {
+        let role = room.roles[0];
+        if let Ok(antiphon::session::Outcome::Committed(commit)) =
+            room.sequencer.submit(id(0), role, cseq, base, ops, None)
+        {
+            room.log.push(commit);
+        }
+    }
+    let record = room.sequencer.client(id(0)).expect("known").clone();
+    let answers = mine.map(|cseq| (cseq, record.answer(cseq).expect("kept").clone()));
+    assert!(matches!(answers[1].1, Answer::Refused(Refusal::Invalid { .. })));
+    let answered = Answered { last: mine[2], answers: answers.to_vec() };
+    room.people[0].disconnect();
+    let state = Box::new(room.state().clone());
+    let welcomed = room.people[0].welcome(id(0), answered, Catchup::Full(state)).expect("a welcome");
+    let committed: Vec<Cseq> = welcomed.acked.iter().map(|(cseq, _)| *cseq).collect();
+    assert_eq!(committed, [mine[0], mine[2]]);
+    let [(refused, Refusal::Invalid { reason, .. })] = &welcomed.refused[..] else {
+        panic!("{:?}", welcomed.refused)
+    };
+    assert!(*refused == mine[1] && reason.contains("no open conflict"), "{reason}");
+    assert!(welcomed.settled.is_empty());
+    assert_eq!(room.people[0].outbox().map(|(cseq, _, _)| cseq).collect::<Vec<_>>(), [waiting]);
+    room.answer(0).expect("accepted");
+    // The last two can be undone; of the first nobody here has seen what it went over.
+    room.undo(0, How::Checked).expect("mine");
+    room.undo(0, How::Checked).expect("mine");
+    room.undo(0, How::Checked).expect_err("stale");
     room.check();
 }

@@ -109,6 +109,62 @@ fn restoring_gives_the_song_of_then_and_leaves_the_past_whole() {
     assert!(history.names.values().all(|name| name == "test"));
 }
 
+/// The song of then and its tempo are one step, however many frames they took.
+#[test]
+fn restoring_is_undone_at_once_and_gives_back_what_was() {
+    let mut rig = Rig::new();
+    rig.line(LineCommand::Name { name: "empty".into(), at: None });
+    let track = crate::param::TrackIndex::new(3).expect("a track");
+    let pattern = crate::pattern::PatternIndex::FIRST;
+    let cell = |step, field| Edit::Step { track, pattern, step, field };
+    let edits: Vec<Edit> = (0..64)
+        .flat_map(|step| {
+            use crate::pattern::StepField::{Gate, Micro, Note, On, Ratchet, Velocity};
+            let fields = [On(true), Velocity(0.5), Note(Some(step)), Ratchet(2), Micro(5), Gate(50)];
+            fields.map(|field| cell(step, field))
+        })
+        .collect();
+    assert!(edits.len() > crate::session::MAX_OPS);
+    rig.participant.command(Command::Edit { edits, when: When::Now });
+    rig.participant.command(Command::Tempo(crate::time::Tempo::from_bpm(93.0).expect("a tempo")));
+    rig.participant.poll();
+    let (song, tempo) = (rig.view().song.clone(), rig.participant.studio.tempo_map().segments().to_vec());
+    let steps = rig.participant.studio.steps();
+    rig.line(LineCommand::RestoreVersion("empty".into()));
+    assert_eq!(rig.view().song, Song::new().into());
+    assert_eq!(rig.participant.studio.tempo_map().segments(), TempoMap::default().segments());
+    assert_eq!(rig.participant.studio.steps(), (steps.0 + 1, 0));
+    rig.participant.command(Command::Undo(crate::session::How::Checked));
+    rig.participant.poll();
+    assert_eq!(rig.view().song, song);
+    assert_eq!(rig.participant.studio.tempo_map().segments(), tempo);
+}
+
+/// What the session leaves to a person, a branch that comes back leaves too: a card for everybody.
+#[test]
+fn a_merge_under_the_manual_strategy_proposes_what_both_changed() {
+    use crate::session::{Matter, Op, StampedOp};
+    let mut rig = Rig::new();
+    let strategy = Op::Strategy { matter: Matter::Discrete, strategy: crate::pattern::Strategy::Manual };
+    rig.participant.ops(vec![StampedOp { op: strategy, at: None }]);
+    rig.fork("fills");
+    rig.line(LineCommand::Audition(FILLS));
+    rig.seed(7);
+    let slot = Slot::new(Owner::Master, Param::Level);
+    rig.edit(Edit::Param { slot, value: 0.25 }, When::Now);
+    rig.line(LineCommand::Audition(BranchId::MAIN));
+    rig.seed(9);
+    rig.line(LineCommand::Merge(FILLS));
+    assert_eq!((rig.view().song.seed, rig.view().song.params[slot.index()]), (9, 0.25));
+    let cards = rig.participant.studio.confirmed().rulings().conflicts.cards().to_vec();
+    let [card] = &cards[..] else { panic!("{cards:?}") };
+    assert_eq!(card.candidates.len(), 2);
+    let pick = Op::Resolve { id: card.id, choice: Some(1) };
+    rig.participant.ops(vec![StampedOp { op: pick, at: None }]);
+    rig.participant.poll();
+    assert_eq!(rig.view().song.seed, 7);
+}
+
 #[test]
 fn a_file_carries_everything_and_goes_on_where_it_was() {
     let mut rig = Rig::new();
