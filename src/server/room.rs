@@ -34,7 +34,7 @@ use super::store::{Store, StoreError};
 use super::traffic::TrafficMeter;
 use crate::session::{BranchId, ClientId, Commit, Locks, Seq, Sequencer};
 use crate::wire::{Down, ErrorCode, MAX_COUNT_IN, News, Up, commit_interval, gesture_interval};
-use commit::{Request, Submitted};
+use commit::{Request, Submitted, most_urgent};
 use fingerprints::Comparison;
 use handle::Message;
 use lines::Line;
@@ -48,6 +48,8 @@ const RECENT: usize = 1024;
 const RECENT_BYTES: usize = 2 << 20;
 /// Messages that wait for the room; who sends more waits too.
 const INBOX: usize = 1024;
+/// Ops among which the room looks for the most urgent.
+const SEEN_OPS: usize = 16 * BATCH_OPS;
 
 /// A session while somebody is in it.
 pub struct Room {
@@ -73,6 +75,8 @@ pub struct Room {
     locks: Locks,
     /// Locks count from here.
     opened: Instant,
+    /// What waits for more urgent requests.
+    later: Vec<Submitted>,
     /// Stored commits that have not gone out yet.
     outgoing: Vec<Commit>,
     /// Commits and gestures share their packets.
@@ -115,6 +119,7 @@ impl Room {
             members: BTreeMap::new(),
             locks: Locks::default(),
             opened: Instant::now(),
+            later: Vec::new(),
             outgoing: Vec::new(),
             pace: Pace::new(),
             presence_pace: Pace::new(),
@@ -139,9 +144,10 @@ impl Room {
             tokio::select! {
                 biased;
                 message = self.inbox.recv() => match message {
-                    Some(message) => self.take(message, &mut closing).await,
+                    Some(message) => self.take(Some(message), &mut closing).await,
                     None => break,
                 },
+                () = std::future::ready(()), if !self.later.is_empty() => self.take(None, &mut closing).await,
                 () = tokio::time::sleep_until(due) => {}
             }
             self.tick().await;
@@ -152,12 +158,13 @@ impl Room {
         self.close(closing).await;
     }
 
-    /// Takes a message and those queued behind it, and commits what they ask for together.
-    async fn take(&mut self, first: Message, closing: &mut Vec<oneshot::Sender<()>>) {
-        let mut batch = Vec::new();
-        let mut ops = 0;
+    /// Takes a message and those queued behind it, and commits the most urgent of what they ask for
+    /// together; the rest waits for the next round, in which what has come meanwhile may overtake it.
+    async fn take(&mut self, first: Option<Message>, closing: &mut Vec<oneshot::Sender<()>>) {
+        let mut batch = std::mem::take(&mut self.later);
+        let mut ops: usize = batch.iter().map(|one| one.request.ops()).sum();
         let mut taken = 0;
-        let mut next = Some(first);
+        let mut next = first.or_else(|| self.inbox.try_recv().ok());
         while let Some(message) = next {
             match message {
                 Message::Up { seat, up: Up::People(ask), .. } => {
@@ -169,10 +176,9 @@ impl Room {
                 }
                 Message::LookAgain => self.look_again().await,
                 Message::Up { seat, up, arrived, load } => {
-                    drop(load);
                     if let Some(request) = self.take_up(seat, up) {
                         ops += request.ops();
-                        batch.push(Submitted { seat, request, arrived });
+                        batch.push(Submitted { seat, request, arrived, load: Some(load) });
                     }
                 }
                 Message::Enter { entry, answer } => {
@@ -200,9 +206,11 @@ impl Room {
             }
             taken += 1;
             // What goes out must not wait for a stream of moves to end.
-            next = if ops < BATCH_OPS && taken < BATCH_OPS { self.inbox.try_recv().ok() } else { None };
+            next = if ops < SEEN_OPS && taken < INBOX { self.inbox.try_recv().ok() } else { None };
         }
-        self.commit(batch).await;
+        let (now, later) = most_urgent(batch, BATCH_OPS);
+        self.later = later;
+        self.commit(now).await;
     }
 
     /// Handles what is not to be stored; returns what is.
@@ -345,7 +353,10 @@ impl Room {
         self.inbox.close();
         let mut ignored = Vec::new();
         while let Some(message) = self.inbox.recv().await {
-            self.take(message, &mut ignored).await;
+            self.take(Some(message), &mut ignored).await;
+        }
+        while !self.later.is_empty() {
+            self.take(None, &mut ignored).await;
         }
         let rest = self.take_outgoing();
         let goaway = encoded(Down::Goaway { retry_ms: 1000 });

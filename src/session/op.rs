@@ -333,3 +333,24 @@ impl Refusal {
         !matches!(self, Refusal::Gap { .. })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::param::{Owner, Param};
+
+    #[test]
+    fn a_frame_is_as_urgent_as_what_people_wait_for() {
+        let of = |ops: Vec<Op>| {
+            priority(&ops.into_iter().map(|op| StampedOp { op, at: None }).collect::<Vec<_>>())
+        };
+        let slot = Slot::new(Owner::Master, Param::Level);
+        let (seed, level) = (Op::Edit(Edit::Seed(1)), Op::Edit(Edit::Param { slot, value: 0.5 }));
+        assert_eq!(of(vec![seed.clone()]), Priority::Edit);
+        assert_eq!(of(vec![level.clone(), seed.clone()]), Priority::Edit);
+        assert_eq!(of(vec![Op::Generated, seed]), Priority::Generated);
+        assert_eq!(of(vec![level.clone()]), Priority::Parameter);
+        assert_eq!(of(vec![Op::Generated, level]), Priority::Parameter);
+        assert!(Priority::Edit < Priority::Generated && Priority::Parameter < Priority::Cursor);
+    }
+}

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use tokio::time::Instant;
 use tokio_tungstenite::tungstenite::Bytes;
 
+use super::handle::Load;
 use super::{RECENT, Room, Seat};
 use crate::pattern::Priority;
 use crate::server::metrics;
@@ -67,11 +68,27 @@ fn urgent_first(mut batch: Vec<Submitted>) -> Vec<Submitted> {
     batch
 }
 
+/// The most urgent of what has queued, about so many ops of it, and the rest.
+pub(super) fn most_urgent(batch: Vec<Submitted>, ops: usize) -> (Vec<Submitted>, Vec<Submitted>) {
+    let mut now = urgent_first(batch);
+    let mut sum = 0;
+    let fits = |one: &&Submitted| {
+        let before = sum;
+        sum += one.request.ops();
+        before < ops
+    };
+    let count = now.iter().take_while(fits).count();
+    let later = now.split_off(count);
+    (now, later)
+}
+
 /// A request, whose, and since when.
 pub(super) struct Submitted {
     pub seat: Seat,
     pub request: Request,
     pub arrived: Instant,
+    /// Its share of what may wait for the room, until it is decided.
+    pub load: Option<Load>,
 }
 
 /// What a client is told beside its commits.
@@ -92,7 +109,7 @@ impl Room {
         let mut changed = BTreeSet::new();
         let mut asked = Vec::with_capacity(batch.len());
         let mut line_asks = Vec::new();
-        for Submitted { seat, request, arrived } in batch {
+        for Submitted { seat, request, arrived, load: _load } in batch {
             let Some(role) = self.member(seat).map(|member| member.role) else { continue };
             if let Request::Line(ask) = request {
                 line_asks.push((seat, ask));
@@ -315,31 +332,63 @@ mod tests {
     use crate::param::{Owner, Param, Slot};
     use crate::pattern::Edit;
 
-    #[test]
-    fn edits_are_served_before_parameters_and_each_participants_in_their_order() {
-        let level = Edit::Param { slot: Slot::new(Owner::Master, Param::Level), value: 0.5 };
-        let submitted = |client: u32, cseq: u64, edit| Submitted {
-            seat: Seat { client: ClientId(client), socket: 1 },
-            request: Request::Ops {
-                cseq: Cseq(cseq),
-                base: Seq(0),
-                ops: vec![StampedOp { op: Op::Edit(edit), at: None }],
-            },
-            arrived: Instant::now(),
+    fn submitted(client: u32, cseq: u64, ops: Vec<Op>) -> Submitted {
+        let ops = ops.into_iter().map(|op| StampedOp { op, at: None }).collect();
+        let request = Request::Ops { cseq: Cseq(cseq), base: Seq(0), ops };
+        let seat = Seat { client: ClientId(client), socket: 1 };
+        Submitted { seat, request, arrived: Instant::now(), load: None }
+    }
+
+    fn level() -> Op {
+        Op::Edit(Edit::Param { slot: Slot::new(Owner::Master, Param::Level), value: 0.5 })
+    }
+
+    fn names(batch: &[Submitted]) -> Vec<(u32, u64)> {
+        let name = |one: &Submitted| match one.request {
+            Request::Ops { cseq, .. } => (one.seat.client.0, cseq.0),
+            _ => panic!("ops"),
         };
+        batch.iter().map(name).collect()
+    }
+
+    #[test]
+    fn edits_are_served_before_generators_and_parameters_and_each_participants_in_their_order() {
+        let made = |seed| vec![Op::Generated, Op::Edit(Edit::Seed(seed))];
         let batch = vec![
-            submitted(1, 1, level),
-            submitted(1, 2, Edit::Seed(1)),
-            submitted(2, 1, level),
-            submitted(3, 1, Edit::Seed(2)),
+            submitted(1, 1, vec![level()]),
+            submitted(1, 2, vec![Op::Edit(Edit::Seed(1))]),
+            submitted(2, 1, vec![level()]),
+            submitted(4, 1, made(3)),
+            submitted(4, 2, vec![Op::Generated, level()]),
+            submitted(5, 1, made(4)),
+            submitted(3, 1, vec![Op::Edit(Edit::Seed(2))]),
         ];
-        let order: Vec<_> = urgent_first(batch)
-            .iter()
-            .map(|one| match one.request {
-                Request::Ops { cseq, .. } => (one.seat.client.0, cseq.0),
-                _ => panic!("ops"),
-            })
-            .collect();
-        assert_eq!(order, [(3, 1), (1, 1), (1, 2), (2, 1)]);
+        let order = names(&urgent_first(batch));
+        assert_eq!(order, [(3, 1), (4, 1), (5, 1), (1, 1), (1, 2), (2, 1), (4, 2)]);
+    }
+
+    #[test]
+    fn an_edit_overtakes_a_flood_of_a_generator_and_the_flood_loses_nothing() {
+        let flood = |cseq| {
+            let edits = (0..200).map(|seed| Op::Edit(Edit::Seed(seed)));
+            submitted(9, cseq, [Op::Generated].into_iter().chain(edits).collect())
+        };
+        let mut batch: Vec<_> = (1..=16).map(flood).collect();
+        batch.push(submitted(1, 1, vec![Op::Edit(Edit::Seed(1))]));
+        let (now, mut later) = most_urgent(batch, 256);
+        assert_eq!(names(&now), [(1, 1), (9, 1), (9, 2)]);
+        let mut served = names(&now);
+        let mut come = 2;
+        while !later.is_empty() {
+            // Somebody edits between any two rounds, and waits for none of it.
+            later.push(submitted(1, come, vec![Op::Edit(Edit::Seed(1))]));
+            let (now, rest) = most_urgent(later, 256);
+            assert_eq!(names(&now)[0], (1, come));
+            served.extend(names(&now));
+            (later, come) = (rest, come + 1);
+        }
+        let flooded: Vec<_> =
+            served.iter().filter(|(client, _)| *client == 9).map(|(_, cseq)| *cseq).collect();
+        assert_eq!(flooded, (1..=16).collect::<Vec<_>>());
     }
 }

@@ -1,5 +1,6 @@
 use super::*;
 use crate::client::LineCommand;
+use crate::client::decisions::Decision;
 use crate::session::{BranchId, Detail, SessionFile, What};
 
 const FILLS: BranchId = BranchId(1);
@@ -134,7 +135,7 @@ fn restoring_is_undone_at_once_and_gives_back_what_was() {
     assert_eq!(rig.view().song, Song::new().into());
     assert_eq!(rig.participant.studio.tempo_map().segments(), TempoMap::default().segments());
     assert_eq!(rig.participant.studio.steps(), (steps.0 + 1, 0));
-    rig.participant.command(Command::Undo(crate::session::How::Checked));
+    rig.participant.command(Command::Decide(Decision::Undo(crate::session::How::Checked)));
     rig.participant.poll();
     assert_eq!(rig.view().song, song);
     assert_eq!(rig.participant.studio.tempo_map().segments(), tempo);
@@ -158,8 +159,9 @@ fn a_merge_under_the_manual_strategy_proposes_what_both_changed() {
     assert_eq!((rig.view().song.seed, rig.view().song.params[slot.index()]), (9, 0.25));
     let cards = rig.participant.studio.confirmed().rulings().conflicts.cards().to_vec();
     let [card] = &cards[..] else { panic!("{cards:?}") };
-    assert_eq!(card.candidates.len(), 2);
-    let pick = Op::Resolve { id: card.id, choice: Some(1) };
+    // One person is on both sides here: of theirs the card holds what is wanted, beside what holds.
+    assert_eq!(card.candidates.len(), 1);
+    let pick = Op::Resolve { id: card.id, choice: Some(0) };
     rig.participant.ops(vec![StampedOp { op: pick, at: None }]);
     rig.participant.poll();
     assert_eq!(rig.view().song.seed, 7);
