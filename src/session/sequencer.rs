@@ -298,7 +298,7 @@ impl Sequencer {
     /// Lets the edits stamped for ticks up to `upto` take effect; `None` when none is due.
     pub fn promote(&mut self, upto: Beats) -> Option<Commit> {
         let due = self.state.waiting().first().is_some_and(|waiting| waiting.at <= upto);
-        let due = due.then(|| StampedOp { op: Op::Promote(upto), at: None })?;
+        let due = due.then_some(StampedOp { op: Op::Promote(upto), at: None })?;
         let (commit, applied) = self.commit_taken(ClientId(0), Cseq(0), vec![due]);
         for landed in &applied.promoted {
             self.promoted.insert(landed.edit.register(), commit.seq);

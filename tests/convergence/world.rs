@@ -392,7 +392,7 @@ impl World {
             _ => {
                 let edit = Edit::Step { track, pattern, step: value, field: StepField::On(true) };
                 let op = Op::Edit(edit);
-                self.edit(who, vec![StampedOp { op, at: (value % 3 == 0).then(|| bar(value % 4)) }]);
+                self.edit(who, vec![StampedOp { op, at: value.is_multiple_of(3).then(|| bar(value % 4)) }]);
             }
         }
     }

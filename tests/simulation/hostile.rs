@@ -1,8 +1,8 @@
 //! Somebody who was let in and means harm, or whose program is broken.
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, PatternIndex, StepField};
-use antiphon::session::{Cseq, Op, Seq, StampedOp, Timeline};
+use antiphon::pattern::{Edit, PatternIndex, StepField, TrackId};
+use antiphon::session::{Cseq, Op, Seq, StampedOp, Timeline, Written};
 use antiphon::time::{Beats, SessionNanos, TempoMap};
 use antiphon::wire::{self, Down, Gesture, Hello, Up};
 
@@ -55,7 +55,10 @@ impl Hostile {
             3 => {
                 up(&Up::Gesture(vec![Gesture { slot: level(), value: chance.pick(&[f32::NAN, -7.0, 1e30]) }]))
             }
-            4 => self.ops(vec![forbidden(chance)], chance),
+            4 => {
+                let more = chance.happens(0.5).then(|| write(chance));
+                self.ops([forbidden(chance)].into_iter().chain(more).collect(), chance)
+            }
             5 => self.ops(vec![write(chance); chance.between(0, 600) as usize], chance),
             6 => up(&Up::Start { tick: Beats(chance.pick(&[i64::MIN, -1, i64::MAX])) }),
             _ => {
@@ -105,7 +108,7 @@ fn forbidden(chance: &mut Chance) -> StampedOp {
     let track = TrackIndex::new(0).expect("a track");
     let step =
         |step, field| on_arrival(Op::Edit(Edit::Step { track, pattern: PatternIndex::FIRST, step, field }));
-    match chance.below(8) {
+    match chance.below(10) {
         0 => on_arrival(Op::TempoMap(TempoMap::default())),
         1 => {
             on_arrival(Op::Timeline(Timeline { playing: true, tick: Beats(-5), at: SessionNanos(i64::MIN) }))
@@ -115,6 +118,8 @@ fn forbidden(chance: &mut Chance) -> StampedOp {
         4 => step(200, StepField::On(true)),
         5 => step(0, StepField::Velocity(f32::NAN)),
         6 => step(0, StepField::Ratchet(0)),
+        7 => on_arrival(Op::Means { place: track, id: TrackId { client: 1, counter: 1 } }),
+        8 => on_arrival(Op::Follows(Written::Frame(Cseq(chance.pick(&[0, 1, u64::MAX]))))),
         _ => StampedOp { op: Op::Edit(Edit::Seed(1)), at: Some(Beats(i64::MIN)) },
     }
 }

@@ -31,7 +31,8 @@ pub fn check(world: &World) {
                 assert!(before.is_none(), "frame {tag} of studio {} landed twice", studio.who);
             }
         }
-        check_landed(studio, &landed, |tag| world.server.refused.contains(&(studio.who, tag)));
+        let only_listens = world.server.only_listens(studio.who);
+        check_landed(studio, &landed, only_listens, |tag| world.server.refused.contains(&(studio.who, tag)));
     }
     check_roles_and_bounds(world, &log);
     let mut replayed = State::new();
@@ -44,9 +45,14 @@ pub fn check(world: &World) {
 }
 
 /// Each frame once, in its author's order, where its author was told.
-fn check_landed(studio: &Studio, landed: &BTreeMap<u64, Seq>, was_refused: impl Fn(u64) -> bool) {
+fn check_landed(
+    studio: &Studio,
+    landed: &BTreeMap<u64, Seq>,
+    only_listens: bool,
+    was_refused: impl Fn(u64) -> bool,
+) {
     let who = studio.who;
-    if studio.role == Role::Listener {
+    if only_listens {
         assert!(landed.is_empty(), "listener {who} has edited");
         return;
     }
@@ -65,8 +71,8 @@ fn check_landed(studio: &Studio, landed: &BTreeMap<u64, Seq>, was_refused: impl 
 
 fn check_roles_and_bounds(world: &World, log: &[Commit]) {
     for commit in log.iter().filter(|commit| commit.author.0 > 0) {
-        let part = world.plan.parts[commit.author.0 as usize - 1];
-        assert_ne!(part.role(), Role::Listener, "commit {:?} is a listener's", commit.seq);
+        let role = world.server.role_at(commit.author.0 as usize - 1, commit.seq);
+        assert_ne!(role, Role::Listener, "commit {:?} is a listener's", commit.seq);
         for stamped in &commit.ops {
             match &stamped.op {
                 Op::Edit(edit) => {
@@ -83,7 +89,7 @@ fn check_roles_and_bounds(world: &World, log: &[Commit]) {
 /// Nobody changes what they may not.
 fn check_permission(world: &World, before: &State, commit: &Commit) {
     let Some(who) = commit.author.0.checked_sub(1) else { return };
-    let role = world.plan.parts[who as usize].role();
+    let role = world.server.role_at(who as usize, commit.seq);
     let granted = before.rulings().permissions.grant(commit.author, role);
     for edit in commit.ops.iter().filter_map(|op| op.op.edit()) {
         let area = Area::of(edit.register());

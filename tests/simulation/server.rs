@@ -45,6 +45,8 @@ pub struct Server {
     pub store: Store,
     pub sequencer: Sequencer,
     parts: Vec<Part>,
+    /// What owners have given: after which commit, whom, what.
+    given: Vec<(Seq, usize, Role)>,
     bug: Option<Bug>,
     /// Who sits where: by participant, their present connection.
     seats: BTreeMap<usize, u32>,
@@ -75,6 +77,7 @@ impl Server {
             store: Store::default(),
             sequencer: Sequencer::new(State::new()),
             parts,
+            given: Vec::new(),
             bug,
             seats: BTreeMap::new(),
             inbox: VecDeque::new(),
@@ -84,6 +87,29 @@ impl Server {
             errors: 0,
             refused: BTreeSet::new(),
         }
+    }
+
+    /// An owner gives somebody another role, from the next commit on.
+    pub fn give_role(&mut self, who: usize, role: Role) {
+        self.given.push((self.sequencer.state().seq(), who, role));
+    }
+
+    /// What somebody may do now.
+    pub fn role(&self, who: usize) -> Role {
+        self.role_at(who, Seq(self.sequencer.state().seq().0 + 1))
+    }
+
+    /// As what somebody wrote a commit.
+    pub fn role_at(&self, who: usize, seq: Seq) -> Role {
+        let given = self.given.iter().rev().find(|(after, whom, _)| *whom == who && *after < seq);
+        given.map_or(self.parts[who].role(), |(_, _, role)| *role)
+    }
+
+    /// Whether somebody has never been allowed to write.
+    pub fn only_listens(&self, who: usize) -> bool {
+        let given = self.given.iter().filter(|(_, whom, _)| *whom == who);
+        let writes = given.map(|(_, _, role)| *role).chain([self.parts[who].role()]);
+        writes.into_iter().all(|role| role == Role::Listener)
     }
 
     pub fn take(&mut self, who: usize, connection: u32, bytes: Vec<u8>) {
@@ -113,7 +139,7 @@ impl Server {
                     let others = self.seats.iter().filter(|(other, _)| **other != who);
                     let frame = Down::Gestures { author: id(who), moves };
                     let told = others.flat_map(|(other, connection)| down(*other, *connection, &frame));
-                    letters.extend(told.filter(|_| self.parts[who].role() != Role::Listener));
+                    letters.extend(told.filter(|_| self.role(who) != Role::Listener));
                 }
                 Ok(up) => self.decide(&mut transaction, who, connection, up, now),
                 Err(error) => {
@@ -138,7 +164,7 @@ impl Server {
     }
 
     fn decide(&mut self, to: &mut Transaction, who: usize, connection: u32, frame: Up, now: Nanos) {
-        let role = self.parts[who].role();
+        let role = self.role(who);
         match frame {
             Up::Ops { cseq, base, ops } => {
                 let tag = tag_in(who, &ops);
@@ -241,7 +267,7 @@ impl Server {
         Welcome {
             answers: answers.into_iter().filter(told).collect(),
             client: id(who),
-            role: self.parts[who].role(),
+            role: self.role(who),
             clock_epoch: u64::from(self.life),
             acked,
             state: snapshot,
@@ -301,6 +327,9 @@ impl Server {
             _ => records.collect(),
         };
         self.sequencer = Sequencer::restore(self.store.state(), records);
+        // What was given stays given; the commits of that time may be gone.
+        let seq = self.sequencer.state().seq();
+        self.given.iter_mut().for_each(|(after, _, _)| *after = seq.min(*after));
         self.up = true;
         self.life += 1;
     }

@@ -8,7 +8,7 @@ use antiphon::pattern::{
 };
 use antiphon::session::{
     Answered, Area, Catchup, ClientId, Commit, Cseq, Frame, Grant, How, Matter, NewTrack, Op, Refusal,
-    Replica, Role, Seq, StampedOp, State,
+    Replica, Seq, StampedOp, State, Wanted,
 };
 use antiphon::time::{Beats, Tempo};
 use antiphon::wire::{self, Assembly, Down, Gesture, Hello, Snapshot, Up, Welcome};
@@ -32,7 +32,6 @@ struct Journal {
 
 pub struct Studio {
     pub who: usize,
-    pub role: Role,
     pub replica: Replica,
     /// Counts connections; frames of earlier ones are not heard.
     pub connection: u32,
@@ -50,6 +49,10 @@ pub struct Studio {
     /// Commits it was told of as its own.
     pub promised: BTreeMap<u64, Seq>,
     hand: Option<(Slot, f32)>,
+    /// The track it added last.
+    newest: Option<TrackId>,
+    /// Edits of a track that nobody had confirmed.
+    pub edits_of_new: u64,
     /// Joins the parts of what is too large for one frame.
     parts: Assembly,
 }
@@ -58,10 +61,9 @@ pub struct Studio {
 pub type Frames = Vec<Vec<u8>>;
 
 impl Studio {
-    pub fn new(who: usize, role: Role) -> Studio {
+    pub fn new(who: usize) -> Studio {
         Studio {
             who,
-            role,
             replica: Replica::new(State::new()),
             connection: 0,
             welcomed: false,
@@ -75,12 +77,20 @@ impl Studio {
             refused: BTreeSet::new(),
             promised: BTreeMap::new(),
             hand: None,
+            newest: None,
+            edits_of_new: 0,
             parts: Assembly::default(),
         }
     }
 
     /// Does something that a musician would.
     pub fn act(&mut self, chance: &mut Chance, now: Nanos) -> Frames {
+        for (from, to) in self.replica.moved_tracks() {
+            let held = self.hand.filter(|(slot, _)| slot.owner() == Owner::Track(from));
+            if let Some((slot, value)) = held {
+                self.hand = to.map(|to| (Slot::new(Owner::Track(to), slot.param()), value));
+            }
+        }
         if let Some((slot, value)) = self.hand.take() {
             return self.edit(vec![on_arrival(Op::Edit(Edit::Param { slot, value }))], now);
         }
@@ -99,11 +109,55 @@ impl Studio {
                 let op = self.rule(chance);
                 self.edit(vec![on_arrival(op)], now)
             }
+            32..=37 => self.edit_new(chance, now),
+            38 => {
+                // More than a frame holds.
+                let writes = (0..chance.between(250, 600)).map(|_| write(chance)).collect();
+                self.edit(writes, now)
+            }
+            39..=41 => {
+                let writes = (0..chance.between(1, 30)).map(|_| write(chance));
+                self.edit([on_arrival(Op::Generated)].into_iter().chain(writes).collect(), now)
+            }
             _ => {
                 let writes = (0..chance.between(1, 4)).map(|_| write(chance)).collect();
                 self.edit(writes, now)
             }
         }
+    }
+
+    /// Works on the track that it added last, wherever that is; adds one where there is none.
+    fn edit_new(&mut self, chance: &mut Chance, now: Nanos) -> Frames {
+        let place = self.newest.and_then(|id| self.replica.view().track_with_id(id));
+        let Some(track) = place else {
+            let op = self.add_track(TrackIndex::new(chance.below(3) as usize).expect("a track"));
+            return self.edit(vec![on_arrival(op)], now);
+        };
+        self.edits_of_new += u64::from(self.replica.is_unsettled(track));
+        let slot = Slot::new(Owner::Track(track), Param::Pan);
+        let value = slot.spec().value_at(chance.unit() as f32);
+        let field = StepField::Note(Some(chance.below(128) as u8));
+        let ops = match chance.below(4) {
+            0 => vec![Op::Edit(Edit::Param { slot, value })],
+            1 => vec![Op::Edit(Edit::Step { track, pattern: PatternIndex::FIRST, step: 3, field })],
+            2 => {
+                let pattern = PatternIndex::FIRST;
+                vec![Op::Grid(GridEdit { track, pattern, grid: Grid::Rotate(1) })]
+            }
+            _ => {
+                self.hand = Some((slot, value));
+                self.replica.gesture(self.replica.client().unwrap_or_default(), slot, value);
+                return Vec::new();
+            }
+        };
+        self.edit(ops.into_iter().map(on_arrival).collect(), now)
+    }
+
+    fn add_track(&mut self, place: TrackIndex) -> Op {
+        let id = TrackId { client: self.who as u32 + 1, counter: self.tags as u32 + 1 };
+        self.newest = Some(id);
+        let (name, order) = (Name::new("more").expect("a name"), Order::between(None, None));
+        Op::AddTrack(NewTrack { id, name, order, place })
     }
 
     fn drag(&mut self, chance: &mut Chance) -> Frames {
@@ -136,16 +190,11 @@ impl Studio {
         let track = TrackIndex::new(chance.below(3) as usize).expect("a track");
         let pattern = PatternIndex::new(1).expect("a pattern");
         let grid = |grid| Op::Grid(GridEdit { track, pattern, grid });
-        match chance.below(7) {
+        match chance.below(8) {
             0 => grid(Grid::Rotate(chance.pick(&[-3, 1, 5]))),
             1 => grid(Grid::Clear { from: 2, count: 9 }),
             2 => grid(Grid::Insert { at: 1, count: 2 }),
-            3 => Op::AddTrack(NewTrack {
-                id: TrackId { client: self.who as u32 + 1, counter: self.tags as u32 + 1 },
-                name: Name::new("more").expect("a name"),
-                order: Order::between(None, None),
-                place: track,
-            }),
+            3 => self.add_track(track),
             4 => {
                 let strategy = chance.pick(&[Strategy::LastWrite, Strategy::Merge, Strategy::Manual]);
                 Op::Strategy { matter: chance.pick(&[Matter::Continuous, Matter::Discrete]), strategy }
@@ -154,6 +203,13 @@ impl Studio {
                 let cards = self.replica.confirmed().rulings().conflicts.cards();
                 let id = cards.first().map_or(1, |card| card.id);
                 Op::Resolve { id, choice: chance.pick(&[None, Some(0), Some(1)]) }
+            }
+            6 => {
+                let slot = slot(chance);
+                let value = slot.spec().value_at(chance.unit() as f32);
+                let tempo = Tempo::from_bpm(chance.between(40, 300) as f64).expect("a tempo");
+                let edit = Wanted::Edit(Edit::Param { slot, value });
+                Op::Propose(chance.pick(&[edit, Wanted::Tempo(tempo)]))
             }
             // Never of the song as a whole: everybody's tags must be free to land.
             _ => Op::Permit {

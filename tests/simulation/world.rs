@@ -2,6 +2,8 @@
 
 use std::collections::BTreeMap;
 
+use antiphon::session::Role;
+
 use crate::chance::Chance;
 use crate::hostile::Hostile;
 use crate::plan::{MS, Nanos, Part, Plan, SECOND};
@@ -49,6 +51,8 @@ pub struct Toll {
     pub studio_kills: u64,
     pub partitions: u64,
     pub errors: u64,
+    pub roles: u64,
+    pub new_tracks: u64,
 }
 
 impl Toll {
@@ -65,6 +69,8 @@ impl Toll {
             (&mut self.studio_kills, other.studio_kills),
             (&mut self.partitions, other.partitions),
             (&mut self.errors, other.errors),
+            (&mut self.roles, other.roles),
+            (&mut self.new_tracks, other.new_tracks),
         ];
         pairs.into_iter().for_each(|(sum, more)| *sum += more);
     }
@@ -83,6 +89,8 @@ impl Toll {
             self.studio_kills,
             self.partitions,
             self.errors,
+            self.roles,
+            self.new_tracks,
         ];
         assert!(all.iter().all(|count| *count > 0), "something never happened: {self:?}");
     }
@@ -107,7 +115,7 @@ pub struct World {
 impl World {
     pub fn new(plan: Plan) -> World {
         let body = |(who, part): (usize, &Part)| match part {
-            Part::Honest(role) => Body::Studio(Box::new(Studio::new(who, *role))),
+            Part::Honest(_) => Body::Studio(Box::new(Studio::new(who))),
             Part::Hostile(_) => Body::Hostile(Hostile::new(who)),
         };
         let people = plan.parts.len();
@@ -210,7 +218,8 @@ impl World {
         let edits = self.studios().map(|studio| studio.made.len() as u64).sum();
         let refused = self.studios().map(|studio| studio.refused.len() as u64).sum();
         let commits = self.server.store.commits.len() as u64;
-        Toll { edits, refused, commits, errors: self.server.errors, ..self.toll }
+        let new_tracks = self.studios().map(|studio| studio.edits_of_new).sum();
+        Toll { edits, refused, commits, errors: self.server.errors, new_tracks, ..self.toll }
     }
 
     fn step(&mut self) {
@@ -348,7 +357,13 @@ impl World {
         }
         let who = self.chance.below(self.bodies.len() as u64) as usize;
         let long = self.chance.between(1, 12) * SECOND;
-        match self.chance.below(10) {
+        match self.chance.below(12) {
+            // The first two always edit.
+            10.. if who >= 2 => {
+                self.toll.roles += 1;
+                let role = self.chance.pick(&[Role::Listener, Role::Editor, Role::Editor, Role::Owner]);
+                self.server.give_role(who, role);
+            }
             0..=1 if self.server.up => {
                 self.toll.server_kills += 1;
                 self.server.kill(&mut self.chance);

@@ -132,7 +132,7 @@ fn restoring_is_undone_at_once_and_gives_back_what_was() {
     let (song, tempo) = (rig.view().song.clone(), rig.participant.studio.tempo_map().segments().to_vec());
     let steps = rig.participant.studio.steps();
     rig.line(LineCommand::RestoreVersion("empty".into()));
-    assert_eq!(rig.view().song, Song::new().into());
+    assert_eq!(rig.view().song, Song::new());
     assert_eq!(rig.participant.studio.tempo_map().segments(), TempoMap::default().segments());
     assert_eq!(rig.participant.studio.steps(), (steps.0 + 1, 0));
     rig.participant.command(Command::Decide(Decision::Undo(crate::session::How::Checked)));
