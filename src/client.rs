@@ -159,8 +159,11 @@ pub enum Command {
     /// Ask for the whole session as a file's bytes; without a session on a server.
     Export(Sender<Result<Vec<u8>, String>>),
     /// Sound later than the session's clock has it by so many ms, or earlier; kept in the profile
-    /// folder. What a path longer one way than the other, or a device, adds unseen.
+    /// folder. What a path longer one way than the other adds unseen.
     Trim(f64),
+    /// A frame of this machine's device sounds so many ms after its turn, 0 to 500; kept in the
+    /// profile folder. It is made up for, so that it sounds when the session's clock has it.
+    DeviceLatency(f64),
     /// Make steps of what was played live in the last bar; [`Event::KeptNotes`] tells.
     Keep(live::Keep),
     /// Let what is played live here become steps as it is played, exactly on them (`true`) or with
@@ -225,8 +228,15 @@ pub enum LineCommand {
 pub enum When {
     /// On arrival.
     Now,
-    /// At the next bar of this machine's position (at once when stopped).
+    /// At the next bar of this machine's position that everybody can hear of in time (at once when
+    /// stopped).
     NextBar,
+    /// As [`When::NextBar`], at the next step: a sixteenth.
+    NextStep,
+    /// As [`When::NextBar`], at the next beat: a quarter note.
+    NextBeat,
+    /// As [`When::NextBar`], at the next bar line of every so many, counted from the song's beginning.
+    NextBars(u16),
     /// At a tick.
     At(Beats),
 }

@@ -3,6 +3,9 @@
 
 #[path = "hosts/clap.rs"]
 mod clap;
+#[cfg(feature = "server")]
+#[path = "hosts/paced.rs"]
+mod paced;
 #[path = "hosts/python.rs"]
 mod python;
 #[cfg(feature = "server")]

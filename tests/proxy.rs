@@ -13,6 +13,8 @@ mod network_model;
 #[allow(dead_code, reason = "each test binary uses its part")]
 #[path = "support/peer.rs"]
 mod peer;
+#[path = "support/recording.rs"]
+mod recording;
 #[path = "support/server.rs"]
 mod server_process;
 

@@ -264,9 +264,9 @@ fn no_host_makes_it_allocate() {
     }
 }
 
-/// Under the shared clock, in blocks of one size and, between them, empty ones and ones of a frame:
-/// entry, corrections that bend and that jump, timelines and modes that change, stops.
-fn locked_in_blocks_of(size: usize, host: Option<HostTransport>) -> usize {
+/// Under the shared clock, in blocks of these sizes in turn: entry, corrections that bend and that
+/// jump, timelines and modes that change, stops.
+fn locked_in_blocks_of(sizes: impl Iterator<Item = usize>, host: Option<HostTransport>) -> usize {
     const SECOND: i64 = 1_000_000_000;
     let mut guarded = Guarded::new(48_000.0);
     // 80 ppm off the nominal rate.
@@ -295,21 +295,19 @@ fn locked_in_blocks_of(size: usize, host: Option<HostTransport>) -> usize {
     ]
     .into_iter()
     .peekable();
-    let mut locked = 0;
+    let (mut locked, mut sizes) = (0, sizes);
     while guarded.frame < 48_000 * 11 {
         while let Some((_, message)) = script.next_if(|(tenths, _)| guarded.frame >= tenths * 4_800) {
             tell(&mut guarded, message);
         }
-        for frames in [size, 0, 1] {
-            let drive = match host {
-                None => Drive::Session,
-                Some(host) => {
-                    let quarters = Some(guarded.frame as f64 / 24_000.0);
-                    Drive::Host(HostTransport { quarters, ..host })
-                }
-            };
-            guarded.process(frames, drive, &[], &NOTES[..0]);
-        }
+        let drive = match host {
+            None => Drive::Session,
+            Some(host) => {
+                let quarters = Some(guarded.frame as f64 / 24_000.0);
+                Drive::Host(HostTransport { quarters, ..host })
+            }
+        };
+        guarded.process(sizes.next().expect("endless"), drive, &[], &NOTES[..0]);
         while let Ok(message) = guarded.session.from_engine.pop() {
             let is_locked = matches!(
                 message,
@@ -325,10 +323,18 @@ fn locked_in_blocks_of(size: usize, host: Option<HostTransport>) -> usize {
 fn the_shared_clock_makes_no_block_allocate() {
     let host =
         HostTransport { playing: true, bpm: Some(120.0), metre: Some((4, 4)), ..HostTransport::default() };
-    for (size, host) in [(17, Some(host)), (512, None), (4096, Some(host))] {
-        let locked = locked_in_blocks_of(size, host);
-        assert!(locked > 20, "blocks of {size}: {locked} looks found it locked");
+    // The edges and a random size, over and over: some 90 blocks of each in each run.
+    let every = |seed: usize| {
+        let random = sizes().skip(6 + seed);
+        random.flat_map(|random| [0, 1, 17, 64, 512, random, 4096])
+    };
+    for (n, host) in [Some(host), None].into_iter().enumerate() {
+        let locked = locked_in_blocks_of(every(100 * n), host);
+        assert!(locked > 20, "blocks of every size: {locked} looks found it locked");
     }
+    // All that happens, happens within blocks of one small size.
+    let locked = locked_in_blocks_of([17, 0, 1].into_iter().cycle(), Some(host));
+    assert!(locked > 20, "blocks of 17: {locked} looks found it locked");
 }
 
 #[test]

@@ -9,6 +9,8 @@ mod clock;
 mod deciding;
 #[path = "studios/editing.rs"]
 mod editing;
+#[path = "studios/hearing.rs"]
+mod hearing;
 #[path = "studios/killing.rs"]
 mod killing;
 #[path = "studios/live.rs"]
@@ -19,6 +21,8 @@ mod peer;
 mod people;
 #[path = "studios/playing.rs"]
 mod playing;
+#[path = "support/recording.rs"]
+mod recording;
 #[path = "studios/refusing.rs"]
 mod refusing;
 #[path = "studios/secure.rs"]

@@ -94,6 +94,7 @@ fn presence() -> PresenceState {
         clock_bound_us: 150,
         clock_estimated_us: 40,
         trim_us: -12_500,
+        device_latency_us: 11_600,
     }
 }
 

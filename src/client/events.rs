@@ -213,6 +213,7 @@ fn connection_json(connection: &Connection) -> Value {
 pub fn clock_json(status: &ClockStatus) -> Value {
     json!({"event": "clock", "offset_ns": status.offset_ns, "bound_ns": status.bound_ns,
         "estimated_ns": status.estimated_ns, "trim_ns": status.trim_ns,
+        "device_latency_ns": status.latency_ns,
         "held_over_ns": status.held_over_ns, "rtt_ns": status.rtt_ns, "probes": status.probes})
 }
 

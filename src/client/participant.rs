@@ -7,6 +7,7 @@ mod alone;
 mod clock;
 mod decisions;
 mod engine;
+mod launch;
 mod lines;
 mod mode;
 mod past;
@@ -188,6 +189,7 @@ impl Participant {
             }
             Command::Chat(line) => self.chat(line),
             Command::Trim(ms) => self.set_trim(ms, now),
+            Command::DeviceLatency(ms) => self.set_latency(ms, now),
             Command::Look(answer) => drop(answer.try_send(Arc::new(self.view()))),
             Command::Digest => {
                 let (seq, digest) = (self.studio.seq(), self.studio.digest());
@@ -233,14 +235,7 @@ impl Participant {
     }
 
     fn edit(&mut self, edits: &[Edit], when: When, now: HostNanos) {
-        let at = match when {
-            When::Now => None,
-            When::At(tick) => Some(tick),
-            When::NextBar => {
-                let bars = Bars::in_song(self.studio.song());
-                self.engine.position_at(now).map(|tick| bars.line_after(tick))
-            }
-        };
+        let at = self.due(when, now);
         if let Some(reason) = edits.iter().find_map(|edit| edit.check().err()) {
             return self.complain(reason.to_string());
         }

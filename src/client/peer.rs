@@ -78,6 +78,10 @@ pub struct PeerArgs {
     /// How far the device's clock strays from its rate, in millionths, as real devices' do.
     #[arg(long, default_value_t = 0.0, value_name = "PPM", allow_negative_numbers = true, value_parser = skew)]
     pub skew: f64,
+    /// How long a frame takes from its turn to its sound, in ms: what lies behind the device's
+    /// callback. Kept in the profile.
+    #[arg(long, value_name = "MS")]
+    pub latency: Option<f64>,
     /// Who decides over the position: host, follow, session or lead. Without it: follow.
     #[arg(long)]
     pub mode: Option<Mode>,
@@ -129,6 +133,7 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     }
     code.into_iter().for_each(|code| client.send(Command::People(Wish::Join(code))));
     client.send(Command::Mode(args.mode));
+    args.latency.into_iter().for_each(|ms| client.send(Command::DeviceLatency(ms)));
     let mut peer =
         Peer { client, quiet: args.quiet, load: args.load, last_bar: None, taps: Taps::default(), keys };
     let ended = peer.listen(&orders());
@@ -306,7 +311,8 @@ impl Peer {
                         "role": peer.role, "away": peer.away, "cursor": state.cursor, "focus": state.focus,
                         "host_bpm": state.host_tempo.map(|tempo| tempo.bpm()), "playing": state.playing,
                         "rtt_us": state.rtt_us, "clock_bound_us": state.clock_bound_us,
-                        "clock_estimated_us": state.clock_estimated_us, "trim_us": state.trim_us})
+                        "clock_estimated_us": state.clock_estimated_us, "trim_us": state.trim_us,
+                        "device_latency_us": state.device_latency_us})
                 });
                 tell(json!({"event": "peers", "peers": peers.collect::<Vec<_>>()}))?;
             }
@@ -333,6 +339,7 @@ impl Peer {
             },
             Order::Clock => tell(clock_json(&view.clock))?,
             Order::Trim(ms) => self.client.send(Command::Trim(ms)),
+            Order::Latency(ms) => self.client.send(Command::DeviceLatency(ms)),
         }
         Ok(())
     }

@@ -184,6 +184,8 @@ pub struct ClockStatus {
     pub estimated_ns: i64,
     /// By how many ns this machine sounds later than the clock has it: the musician's trim.
     pub trim_ns: i64,
+    /// From a frame's turn at this machine's device to its sound, in ns, as the musician has set it.
+    pub latency_ns: i64,
     /// For how many ns the server has not answered, where the clock goes on by itself.
     pub held_over_ns: Option<i64>,
     /// Median round trip of the window in ns.

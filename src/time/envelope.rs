@@ -36,6 +36,9 @@ pub(super) const HARD: f64 = 100e-6;
 /// Bounds that contradict each other by more than this mean that a clock was set, or that a crystal
 /// wandered more than ρ: the older half of the window goes until the rest agrees.
 const STEP: f64 = 20_000.0;
+/// The last so many probes alone must certify what is certified: a clock that was set unannounced, and
+/// by too little to be noticed, makes it wrong for no longer than they take (about half a minute).
+const TRUSTED: usize = 16;
 /// Probes of a window that may shed older ones rather than begin again.
 const ENOUGH: usize = 10;
 /// Probes of a window whose scatter is told anew every so many probes.
@@ -88,6 +91,8 @@ pub struct Envelope {
     /// Probes until the scatter is told anew.
     until_refresh: u32,
     watch: ShiftWatch,
+    /// The first probe that looked as if a clock had been set, where that is still open.
+    doubted: Option<HostNanos>,
 }
 
 impl Envelope {
@@ -139,7 +144,34 @@ impl Envelope {
             self.begin_again(1);
             return Verdict::Stepped;
         }
+        if doubts > 0 {
+            self.doubted.get_or_insert(probe.t1);
+        }
+        self.widen();
         if doubts > 0 { Verdict::Doubtful } else { Verdict::Kept }
+    }
+
+    /// Lets what is certified hold also by the last few probes alone, and by those since the first
+    /// doubtful one: were a clock set unannounced before them, the truth lies there.
+    fn widen(&mut self) {
+        let Some(map) = &mut self.map else { return };
+        let bound = |probes: &mut dyn Iterator<Item = &Probe>| {
+            let (mut upper, mut lower) = (i64::MAX, i64::MAX);
+            for probe in probes {
+                let slack = ((map.at - probe.t1) as f64 * HARD) as i64 + 1;
+                upper = upper.min(probe.t2.0 - probe.t1.0 - map.offset_ns + slack);
+                lower = lower.min(map.offset_ns - (probe.t3.0 - probe.t4.0) + slack);
+            }
+            upper.max(lower)
+        };
+        let known = map.bound_ns.max(bound(&mut self.probes.iter().rev().take(TRUSTED)));
+        let since =
+            |from: HostNanos| bound(&mut self.probes.iter().rev().take_while(|probe| probe.t1 >= from));
+        let doubted = self.doubted.map(since).filter(|doubted| *doubted > known);
+        if doubted.is_none() {
+            self.doubted = None;
+        }
+        map.bound_ns = doubted.unwrap_or(known);
     }
 
     /// Makes the estimate, and forgets the older half of the window where a crystal has wandered
@@ -165,7 +197,7 @@ impl Envelope {
     fn begin_again(&mut self, kept: usize) {
         let older = self.probes.len().saturating_sub(kept);
         self.probes.drain(..older);
-        (self.map, self.scatter, self.watch) = (None, None, ShiftWatch::default());
+        (self.map, self.scatter, self.watch, self.doubted) = (None, None, ShiftWatch::default(), None);
         if self.fit().is_err() {
             // The step lies among them: the last one alone contradicts nothing.
             self.probes.drain(..self.probes.len() - 1);
@@ -242,10 +274,22 @@ mod tests {
                 let before = probe(n * 2_000_000_000, 20 * MS + late, 20 * MS + 3 * late, OFFSET);
                 assert_eq!(envelope.add(before), Verdict::Kept);
             }
-            let verdicts = [0, 1, 2, 3].map(|n| {
+            let mut add = |n: i64| {
                 envelope.add(probe(100_000 * MS + n * 50 * MS, 20 * MS + n * 50_000, 20 * MS, OFFSET + by))
-            });
+            };
+            let doubtful = [0, 1, 2].map(&mut add);
+            let last_but_one = envelope.map().expect("a map");
+            let verdicts = [
+                doubtful[0],
+                doubtful[1],
+                doubtful[2],
+                envelope.add(probe(100_150 * MS, 20 * MS + 150_000, 20 * MS, OFFSET + by)),
+            ];
             assert_eq!(verdicts[..3], [Verdict::Doubtful; 3]);
+            assert!(
+                (last_but_one.offset_ns - OFFSET - by).abs() <= last_but_one.bound_ns,
+                "certified for both"
+            );
             assert_eq!(verdicts[3], Verdict::Stepped);
             let map = envelope.map().expect("a map");
             assert_eq!(map.probes, 4);

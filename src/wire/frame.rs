@@ -133,6 +133,8 @@ pub struct PresenceState {
     pub clock_estimated_us: u32,
     /// By how many µs it sounds later than its clock has it.
     pub trim_us: i32,
+    /// From a frame's turn at its device to its sound, in µs, which it makes up for.
+    pub device_latency_us: u32,
 }
 
 /// From the server to a client.

@@ -20,6 +20,8 @@ mod ops;
 #[allow(dead_code, reason = "each program uses its part")]
 #[path = "../support/peer.rs"]
 mod peer;
+#[path = "../support/recording.rs"]
+mod recording;
 mod report;
 #[path = "../support/server.rs"]
 mod server_process;

@@ -61,6 +61,16 @@ impl Plan {
     }
 }
 
+/// Where a host's transport stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Position {
+    pub playing: bool,
+    pub bpm: f64,
+    pub quarters: f64,
+    /// Start and end in quarter notes.
+    pub looped: Option<(f64, f64)>,
+}
+
 /// What came out.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Take {
@@ -146,6 +156,29 @@ impl Host {
         take
     }
 
+    /// Renders blocks for as long as `next`, asked on the audio thread, says where the transport stands
+    /// at a frame; `main` runs meanwhile on this one.
+    pub fn perform_while<T>(
+        &mut self,
+        block: usize,
+        next: impl FnMut(usize) -> Option<Position> + Send,
+        main: impl FnOnce() -> T,
+    ) -> (Take, T) {
+        let stopped = self.processor.take().expect("an active instance");
+        let (stopped, take, made) = std::thread::scope(|scope| {
+            let audio = scope.spawn(move || {
+                let mut processor = stopped.start_processing().ok().unwrap();
+                let take = perform(&mut processor, block, next);
+                (processor.stop_processing(), take)
+            });
+            let made = main();
+            let (stopped, take) = audio.join().unwrap();
+            (stopped, take, made)
+        });
+        self.processor = Some(stopped);
+        (take, made)
+    }
+
     pub fn save(&mut self) -> Vec<u8> {
         save(&mut self.instance)
     }
@@ -223,44 +256,45 @@ pub fn load(instance: &mut PluginInstance<Handlers>, bytes: &[u8]) -> bool {
     state.load(&handle, &mut Cursor::new(bytes)).is_ok()
 }
 
-fn render(processor: &mut StartedPluginAudioProcessor<Handlers>, plan: &Plan) -> Take {
-    let mut take = Take { left: vec![0.0; plan.frames], right: vec![0.0; plan.frames], notes: Vec::new() };
-    let mut events_in = EventBuffer::with_capacity(4096);
-    let mut events_out = EventBuffer::with_capacity(4096);
-    let mut inputs = AudioPorts::with_capacity(0, 0);
-    let mut outputs = AudioPorts::with_capacity(2, 1);
-    let mut sizes = plan.blocks.iter().cycle();
-    let mut happenings = plan.happenings.iter().peekable();
-    let mut start = 0;
-    while start < plan.frames {
-        let end = plan.frames.min(start + sizes.next().expect("a block size"));
-        events_in.clear();
-        events_out.clear();
-        while let Some((frame, happening)) = happenings.next_if(|(frame, _)| *frame < end) {
-            push(&mut events_in, (frame - start) as u32, *happening);
-        }
-        let transport = plan.rolling.map(|(bpm, quarters)| transport(bpm, quarters, start));
-        let no_inputs = inputs.with_input_buffers(std::iter::empty::<
+/// What blocks are processed with.
+struct Ports {
+    inputs: AudioPorts,
+    outputs: AudioPorts,
+    events_in: EventBuffer,
+    events_out: EventBuffer,
+}
+
+impl Ports {
+    fn new() -> Ports {
+        let (inputs, outputs) = (AudioPorts::with_capacity(0, 0), AudioPorts::with_capacity(2, 1));
+        let [events_in, events_out] = [0, 1].map(|_| EventBuffer::with_capacity(4096));
+        Ports { inputs, outputs, events_in, events_out }
+    }
+
+    /// Fills a block that begins at a frame, with the events that came in, and notes what came out.
+    fn process(
+        &mut self,
+        processor: &mut StartedPluginAudioProcessor<Handlers>,
+        mut channels: [&mut [f32]; 2],
+        start: usize,
+        transport: Option<&TransportEvent>,
+        notes: &mut Vec<(usize, u16, u16, bool)>,
+    ) {
+        self.events_out.clear();
+        let no_inputs = self.inputs.with_input_buffers(std::iter::empty::<
             AudioPortBuffer<std::iter::Empty<InputChannel<f32>>, std::iter::Empty<InputChannel<f64>>>,
         >());
-        let mut channels = [&mut take.left[start..end], &mut take.right[start..end]];
-        let mut out = outputs.with_output_buffers([AudioPortBuffer {
+        let mut out = self.outputs.with_output_buffers([AudioPortBuffer {
             latency: 0,
             channels: AudioPortBufferType::f32_output_only(channels.iter_mut().map(|channel| &mut **channel)),
         }]);
-        let (input, mut output) = (events_in.as_input(), OutputEvents::from_buffer(&mut events_out));
+        let (input, mut output) =
+            (self.events_in.as_input(), OutputEvents::from_buffer(&mut self.events_out));
         assert_no_alloc(|| {
-            processor.process(
-                &no_inputs,
-                &mut out,
-                &input,
-                &mut output,
-                Some(start as u64),
-                transport.as_ref(),
-            )
+            processor.process(&no_inputs, &mut out, &input, &mut output, Some(start as u64), transport)
         })
         .unwrap();
-        for event in events_out.iter() {
+        for event in self.events_out.iter() {
             let note = match event.as_core_event() {
                 Some(CoreEventSpace::NoteOn(note)) => Some((note.header().time(), note.pckn(), true)),
                 Some(CoreEventSpace::NoteOff(note)) => Some((note.header().time(), note.pckn(), false)),
@@ -269,10 +303,49 @@ fn render(processor: &mut StartedPluginAudioProcessor<Handlers>, plan: &Plan) ->
             if let Some((time, pckn, begins)) = note {
                 let channel = pckn.channel.into_specific().unwrap();
                 let key = pckn.key.into_specific().unwrap();
-                take.notes.push((start + time as usize, channel, key, begins));
+                notes.push((start + time as usize, channel, key, begins));
             }
         }
+        self.events_in.clear();
+    }
+}
+
+fn render(processor: &mut StartedPluginAudioProcessor<Handlers>, plan: &Plan) -> Take {
+    let mut take = Take { left: vec![0.0; plan.frames], right: vec![0.0; plan.frames], notes: Vec::new() };
+    let mut ports = Ports::new();
+    let mut sizes = plan.blocks.iter().cycle();
+    let mut happenings = plan.happenings.iter().peekable();
+    let mut start = 0;
+    while start < plan.frames {
+        let end = plan.frames.min(start + sizes.next().expect("a block size"));
+        while let Some((frame, happening)) = happenings.next_if(|(frame, _)| *frame < end) {
+            push(&mut ports.events_in, (frame - start) as u32, *happening);
+        }
+        let transport = plan.rolling.map(|(bpm, quarters)| {
+            let quarters = quarters + start as f64 / RATE * bpm / 60.0;
+            transport(&Position { playing: true, bpm, quarters, looped: None }, start)
+        });
+        let channels = [&mut take.left[start..end], &mut take.right[start..end]];
+        ports.process(processor, channels, start, transport.as_ref(), &mut take.notes);
         start = end;
+    }
+    take
+}
+
+/// Processes blocks for as long as `next` says where the transport stands at a frame.
+fn perform(
+    processor: &mut StartedPluginAudioProcessor<Handlers>,
+    block: usize,
+    mut next: impl FnMut(usize) -> Option<Position>,
+) -> Take {
+    let (mut take, mut ports) = (Take::default(), Ports::new());
+    let (mut left, mut right) = (vec![0.0; block], vec![0.0; block]);
+    for start in (0..).step_by(block) {
+        let Some(position) = next(start) else { break };
+        let transport = transport(&position, start);
+        ports.process(processor, [&mut left, &mut right], start, Some(&transport), &mut take.notes);
+        take.left.extend_from_slice(&left);
+        take.right.extend_from_slice(&right);
     }
     take
 }
@@ -291,20 +364,21 @@ fn push(events: &mut EventBuffer, time: u32, happening: Happening) {
     }
 }
 
-fn transport(bpm: f64, first: f64, frame: usize) -> TransportEvent {
-    let seconds = frame as f64 / RATE;
+fn transport(position: &Position, frame: usize) -> TransportEvent {
+    let (seconds, looped) = (frame as f64 / RATE, position.looped.unwrap_or_default());
+    let mut flags =
+        TransportFlags::HAS_TEMPO | TransportFlags::HAS_BEATS_TIMELINE | TransportFlags::HAS_TIME_SIGNATURE;
+    flags.set(TransportFlags::IS_PLAYING, position.playing);
+    flags.set(TransportFlags::IS_LOOP_ACTIVE, position.looped.is_some());
     TransportEvent {
         header: EventHeader::new_core(0, EventFlags::empty()),
-        flags: TransportFlags::HAS_TEMPO
-            | TransportFlags::HAS_BEATS_TIMELINE
-            | TransportFlags::HAS_TIME_SIGNATURE
-            | TransportFlags::IS_PLAYING,
-        song_pos_beats: BeatTime::from_float(first + seconds * bpm / 60.0),
+        flags,
+        song_pos_beats: BeatTime::from_float(position.quarters),
         song_pos_seconds: SecondsTime::from_float(seconds),
-        tempo: bpm,
+        tempo: position.bpm,
         tempo_inc: 0.0,
-        loop_start_beats: BeatTime::from_int(0),
-        loop_end_beats: BeatTime::from_int(0),
+        loop_start_beats: BeatTime::from_float(looped.0),
+        loop_end_beats: BeatTime::from_float(looped.1),
         loop_start_seconds: SecondsTime::from_int(0),
         loop_end_seconds: SecondsTime::from_int(0),
         bar_start: BeatTime::from_int(0),

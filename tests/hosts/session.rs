@@ -3,7 +3,7 @@
 #[path = "killed.rs"]
 mod killed;
 #[path = "../support/server.rs"]
-mod server;
+pub mod server;
 
 use std::path::Path;
 use std::time::{Duration, Instant};

@@ -14,6 +14,7 @@ use serde_json::Value;
 use crate::delaying_proxy::Proxy;
 use crate::network_model::Network;
 use crate::peer::{Peer, number};
+use crate::recording::Recording;
 use crate::server_process::Server;
 
 /// Eighth notes that ring out before the next.
@@ -21,11 +22,6 @@ const GROOVE: &str = "TEMPO 126\nseq kick: x.x.x.x.x.x.x.x.\ndecay kick: 0.2\n";
 /// Between two kicks, and a bar of them, in ns.
 const GAP: f64 = 60e9 / 126.0 / 2.0;
 const BAR: usize = 8;
-/// A kick begins where it exceeds this (a sample or two after its first), and one that has not ended
-/// is not another.
-const LOUD: f32 = 0.02;
-/// It has ended after so long below that, in s.
-const QUIET: f64 = 0.03;
 /// Answers before a clock counts as known: more than the first burst.
 const BURST: i64 = 12;
 
@@ -194,36 +190,14 @@ fn plain(path: &Path) -> &str {
 
 /// When each kick of a recording sounded, in ns after its own time; `starts` is the first one's.
 fn kicks(file: &Path, told: &[Value], starts: i64, count: usize) -> Vec<Vec<f64>> {
-    let recording = told.iter().find(|line| line["event"] == "recording").expect("a recording");
-    let (rate, skew) = (number(recording, "rate") as f64, recording["skew_ppm"].as_f64().expect("a skew"));
-    let begun = (number(recording, "first_frame_ns") - starts) as f64;
+    let recording = Recording::of(file, told);
     let mut kicks = vec![Vec::new(); count];
-    for frame in onsets(file, rate) {
-        let at = begun + frame * 1e9 / rate * (1.0 + skew * 1e-6);
+    for at in recording.onsets() {
+        let at = at - starts as f64;
         let kick = (at / GAP).round();
         if let Some(times) = kicks.get_mut(kick as usize).filter(|_| kick >= 0.0) {
             times.push(at - kick * GAP);
         }
     }
     kicks
-}
-
-/// Where something begins after silence, in frames and parts of them.
-fn onsets(file: &Path, rate: f64) -> Vec<f64> {
-    let samples = hound::WavReader::open(file).expect("a recording").into_samples::<f32>();
-    let left = samples.step_by(2).map(|sample| sample.expect("a sample").abs());
-    let (mut found, mut before, mut quiet) = (Vec::new(), 0.0, f64::INFINITY);
-    for (frame, sample) in left.enumerate() {
-        if sample >= LOUD {
-            if quiet >= QUIET * rate {
-                let part = f64::from((LOUD - before) / (sample - before));
-                found.push(frame as f64 - 1.0 + part);
-            }
-            quiet = 0.0;
-        } else {
-            quiet += 1.0;
-        }
-        before = sample;
-    }
-    found
 }

@@ -158,6 +158,7 @@ impl Peer {
     }
 
     /// The digest of its confirmed state, once it holds a commit.
+    #[allow(dead_code, reason = "each test binary uses its part")]
     pub fn hash_at(&mut self, seq: u64) -> String {
         let hash = self.answer_when("hash", "hash", |line| number(line, "seq") as u64 >= seq);
         assert_eq!(number(&hash, "seq") as u64, seq, "{} is at the commit", self.name);
@@ -165,6 +166,7 @@ impl Peer {
     }
 
     /// Every line of a kind told so far.
+    #[allow(dead_code, reason = "each test binary uses its part")]
     pub fn all(&self, kind: &str) -> impl Iterator<Item = &Value> {
         self.told.iter().filter(move |line| line["event"] == kind)
     }

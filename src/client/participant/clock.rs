@@ -79,14 +79,15 @@ impl Participant {
 
     fn show_clock(&mut self, now: HostNanos) {
         self.session.clock_shown = now;
-        let trim_ns = self.trim.ns();
+        let (trim_ns, latency_ns) = (self.trim.ns(), self.trim.latency_ns());
         self.shown.clock = match self.session.clock.map() {
-            None => ClockStatus { trim_ns, ..ClockStatus::default() },
+            None => ClockStatus { trim_ns, latency_ns, ..ClockStatus::default() },
             Some(map) => ClockStatus {
                 offset_ns: Some(map.offset_at(now)),
                 bound_ns: map.bound_at(now),
                 estimated_ns: map.estimated_at(now),
                 trim_ns,
+                latency_ns,
                 held_over_ns: self.session.clock.held_over(now),
                 rtt_ns: map.rtt_ns,
                 probes: map.probes,
@@ -105,6 +106,14 @@ impl Participant {
     /// Sets the musician's trim.
     pub(super) fn set_trim(&mut self, ms: f64, now: HostNanos) {
         if let Err(error) = self.trim.set(ms) {
+            self.complain(error.to_string());
+        }
+        self.show_clock(now);
+    }
+
+    /// Sets the latency of this machine's device.
+    pub(super) fn set_latency(&mut self, ms: f64, now: HostNanos) {
+        if let Err(error) = self.trim.set_latency(ms) {
             self.complain(error.to_string());
         }
         self.show_clock(now);

@@ -15,7 +15,8 @@ pub struct ModeSide {
     /// Whole bars between the host's song position and ours, in modes Host and Lead.
     offset: Beats,
     told_mode: Option<(Mode, Beats)>,
-    told_clock: Option<ClockMap>,
+    /// The map, and the device's latency in ns.
+    told_clock: Option<(ClockMap, i64)>,
     /// The engine's last word.
     pub sync: Sync,
     /// What the session is told in mode Lead.
@@ -88,9 +89,11 @@ impl Participant {
             true => Some(ClockMap::IDENTITY),
             false => self.played_map(),
         };
-        if let Some(map) = map.filter(|map| self.mode.told_clock != Some(*map)) {
-            self.mode.told_clock = Some(map);
-            self.feed.push(ToEngine::Clock { map, latency_ns: 0 });
+        // No interface that reaches us tells what lies behind a host's callback: the musician does.
+        let clock = map.map(|map| (map, self.trim.latency_ns()));
+        if let Some((map, latency_ns)) = clock.filter(|clock| self.mode.told_clock != Some(*clock)) {
+            self.mode.told_clock = clock;
+            self.feed.push(ToEngine::Clock { map, latency_ns });
         }
     }
 

@@ -455,18 +455,22 @@ impl Participant {
         let clock = self.shown.clock;
         let state = PresenceState {
             playing: self.engine.plays(),
-            host_tempo: Tempo::from_host_bpm(self.engine.micro_bpm as f64 / 1e6),
+            // A host's own, also where the session's is played; without a host, what is played.
+            host_tempo: Tempo::from_micro_bpm(self.mode.sync.host_micro_bpm.unwrap_or(self.engine.micro_bpm))
+                .ok(),
             rtt_us: (clock.rtt_ns / 1000).clamp(0, i64::from(u32::MAX)) as u32,
             clock_bound_us: (clock.bound_ns / 1000).clamp(0, i64::from(u32::MAX)) as u32,
             clock_estimated_us: (clock.estimated_ns / 1000).clamp(0, i64::from(u32::MAX)) as u32,
             trim_us: (self.trim.ns() / 1000) as i32,
+            device_latency_us: (self.trim.latency_ns() / 1000) as u32,
             ..self.session.presence
         };
         let due = match &self.session.told {
             None => true,
             Some((told, at)) => {
                 let seen = |state: &PresenceState| {
-                    (state.cursor, state.focus, state.playing, state.host_tempo, state.trim_us)
+                    let own = (state.trim_us, state.device_latency_us);
+                    (state.cursor, state.focus, state.playing, state.host_tempo, own)
                 };
                 let moved = seen(told) != seen(&state);
                 let gap = if moved { PRESENCE_GAP } else { FIGURES_GAP };

@@ -76,6 +76,8 @@ pub enum Order {
     Clock,
     /// `trim MS`: sound later, or earlier.
     Trim(f64),
+    /// `latency MS`: what lies behind the device's callback.
+    Latency(f64),
     /// `chat TEXT`.
     Chat(String),
     /// Something about the people.
@@ -96,7 +98,7 @@ pub enum OrderError {
     /// No such command.
     #[error(
         "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, count-in, play, stop, mode, join, leave, load, state, hash, \
-         fingerprint, peers, clock, trim, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
+         fingerprint, peers, clock, trim, latency, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, note, keep, record, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
          fill, euclid, copy, overlay, pattern, track, scene, arrangement, capture, undo, redo, conflicts, resolve, try, strategy, permit, quit"
     )]
@@ -225,6 +227,8 @@ impl Order {
             ("peers" | "people", []) => Ok(Order::Peers),
             ("clock", []) => Ok(Order::Clock),
             ("trim", [ms]) => Ok(Order::Trim(f64::from(number(ms)?))),
+            ("latency", [ms]) => Ok(Order::Latency(f64::from(number(ms)?))),
+            ("latency", _) => Err(OrderError::Form("latency 11.6")),
             ("trim", _) => Err(OrderError::Form("trim -2.5")),
             ("chat", [_, ..]) => Ok(Order::Chat(rest.to_owned())),
             ("export", [_, ..]) => Ok(Order::Export(rest.to_owned())),
@@ -267,7 +271,7 @@ fn set(place: &str, value: &str, song: &Song) -> Result<Order, OrderError> {
 }
 
 fn cell(name: &str, step: &str, field: StepField, when: &[&str], song: &Song) -> Result<Order, OrderError> {
-    let when = when_of(when, "step kick 3 on|off [next]")?;
+    let when = when_of(when, "step kick 3 on|off [next [step|beat|4 bars]]")?;
     let track = track(name, song)?;
     let step = cell_place(step)?;
     let pattern = song.track(track).pattern;
@@ -286,6 +290,12 @@ pub(super) fn when_of(words: &[&str], form: &'static str) -> Result<When, OrderE
     match words {
         [] => Ok(When::Now),
         ["next"] | ["at", "next"] => Ok(When::NextBar),
+        ["next", "step"] => Ok(When::NextStep),
+        ["next", "beat"] => Ok(When::NextBeat),
+        ["next", bars, "bars"] => {
+            let every = bars.parse().ok().filter(|every| (1..=64).contains(every));
+            every.map(When::NextBars).ok_or_else(|| OrderError::Value((*bars).to_owned()))
+        }
         _ => Err(OrderError::Form(form)),
     }
 }
@@ -323,6 +333,9 @@ mod tests {
         };
         assert_eq!(read("step kick 3 on"), Ok(Order::Edit(on, When::Now)));
         assert_eq!(read(" step KICK 3 on next "), Ok(Order::Edit(on, When::NextBar)));
+        assert_eq!(read("step kick 3 on next beat"), Ok(Order::Edit(on, When::NextBeat)));
+        assert_eq!(read("step kick 3 on next 4 bars"), Ok(Order::Edit(on, When::NextBars(4))));
+        assert!(read("step kick 3 on next 0 bars").is_err());
         let kind = Slot::new(Owner::Master, Param::FilterType);
         assert_eq!(
             read("set master.filter.type notch"),

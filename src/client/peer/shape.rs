@@ -98,7 +98,10 @@ pub(super) fn read(command: &str, words: &[&str], song: &Song) -> Result<Order, 
         ("overlay", _) => Err(OrderError::Form("overlay kick 1 2")),
         ("pattern", [name, number, when @ ..]) => {
             let (track, field) = (track(name, song)?, TrackField::Pattern(pattern(number)?));
-            Ok(Order::Edit(Edit::Track { track, field }, when_of(when, "pattern kick 2 [next]")?))
+            Ok(Order::Edit(
+                Edit::Track { track, field },
+                when_of(when, "pattern kick 2 [next [step|beat|4 bars]]")?,
+            ))
         }
         ("pattern", _) => Err(OrderError::Form("pattern kick 2 [next]")),
         ("track", ["add", name]) => match Name::new(name) {

@@ -1,5 +1,7 @@
-//! The shared clock in the header: what is certain, what is likely, the musician's trim, and whether
-//! it goes on by itself.
+//! The shared clock in the header: what is certain, what is likely, the musician's trim, the device's
+//! latency, and whether it goes on by itself.
+
+use std::ops::RangeInclusive;
 
 use egui::{DragValue, RichText, Ui};
 
@@ -9,8 +11,9 @@ use super::widgets;
 use crate::client::{ClockStatus, Command};
 
 const MS: f64 = 1e6;
-/// The most that a trim may be, either way, in ms.
+/// The most that a trim may be, either way, and a device's latency, in ms.
 const MAX_TRIM: f64 = 500.0;
+const MAX_LATENCY: f64 = 500.0;
 
 pub fn show(ui: &mut Ui, scene: &Scene<'_>) {
     let clock = &scene.view.clock;
@@ -50,23 +53,36 @@ fn hint(clock: &ClockStatus) -> String {
     hint
 }
 
+/// What no stamp shows: the musician's trim, and the device's latency.
 fn trim(ui: &mut Ui, scene: &Scene<'_>, clock: &ClockStatus) {
-    let mut ms = clock.trim_ns as f64 / MS;
-    let field = DragValue::new(&mut ms)
-        .range(-MAX_TRIM..=MAX_TRIM)
-        .speed(0.1)
-        .fixed_decimals(1)
-        .custom_formatter(|ms, _| format!("{ms:+.1} ms"));
-    ui.label(RichText::new("trim").font(theme::font(12.0)).color(QUIET));
-    ui.visuals_mut().override_text_color = Some(if clock.trim_ns == 0 { QUIET } else { TEXT });
-    let changed = ui.add(field).on_hover_text(
-        "Sound later (+) or earlier (−) than the shared clock has it: what a path longer one way than \
-         the other adds, no clock can see, but an ear can.",
-    );
+    let trim = ms(ui, "trim", clock.trim_ns, |ms| format!("{ms:+.1} ms"), -MAX_TRIM..=MAX_TRIM, TRIM);
+    let latency = ms(ui, "out", clock.latency_ns, |ms| format!("{ms:.1} ms"), 0.0..=MAX_LATENCY, LATENCY);
+    trim.into_iter().for_each(|ms| scene.desk.send(Command::Trim(ms)));
+    latency.into_iter().for_each(|ms| scene.desk.send(Command::DeviceLatency(ms)));
+}
+
+const TRIM: &str = "Sound later (+) or earlier (−) than the shared clock has it: what a path longer one way than \
+                    the other adds, no clock can see, but an ear can.";
+const LATENCY: &str = "What your audio interface adds between a block and its sound, as its settings tell: no host \
+                       says it to a plugin. This machine plays so much ahead that it sounds in time.";
+
+/// A field of ms; quiet while it is 0. What it was changed to.
+fn ms(
+    ui: &mut Ui,
+    word: &str,
+    ns: i64,
+    text: fn(f64) -> String,
+    range: RangeInclusive<f64>,
+    hint: &str,
+) -> Option<f64> {
+    let mut ms = ns as f64 / MS;
+    let field = DragValue::new(&mut ms).range(range).speed(0.1).fixed_decimals(1);
+    let field = field.custom_formatter(move |ms, _| text(ms));
+    ui.label(RichText::new(word).font(theme::font(12.0)).color(QUIET));
+    ui.visuals_mut().override_text_color = Some(if ns == 0 { QUIET } else { TEXT });
+    let changed = ui.add(field).on_hover_text(hint).changed();
     ui.visuals_mut().override_text_color = None;
-    if changed.changed() {
-        scene.desk.send(Command::Trim(ms));
-    }
+    changed.then_some(ms)
 }
 
 #[cfg(test)]

@@ -102,6 +102,9 @@ fn people(ui: &mut Ui, peers: &[Peer]) {
             if peer.state.trim_us != 0 {
                 hint += &format!("\ntrimmed by {:+.1} ms", f64::from(peer.state.trim_us) / 1e3);
             }
+            if peer.state.device_latency_us != 0 {
+                hint += &format!("\ndevice latency {:.1} ms", f64::from(peer.state.device_latency_us) / 1e3);
+            }
             if let Some(tempo) = peer.state.host_tempo {
                 hint += &format!("\nhost at {:.2} BPM", tempo.bpm());
             }

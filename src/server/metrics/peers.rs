@@ -15,7 +15,7 @@ use crate::wire::PresenceState;
 /// Of each figure: its name, what it is, and how it is told.
 type Figure = (&'static str, &'static str, fn(&PresenceState) -> f64);
 
-const FIGURES: [Figure; 4] = [
+const FIGURES: [Figure; 5] = [
     ("antiphon_peer_clock_certified_seconds", "certified bound of a peer's clock", |told| {
         f64::from(told.clock_bound_us) / 1e6
     }),
@@ -24,6 +24,9 @@ const FIGURES: [Figure; 4] = [
     }),
     ("antiphon_peer_clock_trim_seconds", "how much later a peer sounds than its clock has it", |told| {
         f64::from(told.trim_us) / 1e6
+    }),
+    ("antiphon_peer_device_latency_seconds", "latency of a peer's device, which it makes up for", |told| {
+        f64::from(told.device_latency_us) / 1e6
     }),
     ("antiphon_peer_rtt_seconds", "median round trip of a peer's clock probes", |told| {
         f64::from(told.rtt_us) / 1e6

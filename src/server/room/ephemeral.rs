@@ -146,7 +146,7 @@ fn differs(new: &PresenceState, told: &PresenceState) -> bool {
         || wavers(new.rtt_us, told.rtt_us)
         || wavers(new.clock_bound_us, told.clock_bound_us)
         || wavers(new.clock_estimated_us, told.clock_estimated_us)
-        || new.trim_us != told.trim_us
+        || (new.trim_us, new.device_latency_us) != (told.trim_us, told.device_latency_us)
 }
 
 #[cfg(test)]

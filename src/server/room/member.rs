@@ -310,6 +310,7 @@ impl Room {
                 "clock_bound_us": member.state.clock_bound_us,
                 "clock_estimated_us": member.state.clock_estimated_us,
                 "trim_us": member.state.trim_us,
+                "device_latency_us": member.state.device_latency_us,
                 "bytes_up": bytes.up,
                 "bytes_down": bytes.down,
                 "seconds": member.since.elapsed().as_secs_f64(),

@@ -1,9 +1,14 @@
 //! A clock that was set by less than the round trip.
 //!
+//! Nobody sets a raw clock, and no step of the wall clock touches it. It loses time while the machine
+//! sleeps, which another clock counts ([`crate::time::SharedClock::look`]), and while a machine that is
+//! virtual stands without being told: that alone looks like this, and so does a reference that does
+//! the same. Before the first probe behind such a step nobody can know of it.
+//!
 //! Such a step contradicts no bound: the upper ones of before and the lower ones of after still
 //! enclose something, and the truth may lie outside. But it shows: one side's bounds come in tighter
 //! than any before, the other's are looser by as much, and no probe is as it was. One such probe is
-//! a doubt, and asks for a burst; four in a row are a step. A route that grows shorter one way and
+//! a doubt, and asks for a burst; four in a row are a step. Until that is settled, what is certified holds either way. A route that grows shorter one way and
 //! as much longer the other looks the same; then forgetting costs a burst and no more.
 
 use super::bounds::Estimate;
