@@ -1,7 +1,7 @@
 //! What reads bytes from outside. A target may refuse its bytes; it may not panic, and it may not
 //! hold much more memory than it was given.
 
-use antiphon::client::{Link, journal};
+use antiphon::client::{Link, journal, midi_file as midi};
 use antiphon::pattern::text;
 use antiphon::session::{ClientId, Commit, Cseq, Role, Seq, Sequencer, SessionFile, State};
 use antiphon::wire::{self, Assembly, Down, Snapshot, Up};
@@ -24,7 +24,7 @@ const fn a_state_and(factor: usize) -> fn(usize) -> usize {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 8] = [
+pub const TARGETS: [Target; 9] = [
     Target { name: "up", read: up, memory: |bytes| 10_000 + 64 * bytes },
     Target { name: "down", read: down, memory: a_state_and(64) },
     Target { name: "ops", read: ops, memory: a_state_and(256) },
@@ -32,6 +32,7 @@ pub const TARGETS: [Target; 8] = [
     Target { name: "session-file", read: session_file, memory: a_state_and(256) },
     Target { name: "journal", read: journal, memory: |bytes| 100_000 + 64 * bytes },
     Target { name: "notation", read: notation, memory: a_state_and(256) },
+    Target { name: "midi-file", read: midi_file, memory: a_state_and(256) },
     Target { name: "link", read: link, memory: |bytes| 100_000 + 64 * bytes },
 ];
 
@@ -148,6 +149,15 @@ fn notation(bytes: &[u8]) {
         let written = text::write(&reading.song, reading.tempo);
         let again = text::read(&written).unwrap_or_else(|errors| panic!("{errors:?}\n{written}"));
         assert!(again.song == reading.song, "written and read again it is another song:\n{written}");
+    }
+}
+
+/// A MIDI file: what is read is a song that can be said and written again.
+fn midi_file(bytes: &[u8]) {
+    if let Ok(imported) = midi::import(bytes) {
+        let written = text::write(&imported.song, imported.tempo);
+        let again = text::read(&written).unwrap_or_else(|errors| panic!("{errors:?}\n{written}"));
+        assert!(again.song == imported.song, "written and read again it is another song:\n{written}");
     }
 }
 

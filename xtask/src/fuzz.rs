@@ -24,7 +24,8 @@ pub struct Arguments {
     seconds: u32,
 }
 
-const TARGETS: [&str; 8] = ["up", "down", "ops", "snapshot", "session-file", "journal", "notation", "link"];
+const TARGETS: [&str; 9] =
+    ["up", "down", "ops", "snapshot", "session-file", "journal", "notation", "midi-file", "link"];
 
 /// What makes the compiler count edges and comparisons for libFuzzer.
 const COVERAGE: &str = "-Cpasses=sancov-module -Cllvm-args=-sanitizer-coverage-level=4 \

@@ -10,7 +10,7 @@ use midly::{MetaMessage, MidiMessage, Smf, Timing, TrackEventKind};
 use thiserror::Error;
 
 use super::Note;
-use crate::param::MAX_TRACKS;
+use crate::param::{MAX_TRACKS, TrackIndex};
 use crate::pattern::{
     Bars, Clip, ClipSource, MAX_CLIPS, MAX_GATE, MAX_METRES, MAX_PATTERNS, MAX_STEPS, Metre, MetreChange,
     Name, Pattern, PatternIndex, Rate, Song, Step,
@@ -19,6 +19,8 @@ use crate::time::{Beats, TICKS_PER_BEAT, Tempo};
 
 /// The most notes that are read.
 const MAX_NOTES: usize = 200_000;
+/// The furthest tick of a file that counts.
+const FURTHEST: i64 = 1 << 44;
 /// Notes of a step.
 const CHORD: usize = 4;
 /// MIDI's drum channel, 10 as people count.
@@ -114,8 +116,8 @@ fn parse(bytes: &[u8]) -> Result<(Frame, Vec<Chunk>), ImportError> {
     let smf = Smf::parse(bytes).map_err(|error| ImportError::NotMidi(error.to_string()))?;
     let Timing::Metrical(ppqn) = smf.header.timing else { return Err(ImportError::Smpte) };
     let ppqn = i64::from(ppqn.as_int()).max(1);
-    // Into the ticks that we write, to the nearest.
-    let scale = |tick: i64| (tick * i64::from(super::PPQN) + ppqn / 2) / ppqn;
+    // Into the ticks that we write, to the nearest; nothing that is played lies further.
+    let scale = |tick: i64| ((tick * i64::from(super::PPQN) + ppqn / 2) / ppqn).min(FURTHEST);
     let (mut frame, mut chunks, mut count) = (Frame::default(), Vec::new(), 0);
     for track in &smf.tracks {
         let mut name = String::new();
@@ -233,12 +235,11 @@ fn name_for(song: &Song, said: &str, place: usize) -> Name {
     let free = |name: &Name| {
         !name.is_empty() && name.as_str() != "master" && song.track_named(name.as_str()).is_none()
     };
-    let own = Name::new(&word).ok().filter(free);
-    let numbered =
-        || (2..).filter_map(|n| Name::new(&format!("{word}-{n}")).ok().filter(free)).take(1).next();
-    let plain = || Name::new(&format!("track{}", place + 1)).unwrap_or_default();
-    own.or_else(|| if Name::new(&word).is_ok_and(|name| !name.is_empty()) { numbered() } else { None })
-        .unwrap_or_else(plain)
+    let named = |word: &str| Name::new(word).ok().filter(free);
+    // There are more numbers than tracks.
+    let numbered = |word: &str| (2..=MAX_TRACKS + 1).find_map(|n| named(&format!("{word}-{n}")));
+    let plain = || (place + 1..=place + MAX_TRACKS).find_map(|n| named(&format!("track{n}")));
+    named(&word).or_else(|| numbered(&word)).or_else(plain).unwrap_or_default()
 }
 
 /// Makes a track of a chunk; its clips wait in `clips` where it has more than one pattern. Gives the
@@ -252,32 +253,23 @@ fn place_track(
 ) -> usize {
     let name = name_for(song, &chunk.name, place);
     let rate = RATES.into_iter().min_by_key(|rate| misfit(&chunk.notes, *rate)).unwrap_or_default();
-    let (blocks, mut left_out) = blocks(bars, &chunk.notes, rate);
     let track = &mut song.tracks[place];
     (track.alive, track.name) = (true, name);
     track.channel = Some(chunk.channel).filter(|channel| usize::from(*channel) != place);
     let mut held: Vec<Pattern> = Vec::new();
-    let alone = blocks.len() == 1;
-    for Block { first, bars, pattern, notes } in blocks {
-        if notes == 0 && !alone {
-            continue;
-        }
+    // Bars without a note rest.
+    let left_out = blocks(bars, &chunk.notes, rate, |Block { first, bars, pattern, notes }| {
         let known = held.iter().position(|held| *held == pattern);
-        let Some(index) = known.or_else(|| (held.len() < MAX_PATTERNS).then_some(held.len())) else {
-            left_out += notes;
-            continue;
-        };
+        let index = known.or_else(|| (held.len() < MAX_PATTERNS).then_some(held.len()));
+        let source = index.and_then(PatternIndex::new).zip(TrackIndex::new(place));
+        let Some((pattern_index, track)) = source else { return notes };
         if known.is_none() {
             held.push(pattern);
         }
-        let source = PatternIndex::new(index).map(|pattern| {
-            let track = crate::param::TrackIndex::new(place).expect("one of sixteen");
-            ClipSource::Pattern(track, pattern)
-        });
-        if let Some(source) = source {
-            clips.push((Clip { alive: true, source, start: first, length: bars }, notes));
-        }
-    }
+        let source = ClipSource::Pattern(track, pattern_index);
+        clips.push((Clip { alive: true, source, start: first, length: bars }, notes));
+        0
+    });
     for (index, pattern) in held.into_iter().enumerate() {
         song.tracks[place].patterns[index] = pattern;
     }
@@ -310,13 +302,14 @@ struct Block {
     notes: usize,
 }
 
-/// Cuts notes at bars into patterns of at most 64 steps; gives those that found no place.
-fn blocks(bars: &Bars, notes: &[Note], rate: Rate) -> (Vec<Block>, usize) {
+/// Cuts notes at bars into patterns of at most 64 steps, and gives out those that hold a note; `take`
+/// says how many found no place, and so does this for all.
+fn blocks(bars: &Bars, notes: &[Note], rate: Rate, mut take: impl FnMut(Block) -> usize) -> usize {
     let step = rate.step().0;
     let tick = |note: &Note| note.start * super::TICKS;
     // What lies within half a step before a bar belongs to it.
     let last = notes.last().map_or(0, |note| tick(note) + step / 2);
-    let (mut made, mut left_out, mut taken, mut bar) = (Vec::new(), 0, 0, bars.bar(0));
+    let (mut left_out, mut taken, mut bar) = (0, 0, bars.bar(0));
     while bar.start.0 <= last && bar.number < i64::from(crate::pattern::MAX_BARS) {
         let first = bar;
         let mut after = bars.bar(bar.number + 1);
@@ -343,11 +336,12 @@ fn blocks(bars: &Bars, notes: &[Note], rate: Rate) -> (Vec<Block>, usize) {
             left_out += usize::from(!placed);
             taken += 1;
         }
-        made.push(block);
+        if block.notes > 0 {
+            left_out += take(block);
+        }
         bar = after;
     }
-    left_out += notes.len() - taken;
-    (made, left_out)
+    left_out + notes.len() - taken
 }
 
 /// Puts a note into its cell; `false` where four are there.

@@ -14,7 +14,8 @@ use super::theme::{
 use super::{Hands, Scene, keys, scenes};
 use crate::client::{Command, When};
 use crate::pattern::{
-    Bars, Clip, ClipField, ClipSource, Edit, MAX_BARS, MAX_CLIPS, MAX_SECTIONS, Name, SectionField, Song,
+    Bars, Clip, ClipField, ClipSource, ContextField, Edit, MAX_BARS, MAX_CLIPS, MAX_SECTIONS, Name,
+    SectionField, Song,
 };
 
 /// A bar's width, in logical points, in which its number can be read.
@@ -154,10 +155,27 @@ fn words(source: ClipSource, song: &Song) -> String {
 }
 
 /// What can be done with the chosen clip, and what puts another one in.
+/// Whether the clips decide what plays, and whether a fill is played.
+fn switches(ui: &mut Ui, scene: &Scene<'_>) {
+    let context = &scene.view.song.context;
+    let mut switch = |on: bool, word: &str, hint: &str, field: ContextField, when: When| {
+        if ui.selectable_label(on, word).on_hover_text(hint).clicked() {
+            scene.desk.send(Command::Edit { edits: vec![Edit::Context(field)], when });
+        }
+    };
+    let (arranged, fill) = (context.arranged, context.fill);
+    let hint =
+        "On: the clips decide what plays, from the next bar on. Off: each track plays its chosen pattern";
+    switch(arranged, "Arranged", hint, ContextField::Arranged(!arranged), When::NextBar);
+    let hint = "A fill: steps that ask for one sound, for everybody, until it is off again";
+    switch(fill, "Fill", hint, ContextField::Fill(!fill), When::Now);
+}
+
 fn tools(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let song = &scene.view.song;
     ui.horizontal(|ui| {
         ui.set_height(26.0);
+        switches(ui, scene);
         let chosen = hands.song.chosen.and_then(|of| clips(song).find(|(number, _)| *number == of));
         let Some((number, clip)) = chosen else {
             let any = scenes::alive(song).next().is_some();
