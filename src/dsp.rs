@@ -9,12 +9,16 @@
 //! Conventions of the effects: a setting given as one number a quantum is what the quantum ends
 //! with; the effect moves there in a straight line from what the last quantum ended with.
 
+mod character;
 mod chorus;
+mod clap;
 mod compressor;
+mod cymbal;
 mod delay;
 mod drive;
 mod envelope;
 mod eq;
+mod fm;
 mod hat;
 mod kick;
 mod lfo;
@@ -23,34 +27,44 @@ mod line;
 pub mod math;
 mod noise;
 mod oscillator;
+mod perc;
 mod phaser;
 mod resampler;
 mod reverb;
+mod shaker;
 mod smooth;
 mod snare;
 mod svf;
 mod synth;
+mod tom;
 mod voice;
 
+pub use character::Character;
 pub use chorus::Chorus;
+pub use clap::{Clap, ClapVoice};
 pub use compressor::{CompSettings, Compressor, Levels};
+pub use cymbal::{Cymbal, CymbalVoice};
 pub use delay::{DELAY_MAX_SECONDS, Delay};
 pub use drive::Drive;
 pub use envelope::{Adsr, Decay, EnvShape};
 pub use eq::{EQ_BELL_Q, EQ_HZ, Eq};
+pub use fm::{Fm, FmVoice};
 pub use hat::{Hat, HatKind, HatVoice};
 pub use kick::{Kick, KickVoice};
 pub use lfo::{Lfo, Wave};
 pub use limiter::{LIMITER_LATENCY, Limiter};
 pub use noise::Noise;
 pub use oscillator::{Phase, saw, square};
+pub use perc::{Perc, PercVoice};
 pub use phaser::{PHASER_STAGES, Phaser};
 pub use resampler::{RateError, Resampler, STEP_PARTS};
 pub use reverb::{REVERB_MAX_PREDELAY, Reverb};
+pub use shaker::{Shaker, ShakerVoice};
 pub use smooth::Smoother;
 pub use snare::{Snare, SnareVoice};
 pub use svf::{FilterKind, Svf};
-pub use synth::{Synth, SynthVoice};
+pub use synth::{Patch, Synth, SynthVoice};
+pub use tom::{Tom, TomVoice};
 pub use voice::{Body, CHOKE_SAMPLES, Strike, Voice};
 
 /// The canonical rate in Hz, as the arithmetic here needs it.

@@ -164,6 +164,7 @@ fn messages() -> Vec<ToEngine> {
         now(Edit::Track { track: track(9), field: TrackField::Name(Name::new("pad").expect("a name")) }),
         now(Edit::Track { track: track(9), field: TrackField::Sample(Name::new("snare").expect("a name")) }),
         now(Edit::Track { track: track(0), field: TrackField::Alive(false) }),
+        now(Edit::Track { track: track(0), field: TrackField::Alive(true) }),
         ToEngine::Focus(track(4)),
         ToEngine::Echo { track: track(4), note: 60, velocity: 0.8, at: Beats::quarters(2) },
         ToEngine::Echo { track: track(4), note: 60, velocity: 0.0, at: Beats::quarters(3) },
@@ -175,6 +176,21 @@ fn messages() -> Vec<ToEngine> {
         ToEngine::Start { tick: Beats::quarters(3), frame: 30_000 },
         ToEngine::TempoMap(Box::default()),
     ];
+    // Every voice in turn, and every module of a track and of the master on, moved and off.
+    for voice in antiphon::pattern::Voice::ALL {
+        let word = voice.name().split(' ').next().expect("a word");
+        let sample = TrackField::Sample(Name::new(word).expect("a name"));
+        messages.push(now(Edit::Track { track: track(1), field: sample }));
+    }
+    for owner in [Owner::Track(track(4)), Owner::Master] {
+        for param in Param::ALL {
+            let spec = param.spec();
+            for value in [spec.max, spec.min, spec.stated] {
+                messages.push(now(Edit::Param { slot: Slot::new(owner, param), value }));
+            }
+        }
+    }
+    messages.push(ToEngine::Song(Box::new(groove())));
     // More than the table of waiting edits holds.
     messages.extend((0..300).map(|n| ToEngine::Edit {
         edit: Edit::Param { slot: cutoff, value: 100.0 + n as f32 },

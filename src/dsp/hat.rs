@@ -1,5 +1,6 @@
 //! The hi-hats.
 
+use super::character::{Push, level, turned};
 use super::math::soft_clip;
 use super::noise::word;
 use super::oscillator::square_at;
@@ -39,7 +40,9 @@ pub struct Hat {
     filters: [Core; 3],
     band_at: Tuning,
     high_at: Tuning,
+    grit: f32,
     gain: f32,
+    push: Push,
 }
 
 impl HatVoice {
@@ -57,31 +60,37 @@ impl HatVoice {
             filters: [Core::default(); 3],
             band_at: Coefficients::new(8_000.0, 0.7).tuned(),
             high_at: Coefficients::new(7_000.0, 0.7).tuned(),
+            grit: 0.35,
             gain: 0.0,
+            push: Push::new(0.0),
         })
     }
 
     /// Begins a note. The oscillators' phases come from the seed, as they run freely in a machine.
     pub fn strike(&mut self, strike: Strike) {
-        let Strike { pitch_hz, velocity, decay, seed, length } = strike.bounded();
+        let Strike { pitch_hz, velocity, decay, seed, length, character } = strike.bounded();
         let kind = self.body.kind;
         let ratio = pitch_hz / HatVoice::PITCH_HZ;
         let mut metal = [Phase::default(); 6];
         for (n, (phase, hz)) in metal.iter_mut().zip(METAL_HZ).enumerate() {
             *phase = Phase::starting_at(word(!seed, n as u64) as u32);
-            phase.set_hz(hz * ratio);
+            let away = (hz - METAL_HZ[4]) * turned(character.spread, 0.5);
+            phase.set_hz((METAL_HZ[4] + away) * ratio);
         }
+        let bright = turned(character.tone, 0.6);
         let seconds = if kind == HatKind::Closed { 0.14 } else { 0.75 };
         self.body = Hat {
             kind,
             metal,
             noise: Noise::new(seed),
             amp: Decay::new(0.75, seconds * decay),
-            tick: Decay::new(0.35 * velocity, 0.02),
+            tick: Decay::new(0.35 * velocity * turned(character.punch, 1.2), 0.02),
             filters: [Core::default(); 3],
-            band_at: Coefficients::new(7_600.0 + 1_600.0 * velocity, 0.9).tuned(),
-            high_at: Coefficients::new(5_000.0 + 2_000.0 * velocity, 0.8).tuned(),
+            band_at: Coefficients::new((7_600.0 + 1_600.0 * velocity) * bright, 0.9).tuned(),
+            high_at: Coefficients::new((5_000.0 + 2_000.0 * velocity) * bright, 0.8).tuned(),
+            grit: 0.35 * level(character.noise),
             gain: velocity_gain(velocity),
+            push: Push::new(character.drive),
         };
         self.begin(length);
     }
@@ -101,7 +110,7 @@ impl Hat {
         }
         let noise = self.noise.quantum();
         for (sum, noise) in metal.iter_mut().zip(noise) {
-            *sum = *sum * 0.4 + noise * 0.35;
+            *sum = *sum * 0.4 + noise * self.grit;
         }
         metal
     }
@@ -122,9 +131,10 @@ impl Body for Hat {
         self.filters.iter_mut().for_each(Core::settle);
         for (n, sample) in out.iter_mut().enumerate() {
             // How the six edges meet at the onset is chance; the clipper evens their peaks out.
-            *sample = soft_clip(1.2 * *sample * (amp[n] + tick[n])) * self.gain;
+            *sample = soft_clip(1.2 * *sample * (amp[n] + tick[n]));
         }
-        out
+        self.push.apply(&mut out);
+        out.map(|sample| sample * self.gain)
     }
 
     fn is_over(&self) -> bool {

@@ -1,5 +1,6 @@
 //! The bass drum.
 
+use super::character::{Push, level, turned};
 use super::math::soft_clip;
 use super::oscillator::sine_at;
 use super::svf::OnePole;
@@ -28,6 +29,7 @@ pub struct Kick {
     click: Decay,
     noise: Noise,
     click_tone: OnePole,
+    push: Push,
 }
 
 impl KickVoice {
@@ -47,24 +49,26 @@ impl KickVoice {
             click: Decay::default(),
             noise: Noise::new(0),
             click_tone: OnePole::new(4_000.0),
+            push: Push::new(0.0),
         })
     }
 
     /// Begins a note.
     pub fn strike(&mut self, strike: Strike) {
-        let Strike { pitch_hz, velocity, decay, seed, length } = strike.bounded();
+        let Strike { pitch_hz, velocity, decay, seed, length, character } = strike.bounded();
         self.body = Kick {
             phase: Phase::default(),
             hz: pitch_hz,
             // Body sweep to 48 Hz from 190, and the beater's knock above it.
-            sweep: Decay::new(2.1 + 0.9 * velocity, 0.19),
-            knock: Decay::new(7.0 * velocity, 0.018),
+            sweep: Decay::new((2.1 + 0.9 * velocity) * turned(character.bend, 1.0), 0.19),
+            knock: Decay::new(7.0 * velocity * turned(character.punch, 1.0), 0.018),
             amp: Decay::new(1.0, 0.72 * decay),
             drive: 0.55 + 0.3 * velocity,
             gain: 1.2 * velocity_gain(velocity),
-            click: Decay::new(0.26 * velocity, 0.014),
+            click: Decay::new(0.26 * velocity * level(character.noise) * turned(character.punch, 1.0), 0.014),
             noise: Noise::new(seed),
-            click_tone: OnePole::new(1_500.0 + 5_000.0 * velocity),
+            click_tone: OnePole::new((1_500.0 + 5_000.0 * velocity) * turned(character.tone, 1.0).max(0.7)),
+            push: Push::new(character.drive),
         };
         self.begin(length);
     }
@@ -102,9 +106,10 @@ impl Body for Kick {
         let mut out = [0.0; QUANTUM];
         for n in 0..QUANTUM {
             let body = soft_clip(sine_at(places[n]) * amp[n] * self.drive);
-            out[n] = (body + click[n]) * self.gain;
+            out[n] = body + click[n];
         }
-        out
+        self.push.apply(&mut out);
+        out.map(|sample| sample * self.gain)
     }
 
     fn is_over(&self) -> bool {

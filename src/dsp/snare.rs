@@ -1,5 +1,6 @@
 //! The snare drum.
 
+use super::character::{Push, level, turned};
 use super::math::soft_clip;
 use super::oscillator::sine_at;
 use super::svf::{Coefficients, Core, Tuning};
@@ -29,6 +30,8 @@ pub struct Snare {
     high_at: Tuning,
     low_at: Tuning,
     gain: f32,
+    apart: f32,
+    push: Push,
 }
 
 impl SnareVoice {
@@ -50,25 +53,30 @@ impl SnareVoice {
             high_at: Coefficients::new(900.0, 0.7).tuned(),
             low_at: Coefficients::new(9_000.0, 0.7).tuned(),
             gain: 0.0,
+            apart: 1.79,
+            push: Push::new(0.0),
         })
     }
 
     /// Begins a note.
     pub fn strike(&mut self, strike: Strike) {
-        let Strike { pitch_hz, velocity, decay, seed, length } = strike.bounded();
+        let Strike { pitch_hz, velocity, decay, seed, length, character } = strike.bounded();
         self.body = Snare {
             modes: [Phase::default(); 2],
             hz: pitch_hz,
-            bend: Decay::new(0.5 * velocity, 0.06),
+            bend: Decay::new(0.5 * velocity * level(character.bend), 0.06),
             mode_amps: [Decay::new(0.5, 0.3 * decay), Decay::new(0.3, 0.2 * decay)],
             noise: Noise::new(seed),
-            wires: Decay::new(0.5 + 0.25 * velocity, 0.42 * decay),
-            snap: Decay::new(0.8 * velocity, 0.06 * decay),
+            wires: Decay::new((0.5 + 0.25 * velocity) * level(character.noise), 0.42 * decay),
+            snap: Decay::new(0.8 * velocity * turned(character.punch, 1.0), 0.06 * decay),
             high: Core::default(),
             low: Core::default(),
-            high_at: Coefficients::new(1_100.0, 0.7).tuned(),
-            low_at: Coefficients::new(3_500.0 + 6_500.0 * velocity, 0.7).tuned(),
+            high_at: Coefficients::new(1_100.0 * turned(character.tone, 0.5), 0.7).tuned(),
+            low_at: Coefficients::new((3_500.0 + 6_500.0 * velocity) * turned(character.tone, 1.0), 0.7)
+                .tuned(),
             gain: 1.36 * velocity_gain(velocity),
+            apart: 1.79 * turned(character.spread, 0.4),
+            push: Push::new(character.drive),
         };
         self.begin(length);
     }
@@ -104,7 +112,7 @@ impl Body for Snare {
         let (mut low_hz, mut high_hz) = ([0.0; QUANTUM], [0.0; QUANTUM]);
         for n in 0..QUANTUM {
             low_hz[n] = self.hz * (1.0 + bend[n]);
-            high_hz[n] = low_hz[n] * 1.79;
+            high_hz[n] = low_hz[n] * self.apart;
         }
         let lower = self.modes[0].bent_quantum(&low_hz);
         let upper = self.modes[1].bent_quantum(&high_hz);
@@ -113,9 +121,10 @@ impl Body for Snare {
         let mut out = [0.0; QUANTUM];
         for n in 0..QUANTUM {
             let head = sine_at(lower[n]) * low_amp[n] + sine_at(upper[n]) * high_amp[n];
-            out[n] = soft_clip(0.44 * (head + wires[n])) * self.gain;
+            out[n] = soft_clip(0.44 * (head + wires[n]));
         }
-        out
+        self.push.apply(&mut out);
+        out.map(|sample| sample * self.gain)
     }
 
     fn is_over(&self) -> bool {

@@ -4,7 +4,7 @@
 //! has 5 dB to do at most on such a stroke, and a kit at full level is balanced as it comes.
 
 use super::math::bound;
-use super::{QUANTUM, Quantum};
+use super::{Character, QUANTUM, Quantum};
 
 /// Samples a choked voice takes to fall silent: 3 ms.
 pub const CHOKE_SAMPLES: u32 = 144;
@@ -26,6 +26,8 @@ pub struct Strike {
     /// Samples until the note is released by itself; `None` waits for [`Voice::release`]. Drums
     /// ring out and ignore it.
     pub length: Option<u32>,
+    /// What the musician has turned on the voice.
+    pub character: Character,
 }
 
 impl Strike {
@@ -35,6 +37,7 @@ impl Strike {
             pitch_hz: bound(self.pitch_hz, 10.0, 16_000.0),
             velocity: bound(self.velocity, 0.0, 1.0),
             decay: bound(self.decay, 0.1, 4.0),
+            character: self.character.bounded(),
             ..self
         }
     }
@@ -127,6 +130,11 @@ impl<B: Body> Voice<B> {
         self.fade_seam(own);
         self.last = own[own.len() - 1];
         out.iter_mut().zip(own).for_each(|(out, own)| *out += *own);
+    }
+
+    /// Whether it is falling silent before its time.
+    pub(super) fn is_choked(&self) -> bool {
+        self.choke.is_some()
     }
 
     /// Whether it gives nothing but zeros until it is struck.

@@ -13,8 +13,24 @@ pub enum Voice {
     ClosedHat,
     /// Open hi-hat; a closed hat on the same kit stops it.
     OpenHat,
-    /// Subtractive synthesizer.
+    /// Subtractive synthesizer for melodies, eight notes at once.
     Synth,
+    /// Hand clap.
+    Clap,
+    /// Tom-tom.
+    Tom,
+    /// Small percussion: block, rim, conga.
+    Perc,
+    /// Shaker.
+    Shaker,
+    /// Crash and ride.
+    Cymbal,
+    /// Subtractive synthesizer, one note at a time, gliding between bound ones.
+    Bass,
+    /// Subtractive synthesizer for chords, swelling, eight notes at once.
+    Pad,
+    /// Frequency modulation by two operators, eight notes at once.
+    Fm,
 }
 
 /// A voice, and whether it stands in for one this version does not have.
@@ -28,7 +44,21 @@ pub struct VoiceChoice {
 
 impl Voice {
     /// All of them.
-    pub const ALL: [Voice; 5] = [Voice::Kick, Voice::Snare, Voice::ClosedHat, Voice::OpenHat, Voice::Synth];
+    pub const ALL: [Voice; 13] = [
+        Voice::Kick,
+        Voice::Snare,
+        Voice::ClosedHat,
+        Voice::OpenHat,
+        Voice::Clap,
+        Voice::Tom,
+        Voice::Perc,
+        Voice::Shaker,
+        Voice::Cymbal,
+        Voice::Synth,
+        Voice::Bass,
+        Voice::Pad,
+        Voice::Fm,
+    ];
 
     /// What a person reads.
     pub const fn name(self) -> &'static str {
@@ -37,8 +67,21 @@ impl Voice {
             Voice::Snare => "snare",
             Voice::ClosedHat => "closed hat",
             Voice::OpenHat => "open hat",
+            Voice::Clap => "clap",
+            Voice::Tom => "tom",
+            Voice::Perc => "perc",
+            Voice::Shaker => "shaker",
+            Voice::Cymbal => "cymbal",
             Voice::Synth => "synth",
+            Voice::Bass => "bass",
+            Voice::Pad => "pad",
+            Voice::Fm => "fm",
         }
+    }
+
+    /// Whether its notes are held as long as they are written; the others ring out.
+    pub const fn is_held(self) -> bool {
+        matches!(self, Voice::Synth | Voice::Bass | Voice::Pad | Voice::Fm)
     }
 }
 
@@ -49,8 +92,7 @@ pub fn default_voice(id: &Name) -> Voice {
 }
 
 /// The voice that a `sample` statement names for a track; an unknown name falls back to the id's
-/// default voice and says so. The empty name is the id's default voice. A drum without a voice of
-/// its own yet (a clap, a tom) plays the one that comes nearest and says so, too.
+/// default voice and says so. The empty name is the id's default voice.
 pub fn voice_named(id: &Name, sample: &Name) -> VoiceChoice {
     let of_id = known(id.as_str()).unwrap_or(VoiceChoice { voice: Voice::Synth, stands_in: false });
     if sample.is_empty() {
@@ -60,12 +102,29 @@ pub fn voice_named(id: &Name, sample: &Name) -> VoiceChoice {
 }
 
 /// The words that mean a voice, the more telling ones first.
-const OWN: [(&str, Voice); 22] = [
+const WORDS: [(&str, Voice); 48] = [
     ("kick", Voice::Kick),
     ("bd", Voice::Kick),
     ("bassdrum", Voice::Kick),
     ("snare", Voice::Snare),
     ("sd", Voice::Snare),
+    ("clap", Voice::Clap),
+    ("cp", Voice::Clap),
+    ("tom", Voice::Tom),
+    ("toms", Voice::Tom),
+    ("shaker", Voice::Shaker),
+    ("maracas", Voice::Shaker),
+    ("cabasa", Voice::Shaker),
+    ("cymbal", Voice::Cymbal),
+    ("crash", Voice::Cymbal),
+    ("ride", Voice::Cymbal),
+    ("perc", Voice::Perc),
+    ("rim", Voice::Perc),
+    ("rimshot", Voice::Perc),
+    ("block", Voice::Perc),
+    ("clave", Voice::Perc),
+    ("conga", Voice::Perc),
+    ("bongo", Voice::Perc),
     ("open", Voice::OpenHat),
     ("oh", Voice::OpenHat),
     ("closed", Voice::ClosedHat),
@@ -74,36 +133,29 @@ const OWN: [(&str, Voice); 22] = [
     ("hihat", Voice::ClosedHat),
     ("hh", Voice::ClosedHat),
     ("ch", Voice::ClosedHat),
+    ("fm", Voice::Fm),
+    ("bell", Voice::Fm),
+    ("bells", Voice::Fm),
+    ("ep", Voice::Fm),
+    ("marimba", Voice::Fm),
+    ("bass", Voice::Bass),
+    ("sub", Voice::Bass),
+    ("pad", Voice::Pad),
+    ("pads", Voice::Pad),
+    ("chord", Voice::Pad),
+    ("chords", Voice::Pad),
+    ("strings", Voice::Pad),
     ("synth", Voice::Synth),
-    ("bass", Voice::Synth),
     ("lead", Voice::Synth),
-    ("pad", Voice::Synth),
     ("keys", Voice::Synth),
-    ("chord", Voice::Synth),
     ("arp", Voice::Synth),
     ("pluck", Voice::Synth),
-    ("sub", Voice::Synth),
-];
-
-/// The voice that comes nearest to a drum without one of its own.
-const NEAREST: [(&str, Voice); 10] = [
-    ("tom", Voice::Kick),
-    ("clap", Voice::Snare),
-    ("cp", Voice::Snare),
-    ("rim", Voice::Snare),
-    ("rimshot", Voice::Snare),
-    ("cymbal", Voice::OpenHat),
-    ("crash", Voice::OpenHat),
-    ("ride", Voice::OpenHat),
-    ("shaker", Voice::ClosedHat),
-    ("perc", Voice::ClosedHat),
+    ("stab", Voice::Synth),
 ];
 
 fn known(word: &str) -> Option<VoiceChoice> {
-    let find =
-        |words: &[(&str, Voice)]| words.iter().find(|(key, _)| says(word, key)).map(|(_, voice)| *voice);
-    let own = find(&OWN).map(|voice| VoiceChoice { voice, stands_in: false });
-    own.or_else(|| find(&NEAREST).map(|voice| VoiceChoice { voice, stands_in: true }))
+    let found = WORDS.iter().find(|(key, _)| says(word, key));
+    found.map(|(_, voice)| VoiceChoice { voice: *voice, stands_in: false })
 }
 
 /// Whether a word holds a key: long keys anywhere ("kickdrum"), short ones as a part of their own
@@ -127,20 +179,21 @@ mod tests {
         assert_eq!(voice("hat-open"), Voice::OpenHat);
         assert_eq!(voice("openhat"), Voice::OpenHat);
         assert_eq!(voice("hat"), Voice::ClosedHat);
-        assert_eq!(voice("clap"), Voice::Snare);
-        assert_eq!(voice("bassline"), Voice::Synth);
+        assert_eq!(voice("clap"), Voice::Clap);
+        assert_eq!(voice("bassline"), Voice::Bass);
+        assert_eq!(voice("bassdrum"), Voice::Kick);
     }
 
     #[test]
     fn words_that_only_hold_a_short_key_do_not() {
         assert_eq!(voice("custom"), Voice::Synth);
-        assert_eq!(voice("chord"), Voice::Synth);
+        assert_eq!(voice("chord"), Voice::Pad);
         assert_eq!(voice("chat"), Voice::Synth);
     }
 
     #[test]
     fn an_unknown_sample_stands_in_and_says_so() {
-        let (id, sample) = (Name::new("hat").expect("a name"), Name::new("bell").expect("a name"));
+        let (id, sample) = (Name::new("hat").expect("a name"), Name::new("kazoo").expect("a name"));
         assert_eq!(voice_named(&id, &sample), VoiceChoice { voice: Voice::ClosedHat, stands_in: true });
     }
 }

@@ -367,10 +367,15 @@ impl Engine {
     /// The track that a live note plays.
     fn track_of(&self, note: &LiveNote) -> Option<TrackIndex> {
         let drum = match note.note {
-            36 => Some(Voice::Kick),
-            38 => Some(Voice::Snare),
-            42 => Some(Voice::ClosedHat),
+            35 | 36 => Some(Voice::Kick),
+            38 | 40 => Some(Voice::Snare),
+            39 => Some(Voice::Clap),
+            42 | 44 => Some(Voice::ClosedHat),
             46 => Some(Voice::OpenHat),
+            41 | 43 | 45 | 47 | 48 | 50 => Some(Voice::Tom),
+            49 | 51 | 57 | 59 => Some(Voice::Cymbal),
+            69 | 70 | 82 => Some(Voice::Shaker),
+            37 | 60..=68 | 75..=77 => Some(Voice::Perc),
             _ => None,
         };
         if note.channel == 9 {

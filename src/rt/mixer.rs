@@ -38,7 +38,7 @@ impl TrackChain {
             last: 0.0,
             seam: 0.0,
             seam_left: 0,
-            touch: Touch { decay: 1.0, shape: crate::dsp::EnvShape::DEFAULT },
+            touch: Touch::NEUTRAL,
             inserts: Inserts::new(),
             space: Space::new(),
             fader: Fader::new(),
@@ -54,12 +54,12 @@ impl TrackChain {
             self.instrument = Instrument::new(kind.unwrap_or(Voice::Kick));
             (self.seam, self.seam_left) = (self.last, if self.last == 0.0 { 0 } else { SEAM });
         }
-        self.touch = Touch::of(song, track);
         let soloed_out = song.is_soloed_out(track);
         let param = |param| match param {
             Param::Mute if soloed_out => 1.0,
             _ => song.param(Owner::Track(track), param),
         };
+        self.touch = Touch::of(&param);
         self.inserts.head_for(&param, ramp);
         self.space.head_for(&param, ramp);
         self.fader.head_for(&param, ramp);

@@ -1,13 +1,15 @@
 //! The determinism contract, note ends, and the arithmetic below.
 
 use antiphon::dsp::{
-    Body, CHOKE_SAMPLES, Delay, Drive, EnvShape, FilterKind, HatKind, HatVoice, KickVoice, Limiter, QUANTUM,
-    Quantum, Resampler, Smoother, SnareVoice, Strike, Svf, SynthVoice, Voice, math,
+    Body, CHOKE_SAMPLES, Character, Chorus, ClapVoice, CompSettings, Compressor, CymbalVoice, Delay, Drive,
+    EnvShape, Eq, FilterKind, FmVoice, HatKind, HatVoice, KickVoice, Levels, Limiter, Patch, PercVoice,
+    Phaser, QUANTUM, Quantum, Resampler, Reverb, ShakerVoice, Smoother, SnareVoice, Strike, Svf, SynthVoice,
+    TomVoice, Voice, math,
 };
 use proptest::prelude::*;
 
 use crate::measure::*;
-use crate::voices::{hat, kick, render, snare, strike, synth};
+use crate::voices::{clap, cymbal, fm, hat, kick, note, perc, render, shaker, snare, strike, synth, tom};
 
 /// The bits of a sound as one number.
 fn hash(sound: &[f32]) -> u64 {
@@ -26,6 +28,14 @@ fn first_seconds() -> Vec<(&'static str, Vec<f32>)> {
         ("open-hat", hat(HatKind::Open, 1.0)),
         ("synth-110", synth(110.0, 1.0)),
         ("synth-440-soft", synth(440.0, 0.3)),
+        ("clap", clap(strike(ClapVoice::PITCH_HZ, 1.0))),
+        ("tom", tom(strike(TomVoice::PITCH_HZ, 1.0))),
+        ("perc", perc(strike(PercVoice::PITCH_HZ, 1.0))),
+        ("shaker", shaker(strike(ShakerVoice::PITCH_HZ, 1.0))),
+        ("cymbal", cymbal(strike(CymbalVoice::PITCH_HZ, 1.0))),
+        ("bass", note(Patch::Bass, strike(55.0, 1.0), 24_000, 1.0)),
+        ("pad", note(Patch::Pad, strike(220.0, 0.8), 24_000, 1.0)),
+        ("fm", fm(strike(220.0, 1.0), 24_000, 1.0)),
     ];
     sounds.iter_mut().for_each(|(_, sound)| sound.truncate(48_000));
     sounds
@@ -127,6 +137,11 @@ fn every_tail_ends_in_exact_silence() {
         ("closed", hat(HatKind::Closed, 1.0)),
         ("open", hat(HatKind::Open, 1.0)),
         ("synth", synth(110.0, 1.0)),
+        ("clap", clap(strike(ClapVoice::PITCH_HZ, 1.0))),
+        ("perc", perc(strike(PercVoice::PITCH_HZ, 1.0))),
+        ("shaker", shaker(strike(ShakerVoice::PITCH_HZ, 1.0))),
+        ("bass", note(Patch::Bass, strike(55.0, 1.0), 24_000, 1.5)),
+        ("fm", fm(strike(220.0, 1.0), 24_000, 1.5)),
     ] {
         let last = sound.iter().rposition(|x| *x != 0.0).expect("it sounds");
         assert!(last < 65_000, "{name} still sounds");
@@ -233,6 +248,10 @@ fn everything() -> Vec<u64> {
     ]
     .map(|(kind, cutoff, q)| (Svf::new(), kind, cutoff, q));
     let (mut drive, mut delay, mut limiter) = (Drive::new(), Delay::new(), Limiter::new());
+    let (mut eq, mut comp, mut phaser) = (Eq::new(), Compressor::new(), Phaser::new());
+    let (mut chorus, mut reverb) = (Chorus::new(), Reverb::new());
+    let squeeze =
+        CompSettings { threshold_db: -30.0, ratio: 5.0, attack_s: 0.002, release_s: 0.1, knee_db: 10.0 };
     let mut resampler = Resampler::new(44_100.0).expect("a device's rate");
     let mut sound = Vec::new();
     for chunk in signal.chunks_exact(QUANTUM) {
@@ -244,7 +263,15 @@ fn everything() -> Vec<u64> {
         }
         drive.process(&mut io, 0.9, 0.7);
         delay.process(&mut io, 0.01, 0.2, 0.4);
+        eq.process(&mut io, [6.0, -3.0, -9.0]);
+        let levels = Levels::of([&io]);
+        comp.process([&mut io], &levels, squeeze, 1.0);
+        let sway = math::sin_turns(sound.len() as f32 * 1e-5);
+        phaser.process(&mut io, sway, 0.7, 6, 0.5);
+        chorus.process(&mut io, sway, 0.7, 0.5);
         let mut right = io;
+        reverb.process(&mut io, &mut right, 0.7, 0.01, 0.4);
+        sound.extend(right);
         limiter.process(&mut io, &mut right, -12.0);
         sound.extend(io);
         resampler.push(&io, &right);
@@ -287,8 +314,11 @@ proptest! {
         seed in any::<u64>(),
         length in prop::option::of(0u32..500),
         env in [any_float(), any_float(), any_float(), any_float()],
+        knobs in [any_float(), any_float(), any_float(), any_float(), any_float(), any_float(), any_float(), any_float(), any_float()],
     ) {
-        let strike = Strike { pitch_hz, velocity, decay, seed, length };
+        let [tone, punch, noise, bend, drive, spread, sub, glide_s, ratio] = knobs;
+        let character = Character { tone, punch, noise, bend, drive, spread, sub, glide_s, ratio };
+        let strike = Strike { pitch_hz, velocity, decay, seed, length, character };
         let mut kick = KickVoice::new();
         kick.strike(strike);
         stays_finite(&mut kick)?;
@@ -298,10 +328,33 @@ proptest! {
         let mut hat = HatVoice::new(HatKind::Open);
         hat.strike(strike);
         stays_finite(&mut hat)?;
-        let mut synth = SynthVoice::new();
+        let mut clap = ClapVoice::new();
+        clap.strike(strike);
+        stays_finite(&mut clap)?;
+        let mut tom = TomVoice::new();
+        tom.strike(strike);
+        stays_finite(&mut tom)?;
+        let mut perc = PercVoice::new();
+        perc.strike(strike);
+        stays_finite(&mut perc)?;
+        let mut shaker = ShakerVoice::new();
+        shaker.strike(strike);
+        stays_finite(&mut shaker)?;
+        let mut cymbal = CymbalVoice::new();
+        cymbal.strike(strike);
+        stays_finite(&mut cymbal)?;
         let [attack_s, decay_s, sustain, release_s] = env;
-        synth.strike(strike, EnvShape { attack_s, decay_s, sustain, release_s });
-        stays_finite(&mut synth)?;
+        let shape = EnvShape { attack_s, decay_s, sustain, release_s };
+        for patch in [Patch::Lead, Patch::Bass, Patch::Pad] {
+            let mut synth = SynthVoice::of(patch);
+            synth.strike(Strike { pitch_hz: 60.0, ..strike }, shape);
+            stays_finite(&mut synth)?;
+            synth.slide(strike, shape);
+            stays_finite(&mut synth)?;
+        }
+        let mut fm = FmVoice::new();
+        fm.strike(strike, shape);
+        stays_finite(&mut fm)?;
     }
 
     #[test]

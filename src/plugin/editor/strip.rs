@@ -7,7 +7,7 @@ use super::widgets;
 use super::{Hands, Scene, patterns};
 use crate::client::Command;
 use crate::param::{Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, Grid, GridEdit, MAX_STEPS, PatternField, TrackField, Voice, voice_named};
+use crate::pattern::{Edit, Grid, GridEdit, MAX_STEPS, PatternField, TrackField, voice_named};
 
 /// How wide the strip is.
 const WIDTH: f32 = 292.0;
@@ -63,13 +63,7 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &H
         painter.line_segment(under, (1.5, LIGHT));
     }
     let choice = voice_named(&row.name, &row.sample);
-    let voice = match choice.voice {
-        Voice::Kick => "kick",
-        Voice::Snare => "snare",
-        Voice::ClosedHat => "closed hat",
-        Voice::OpenHat => "open hat",
-        Voice::Synth => "synth",
-    };
+    let voice = choice.voice.name();
     let stands_in = if choice.stands_in { ", standing in for a sample that is not here" } else { "" };
     let hint = format!(
         "Track {}: {} ({voice}{stands_in})\nClick: live notes play it · right click: steps, length, remove",
