@@ -42,6 +42,8 @@ use crate::time::{Beats, Clock};
 const SIZE: LogicalSize<f32> = LogicalSize { width: 1120.0, height: 700.0 };
 /// The least that shows a whole page of steps.
 const MIN_SIZE: LogicalSize<f32> = LogicalSize { width: 900.0, height: 420.0 };
+/// How small and large it can be shown.
+const ZOOM: std::ops::RangeInclusive<f32> = 0.5..=4.0;
 /// Between two pictures while nothing is touched.
 const FRAME: Duration = Duration::from_millis(33);
 
@@ -57,7 +59,14 @@ pub fn editor(desk: Arc<Desk>, params: Arc<HostParams>) -> Option<Editor> {
         .with_tile("Antiphon")
         .with_resize_hint(ResizeHint::RESIZABLE.with_min_logical_size(MIN_SIZE));
     let app = App { desk, params, host: None, hands: Hands::default() };
-    create_egui_editor(EguiEditorState::from_size(SIZE, 1.0), RepaintNotifier::new(), settings, app)
+    create_egui_editor(EguiEditorState::from_size(SIZE, zoom()), RepaintNotifier::new(), settings, app)
+}
+
+/// How much larger than its natural size everything is shown, on top of what the system says: the
+/// variable `ANTIPHON_ZOOM`, 0.5 to 4. Screens whose system says nothing are common on Linux.
+fn zoom() -> f32 {
+    let asked = std::env::var("ANTIPHON_ZOOM").ok().and_then(|text| text.trim().parse::<f32>().ok());
+    asked.filter(|zoom| ZOOM.contains(zoom)).unwrap_or(1.0)
 }
 
 /// The editor's window.
