@@ -5,6 +5,9 @@ use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
+use antiphon::pattern::{Edit, StepField};
+use antiphon::session::Op;
+
 use crate::peer::{Peer, number, text};
 use crate::server_process::Server;
 use crate::{groove, order, velocities, velocity};
@@ -163,6 +166,37 @@ fn after_days_what_both_sides_did_is_merged_and_told() {
     assert_eq!(logged, last);
     let kicks: Vec<f32> = (1000..1100).map(velocity).collect();
     assert_eq!(velocities(&commits, 1000..1100), kicks);
+}
+
+/// What the session leaves to a person, a return leaves too: a card for everybody.
+#[test]
+fn after_days_what_both_changed_under_manual_waits_for_a_person() {
+    let mut apart = Apart::open();
+    apart.there.order("strategy continuous manual");
+    apart.there.order("velocity kick 3 0.25");
+    apart
+        .there
+        .state_when(|notation| notation.contains("velocity=.25") || notation.contains("velocity=0.25"));
+    apart.edit_away(520);
+    apart.away.order("velocity kick 3 0.75");
+    apart.away.until("kept", |_| Some(()));
+    apart.cable.mend();
+    let merged = apart.away.until("merged", |line| Some(line.clone()));
+    assert!(number(&merged, "conflicts") >= 1, "{merged}");
+    for peer in [&mut apart.there, &mut apart.away] {
+        let waits = |line: &serde_json::Value| (line["waits"] == true).then(|| line.clone());
+        let card = peer.until("conflict", waits);
+        assert!(text(&card, "about").contains("kick"), "{card}");
+    }
+    let commits = apart.agree();
+    let wrote = |value: f32| {
+        let ops = commits.iter().flat_map(|commit| &commit.ops);
+        ops.filter(
+            |op| matches!(op.op, Op::Edit(Edit::Step { field: StepField::Velocity(v), .. }) if v == value),
+        )
+        .count()
+    };
+    assert_eq!((wrote(0.25), wrote(0.75)), (1, 0), "what holds goes on");
 }
 
 #[test]

@@ -1,10 +1,10 @@
 //! Joining, editing, coming back.
 
 use antiphon::pattern::Edit;
-use antiphon::session::{ClientId, Cseq, Op, Refusal, Role, Seq, StampedOp, State};
-use antiphon::wire::{Down, ErrorCode, PresenceState, Snapshot, Up};
+use antiphon::session::{Answer, ClientId, Cseq, Op, Refusal, Role, Seq, StampedOp, State};
+use antiphon::wire::{Down, ErrorCode, Hello, PresenceState, Snapshot, Up};
 
-use crate::peer::{Peer, hello, receive, refused, step};
+use crate::peer::{Peer, hello, open, receive, refused, send, step};
 use crate::server_process::Server;
 
 #[tokio::test]
@@ -78,6 +78,47 @@ async fn a_retry_gets_the_first_answer() {
     assert_eq!(a.acked(1).await, first);
     let (commits, _) = server.dump(&invite.session);
     assert_eq!(commits.len(), 1);
+}
+
+/// What was answered while a client was away it learns frame by frame, with the reason of a refusal
+/// as long as that is kept.
+#[tokio::test]
+async fn a_returner_learns_what_became_of_each_frame() {
+    let server = Server::start_with(&["--durable-rate", "1000"]);
+    let invite = server.session("editor");
+    let mut a = Peer::join(&server, &invite, 1).await;
+    let bad = || vec![StampedOp { op: Op::Resolve { id: 77, choice: None }, at: None }];
+    let refused = [2, 69];
+    for cseq in 1..=70 {
+        match refused.contains(&cseq) {
+            true => a.send_ops(cseq, 0, bad()).await,
+            false => a.edit(cseq).await,
+        }
+    }
+    a.acked(70).await;
+    drop(a);
+    let mut socket = open(&server, "ws", &invite.session).await;
+    send(&mut socket, &Up::Hello(Hello { unanswered: Cseq(2), ..hello(&invite, 1, 0) })).await;
+    let Some(Down::Welcome(welcome)) = receive(&mut socket).await else { panic!("a welcome") };
+    assert_eq!(welcome.acked, Cseq(70));
+    let seqs = (1u64..).map(Seq);
+    let landed: Vec<_> = (1..=70).filter(|cseq| !refused.contains(cseq)).map(Cseq).zip(seqs).collect();
+    for (cseq, answer) in &welcome.answers {
+        match answer {
+            Answer::Committed(seq) => assert!(landed.contains(&(*cseq, *seq)), "{cseq:?} as {seq:?}"),
+            Answer::Refused(Refusal::Forgotten) => assert_eq!(*cseq, Cseq(2)),
+            Answer::Refused(reason) => {
+                assert_eq!(*cseq, Cseq(69));
+                assert!(reason.to_string().contains("no open conflict 77"), "{reason}");
+            }
+        }
+    }
+    assert_eq!(welcome.answers.len(), 69, "from the first that it asked about");
+    drop(socket);
+    // Beside the commits themselves, those refused are enough.
+    let back = Peer::join_from(&server, &invite, 1, 60).await;
+    assert!(matches!(back.welcome.state, Snapshot::Delta(_)));
+    assert_eq!(back.welcome.answers.iter().map(|(cseq, _)| cseq.0).collect::<Vec<_>>(), refused);
 }
 
 #[tokio::test]
