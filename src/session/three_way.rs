@@ -3,15 +3,19 @@
 //! Used when somebody returns from days without a server, and when a branch comes back. It works on
 //! net changes, so that rotations, insertions and clears made meanwhile count as the cells they
 //! changed. Pure: the result is a list of ordinary edits of `theirs`. Laws: an unchanged side changes
-//! nothing; what one side alone changed survives; whatever value is dropped stands in the summary.
+//! nothing; what one side alone changed survives, new tracks beside each other; whatever value is dropped stands in the summary.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
 use super::{BranchId, ClientId, Commit, State, Wanted};
+use crate::param::{Owner, Param, Slot, TrackIndex};
 pub use crate::pattern::Strategy;
-use crate::pattern::{ContextField, Edit, Register, StepField, TrackField, TrackRegister};
+use crate::pattern::{
+    ClipField, ClipRegister, ClipSource, ContextField, Edit, Register, Song, StepField, TrackField,
+    TrackRegister,
+};
 use crate::time::{Beats, Tempo};
 
 /// From this [`MergeSummary::divergence`] on, keeping the two apart is offered.
@@ -207,11 +211,11 @@ pub struct Merge {
 /// Merges `mine` into `theirs`; both began as `base`. Registers are compared by value: a change that
 /// was taken back is none. Edits that wait for their beat are on nobody's side.
 pub fn three_way(base: &State, theirs: &State, mine: &State, rules: &Rules) -> Merge {
-    let changed = |state: &State| -> BTreeMap<Register, Edit> {
-        let edits = state.song().edits_since(base.song()).into_iter();
+    let changed = |song: &Song| -> BTreeMap<Register, Edit> {
+        let edits = song.edits_since(base.song()).into_iter();
         edits.map(|edit| (edit.register(), edit)).collect()
     };
-    let (others, own) = (changed(theirs), changed(mine));
+    let (others, own) = (changed(theirs.song()), changed(&beside(base.song(), theirs.song(), mine.song())));
     let registers: BTreeSet<Register> = others.keys().chain(own.keys()).copied().collect();
     let mut merge = Merge::default();
     let mut weight = Weights::default();
@@ -243,6 +247,45 @@ pub fn three_way(base: &State, theirs: &State, mine: &State, rules: &Rules) -> M
     }
     merge.summary.divergence = weight.divergence();
     merge
+}
+
+/// My song with each of my new tracks beside theirs: where both sides took one place for a track of
+/// their own, mine goes to a place that neither has used. Without such a place the two are merged.
+fn beside(base: &Song, theirs: &Song, mine: &Song) -> Song {
+    let mut song = mine.clone();
+    let id = |song: &Song, at: TrackIndex| song.track(at).id;
+    let is_new = |song: &Song, at| song.track(at).alive && id(song, at) != id(base, at);
+    for at in TrackIndex::all() {
+        if !is_new(mine, at) || !is_new(theirs, at) || id(mine, at) == id(theirs, at) {
+            continue;
+        }
+        let unused = |of: &Song, to: TrackIndex| !of.track(to).alive && id(of, to) == id(base, to);
+        let free =
+            TrackIndex::all().find(|to| unused(base, *to) && unused(theirs, *to) && unused(&song, *to));
+        let Some(to) = free else { break };
+        song.tracks[to.get()] = song.tracks[at.get()].clone();
+        song.tracks[at.get()] = base.tracks[at.get()].clone();
+        for param in Param::ALL {
+            let [from, to] = [at, to].map(|at| Slot::new(Owner::Track(at), param).index());
+            (song.params[to], song.params[from]) = (song.params[from], base.params[from]);
+        }
+        for (scene, was) in song.scenes.iter_mut().zip(base.scenes.iter()) {
+            (scene.patterns[to.get()], scene.patterns[at.get()]) =
+                (scene.patterns[at.get()], was.patterns[at.get()]);
+        }
+        for clip in (0..=u8::MAX).map(|clip| Register::Clip(clip, ClipRegister::Source)) {
+            let source = song.read(clip);
+            if source != base.read(clip)
+                && let Edit::Clip { clip, field: ClipField::Source(ClipSource::Pattern(of, pattern)) } =
+                    source
+                && of == at
+            {
+                let field = ClipField::Source(ClipSource::Pattern(to, pattern));
+                song.apply(&Edit::Clip { clip, field });
+            }
+        }
+    }
+    song
 }
 
 impl Value {

@@ -1,7 +1,10 @@
 //! The three-way merge.
 
 use antiphon::param::{Owner, Param, Slot, TrackIndex};
-use antiphon::pattern::{Edit, Name, PatternIndex, Register, Song, StepField, TrackField};
+use antiphon::pattern::{
+    ClipField, ClipRegister, ClipSource, Edit, Name, PatternIndex, Register, Song, StepField, TrackField,
+    TrackId,
+};
 use antiphon::session::{
     ClientId, Commit, Cseq, Merge, MergeOutcome, MergeRules, MergeValue, Op, Seq, Shares, StampedOp, State,
     Strategy as Rule, three_way,
@@ -233,4 +236,49 @@ fn far_apart_offers_a_branch_and_a_little_apart_does_not() {
     assert!(apart(12).is_far_apart(), "{:?}", apart(12).divergence);
     assert!(!apart(3).is_far_apart());
     assert!(apart(3).line().contains("both changed 3"), "{}", apart(3).line());
+}
+
+/// Whoever adds tracks apart from the others keeps them, whatever place those took meanwhile.
+#[test]
+fn tracks_added_on_both_sides_stand_beside_each_other() {
+    let place = TrackIndex::new(1).expect("a track");
+    let with_track = |began: &State, client: u32, name: &str, level: f32| {
+        let mut song = began.song().clone();
+        let level_of = Slot::new(Owner::Track(place), Param::Level);
+        let fields = [
+            TrackField::Alive(true),
+            TrackField::Id(TrackId { client, counter: 1 }),
+            TrackField::Name(Name::new(name).expect("a name")),
+        ];
+        fields.into_iter().for_each(|field| song.apply(&Edit::Track { track: place, field }));
+        song.apply(&Edit::Param { slot: level_of, value: level });
+        let (pattern, step) = (PatternIndex::FIRST, client as u8);
+        song.apply(&Edit::Step { track: place, pattern, step, field: StepField::On(true) });
+        song.apply(&Edit::SceneTrack { scene: 2, track: place, pattern: PatternIndex::new(3) });
+        let source = ClipField::Source(ClipSource::Pattern(place, pattern));
+        song.apply(&Edit::Clip { clip: client as u8, field: source });
+        State::with_song(song, TempoMap::default())
+    };
+    let base = state(&[]);
+    let sides = [(1, "ana", 0.1), (2, "ben", 0.2), (3, "cleo", 0.3)];
+    let mut session = with_track(&base, 1, "ana", 0.1);
+    for (client, name, level) in &sides[1..] {
+        let mine = with_track(&base, *client, name, *level);
+        let merge = three_way(&base, &session, &mine, &MergeRules::default());
+        assert_eq!(merge.summary.count(MergeOutcome::Over), 0, "{:?}", merge.summary.entries);
+        session = merged(&session, &merge);
+    }
+    let song = session.song();
+    for (client, name, level) in sides {
+        let at = song.track_with_id(TrackId { client, counter: 1 }).expect("nobody's track is lost");
+        let track = song.track(at);
+        assert_eq!((track.alive, track.name.to_string().as_str()), (true, name));
+        assert!(track.patterns[0].steps[client as usize].on);
+        assert_eq!(song.params[Slot::new(Owner::Track(at), Param::Level).index()], level);
+        assert_eq!(song.scenes[2].patterns[at.get()], PatternIndex::new(3));
+        let source = song.read(Register::Clip(client as u8, ClipRegister::Source));
+        let field = ClipField::Source(ClipSource::Pattern(at, PatternIndex::FIRST));
+        assert_eq!(source, Edit::Clip { clip: client as u8, field });
+    }
+    assert_eq!(song.alive().count(), 3);
 }
