@@ -23,6 +23,10 @@ mod server_process;
 
 use antiphon::pattern::{Edit, StepField};
 use antiphon::session::{Commit, Op};
+use tempfile::TempDir;
+
+use peer::Peer;
+use server_process::Server;
 
 /// A few tracks to edit.
 const GROOVE: &str = "TEMPO 120\n\
@@ -35,6 +39,37 @@ fn groove() -> tempfile::NamedTempFile {
     let file = tempfile::NamedTempFile::new().expect("a file");
     std::fs::write(file.path(), GROOVE).expect("a written file");
     file
+}
+
+/// A machine of three instances in a session: the first holds the connection.
+struct Machine {
+    server: Server,
+    session: String,
+    holder: Peer,
+    others: [Peer; 2],
+    _profile: TempDir,
+}
+
+impl Machine {
+    fn start(with_server: bool) -> Machine {
+        let mut server = Server::start();
+        let invite = server.session("editor");
+        let link = server.link(&invite);
+        let (profile, groove) = (tempfile::tempdir().expect("a folder"), groove());
+        let file = groove.path().to_str().expect("a plain path");
+        let mut holder = Peer::of_profile(profile.path(), &link, "machine", &["--load", file]);
+        holder.until("connected", |_| Some(()));
+        holder.state_when(|notation| notation.contains("bass"));
+        let mut others = [1, 2].map(|_| Peer::of_profile(profile.path(), &link, "machine", &[]));
+        for other in &mut others {
+            other.until("connected", |_| Some(()));
+        }
+        if !with_server {
+            server.kill();
+            others[0].until("offline", |_| Some(()));
+        }
+        Machine { server, session: invite.session, holder, others, _profile: profile }
+    }
 }
 
 /// A velocity that tells which edit wrote it.

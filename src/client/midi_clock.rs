@@ -8,7 +8,7 @@
 //! detailed specification, "System Real Time" and "Song Position Pointer".
 
 use crate::session::Timeline;
-use crate::time::{Beats, ClockMap, HostNanos, SessionNanos, TICKS_PER_BEAT, TempoMap};
+use crate::time::{Beats, ClockMap, HostNanos, TICKS_PER_BEAT, TempoMap};
 
 /// Ticks between two pulses: exact, as there are 24 to a quarter.
 const PULSE: i64 = TICKS_PER_BEAT / 24;
@@ -63,15 +63,11 @@ pub struct Session<'a> {
 
 impl Session<'_> {
     fn tick_at(&self, host: HostNanos) -> Option<Beats> {
-        let since = self.clock?.session(host) - self.timeline.at;
-        let begun = self.tempo_map.nanos_at(self.timeline.tick);
-        Some(self.tempo_map.tick_at_nanos(SessionNanos(begun.0 + since)))
+        Some(self.timeline.tick_at(self.tempo_map, self.clock?.session(host)))
     }
 
     fn host_at(&self, tick: Beats) -> Option<HostNanos> {
-        let Timeline { at, tick: from, .. } = self.timeline;
-        let since = self.tempo_map.nanos_at(tick) - self.tempo_map.nanos_at(from);
-        Some(self.clock?.host(at + since))
+        Some(self.clock?.host(self.timeline.time_of(self.tempo_map, tick)))
     }
 }
 

@@ -238,6 +238,18 @@ pub struct Timeline {
     pub at: SessionNanos,
 }
 
+impl Timeline {
+    /// The position at a time; before `at` it lies before `tick`, as if it had always played.
+    pub fn tick_at(&self, map: &TempoMap, time: SessionNanos) -> Beats {
+        map.tick_at_nanos(map.nanos_at(self.tick) + (time - self.at))
+    }
+
+    /// When a position sounds.
+    pub fn time_of(&self, map: &TempoMap, tick: Beats) -> SessionNanos {
+        self.at + (map.nanos_at(tick) - map.nanos_at(self.tick))
+    }
+}
+
 /// Where a leader's host is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Lead {

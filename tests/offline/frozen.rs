@@ -5,8 +5,7 @@
 use std::time::{Duration, Instant};
 
 use crate::peer::{Peer, text};
-use crate::server_process::Server;
-use crate::{groove, order, velocities, velocity};
+use crate::{Machine, order, velocities, velocity};
 
 /// A hub is given up after 3.5 s of silence; then its connection has to be made anew.
 const SOON: Duration = Duration::from_secs(8);
@@ -28,22 +27,7 @@ fn signal(peer: &Peer, what: &str) {
 
 /// Freezes the holder under everybody's edits, thaws it, and looks at what has become of each edit.
 fn freeze_and_thaw(with_server: bool) {
-    let mut server = Server::start();
-    let invite = server.session("editor");
-    let link = server.link(&invite);
-    let (profile, groove) = (tempfile::tempdir().expect("a folder"), groove());
-    let file = groove.path().to_str().expect("a plain path");
-    let mut holder = Peer::of_profile(profile.path(), &link, "machine", &["--load", file]);
-    holder.until("connected", |_| Some(()));
-    holder.state_when(|notation| notation.contains("bass"));
-    let mut others = [1, 2].map(|_| Peer::of_profile(profile.path(), &link, "machine", &[]));
-    for other in &mut others {
-        other.until("connected", |_| Some(()));
-    }
-    if !with_server {
-        server.kill();
-        others[0].until("offline", |_| Some(()));
-    }
+    let Machine { mut server, session, mut holder, mut others, _profile } = Machine::start(with_server);
     let answer = if with_server { "acked" } else { "kept" };
     for n in 0..EACH {
         holder.order(&order("bass", n));
@@ -78,7 +62,7 @@ fn freeze_and_thaw(with_server: bool) {
     for peer in others.iter_mut().chain([&mut holder]) {
         peer.state_when(|_| true);
     }
-    let (commits, last) = server.dump(&invite.session);
+    let (commits, last) = server.dump(&session);
     for (what, range) in [
         ("the frozen one's, before", 0..EACH),
         ("one's", EACH..2 * EACH),

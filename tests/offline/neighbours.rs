@@ -7,7 +7,7 @@ use antiphon::time::Clock;
 use crate::instance::{Instance, PATIENCE, await_within};
 use crate::peer::{Peer, number, text};
 use crate::server_process::Server;
-use crate::{groove, order, velocities, velocity};
+use crate::{Machine, groove, order, velocities, velocity};
 
 /// The bar: 50 ms, in ns.
 const SOON: i64 = 50_000_000;
@@ -121,22 +121,7 @@ fn two_projects_are_in_two_sessions_at_once() {
 
 /// Kills the instance that holds the hub while the others edit; returns how the log stands.
 fn take_over(with_server: bool) {
-    let mut server = Server::start();
-    let invite = server.session("editor");
-    let link = server.link(&invite);
-    let (profile, groove) = (tempfile::tempdir().expect("a folder"), groove());
-    let file = groove.path().to_str().expect("a plain path");
-    let mut holder = Peer::of_profile(profile.path(), &link, "machine", &["--load", file]);
-    holder.until("connected", |_| Some(()));
-    holder.state_when(|notation| notation.contains("bass"));
-    let mut others = [1, 2].map(|_| Peer::of_profile(profile.path(), &link, "machine", &[]));
-    for other in &mut others {
-        other.until("connected", |_| Some(()));
-    }
-    if !with_server {
-        server.kill();
-        others[0].until("offline", |_| Some(()));
-    }
+    let Machine { mut server, session, mut holder, mut others, _profile } = Machine::start(with_server);
     const EACH: usize = 120;
     for n in 0..EACH {
         holder.order(&order("bass", n));
@@ -158,7 +143,7 @@ fn take_over(with_server: bool) {
     }
     let took_over = others.iter().map(|other| other.all("took-over").count()).sum::<usize>();
     assert_eq!(took_over, 1, "one of the survivors holds the connection now");
-    let (commits, last) = server.dump(&invite.session);
+    let (commits, last) = server.dump(&session);
     for (n, _) in others.iter().enumerate() {
         let range = (n + 1) * EACH..(n + 2) * EACH;
         let all: Vec<f32> = range.clone().map(velocity).collect();

@@ -3,8 +3,8 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 
-use antiphon::session::{ClientId, Cseq, Part, Seq};
-use antiphon::wire::{Ask, Down, ErrorCode, MAX_FRAME, MAX_NOTES, PlayedNote, Up};
+use antiphon::session::{BranchId, ClientId, Cseq, Detail, Part, Seq};
+use antiphon::wire::{Ask, Down, ErrorCode, LineAsk, MAX_FRAME, MAX_NOTES, PlayedNote, Up};
 use futures_util::SinkExt;
 use tokio_tungstenite::tungstenite::Message;
 
@@ -119,6 +119,56 @@ async fn rates_are_told_by_kind() {
         _ => None,
     });
     assert!(chat.await.contains("at most 4"));
+}
+
+#[tokio::test]
+async fn looks_at_the_past_are_counted() {
+    let server = Server::start();
+    let invite = server.session("editor");
+    let mut a = Peer::join(&server, &invite, 1).await;
+    let look = LineAsk::History { line: BranchId::MAIN, before: None, detail: Detail::All, limit: 1 };
+    for _ in 0..12 {
+        a.send(&Up::Line(look.clone())).await;
+    }
+    let (code, message, fatal) = a.error().await;
+    assert_eq!((code, fatal), (ErrorCode::RateLimit, false));
+    assert!(message.contains("at most 10 looks"), "{message}");
+}
+
+#[tokio::test]
+async fn frames_that_cannot_be_read_have_an_end() {
+    let server = Server::start();
+    let invite = server.session("editor");
+    let mut a = Peer::join(&server, &invite, 1).await;
+    for _ in 0..30 {
+        // The server may have closed in the middle.
+        let _ = a.socket.send(Message::Binary(vec![0xFF; 8].into())).await;
+    }
+    let last = a.until(|down| match down {
+        Down::Error { code: ErrorCode::RateLimit, message, fatal: true } => Some(message),
+        _ => None,
+    });
+    assert!(last.await.contains("too many frames that cannot be read"));
+}
+
+#[tokio::test]
+async fn probes_are_counted() {
+    let server = Server::start();
+    let invite = server.session("editor");
+    let mut clock = open(&server, "clock", &invite.session).await;
+    send(&mut clock, &Up::Hello(hello(&invite, 1, 0))).await;
+    for t1 in 0..60 {
+        send(&mut clock, &Up::Probe { t1 }).await;
+    }
+    loop {
+        match receive(&mut clock).await {
+            Some(Down::Error { code: ErrorCode::RateLimit, message, fatal: false }) => {
+                return assert!(message.contains("50 probes"), "{message}");
+            }
+            Some(Down::Clock(_) | Down::Pong { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
 }
 
 #[tokio::test]

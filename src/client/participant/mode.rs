@@ -101,10 +101,8 @@ impl Participant {
     pub(super) fn transport_view(&self, now: HostNanos) -> TransportView {
         let timeline = self.studio.timeline();
         let map = self.studio.tempo_map();
-        let session = self
-            .session_now(now)
-            .filter(|_| timeline.playing)
-            .map(|session| map.tick_at_nanos(map.nanos_at(timeline.tick) + (session - timeline.at)));
+        let session =
+            self.session_now(now).filter(|_| timeline.playing).map(|session| timeline.tick_at(map, session));
         TransportView {
             mode: self.mode_in_use(),
             chosen: self.mode.chosen,

@@ -23,16 +23,13 @@ const RETRY: Duration = Duration::from_secs(1);
 
 /// Where a timeline is at a time; before its start, at its start.
 fn position(state: &State, now: SessionNanos) -> Option<Beats> {
-    let Timeline { playing, tick, at } = state.timeline();
-    let map = state.tempo_map();
-    playing.then(|| map.tick_at_nanos(map.nanos_at(tick) + (now - at).max(0)))
+    let timeline = state.timeline();
+    timeline.playing.then(|| timeline.tick_at(state.tempo_map(), now.max(timeline.at)))
 }
 
 /// When a timeline comes to a tick.
 fn time_of(state: &State, tick: Beats) -> SessionNanos {
-    let timeline = state.timeline();
-    let map = state.tempo_map();
-    timeline.at + (map.nanos_at(tick) - map.nanos_at(timeline.tick))
+    state.timeline().time_of(state.tempo_map(), tick)
 }
 
 /// How far ahead a start must lie so that everybody knows of it in time.

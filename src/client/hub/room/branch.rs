@@ -264,9 +264,8 @@ impl Room {
     /// Where the branch plays; `None` when it stands still.
     pub(super) fn position(&self) -> Option<Beats> {
         let branch = self.branch.as_ref()?;
-        let Timeline { playing, tick, at } = branch.state().timeline();
-        let map = branch.state().tempo_map();
-        playing.then(|| map.tick_at_nanos(map.nanos_at(tick) + (self.session_now() - at).max(0)))
+        let (timeline, map) = (branch.state().timeline(), branch.state().tempo_map());
+        timeline.playing.then(|| timeline.tick_at(map, self.session_now().max(timeline.at)))
     }
 
     fn session_now(&self) -> SessionNanos {
