@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use super::Room;
 use crate::pattern::Bars;
-use crate::session::{Area, ClientId, Commit, Lead, MAX_TICK, Role, State, Timeline};
+use crate::session::{Area, ClientId, Commit, Lead, MAX_TICK, Role, State};
 use crate::time::{Beats, SessionNanos, Tempo};
 use crate::wire::{ErrorCode, LEAD_REACH};
 
