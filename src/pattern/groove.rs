@@ -283,4 +283,19 @@ mod tests {
         let most = offsets(&both, 0..64).into_iter().map(i64::abs).max();
         assert_eq!(most, Some(LATEST.0));
     }
+
+    #[test]
+    fn the_master_has_a_template_and_steps_of_its_own_and_other_rates_move_in_proportion() {
+        let mut song = song(OWN, &[(Param::GrooveAmount, 1.0), (Param::GrooveType, 4.0)], |_| {});
+        song.context.groove_template = Name::new("shuffle").expect("a name");
+        assert_eq!(offsets(&song, 0..4), [0, STEP * 33 / 100, 0, STEP * 33 / 100]);
+        let track = TrackIndex::new(5).expect("a track");
+        let groove = Groove::of(&song, track);
+        // A thirty-second lies half way between two sixteenths.
+        assert_eq!(groove.offset_at(Beats(STEP / 2), Beats(STEP / 2)).0, STEP * 33 / 200);
+        let drag = [(Param::GrooveAmount, 1.0), (Param::GrooveType, 3.0)];
+        let mut dragged = self::song(OWN, &drag, |_| {});
+        dragged.context.groove_steps = 0b0101;
+        assert_eq!(offsets(&dragged, 0..4), [LEAN, 0, LEAN, 0], "the list of the master");
+    }
 }

@@ -95,6 +95,39 @@ fn bars_alone_play_what_they_play_in_the_whole_song_arranged_or_not() {
 }
 
 #[test]
+fn locks_ties_and_launches_give_the_same_bits_for_every_block() {
+    let mut song = song(RICH);
+    song.context.arranged = true;
+    let launch = |track_at: usize, pattern| {
+        let field = TrackField::Pattern(PatternIndex::new(pattern).expect("a pattern"));
+        Edit::Track { track: track(track_at), field }
+    };
+    let play = |sizes: &[usize]| {
+        let mut rig = Rig::new(RATE, &song, &map());
+        rig.tell(ToEngine::Start { tick: Beats::ZERO, frame: 0 });
+        let off = Edit::Context(antiphon::pattern::ContextField::Arranged(false));
+        let fill = Edit::Context(antiphon::pattern::ContextField::Fill(true));
+        for (edit, quarters) in [(launch(3, 1), 13.0), (off, 8.0), (launch(0, 1), 10.5), (fill, 6.25)] {
+            rig.tell(ToEngine::Edit { edit, at: Some(at(quarters)) });
+        }
+        rig.run_session(frames_of(16.2, RATE, BPM), sizes);
+        rig
+    };
+    let whole = play(&[64]);
+    assert_eq!(whole.bars.len(), 4);
+    for sizes in [&[4_096][..], &[17, 300, 1], &[512]] {
+        let other = play(sizes);
+        assert_eq!(whole.bars, other.bars, "in {sizes:?}");
+        let differs = whole.onsets.iter().zip(&other.onsets).find(|(one, other)| one != other);
+        assert_eq!((differs, whole.onsets.len()), (None, other.onsets.len()), "in {sizes:?}");
+        let midi = |rig: &Rig| -> Vec<_> {
+            rig.midi.iter().map(|(frame, midi)| (*frame, midi.channel, midi.note, midi.velocity)).collect()
+        };
+        assert_eq!(midi(&whole), midi(&other), "in {sizes:?}");
+    }
+}
+
+#[test]
 fn ties_gates_and_chords_are_heard_as_long_as_they_are_written() {
     let song = song(
         "TEMPO 240\nseq lead: x.x.x.......x...\nnote lead: 60\nstep lead.0: tie=on\nstep lead.2: tie=on\n\
