@@ -6,7 +6,7 @@ use super::cues::{Cue, CueList};
 use super::echoes::LONGEST;
 use super::instrument::{pitch_of, polyphony, voice_of};
 use super::locked::{Locked, Sounding};
-use super::notes::{Held, Notes, Until};
+use super::notes::{Held, Notes, Until, VOICES};
 use super::renderer::TrackNote;
 use super::scheduler::Ahead;
 use super::timeline::Anchor;
@@ -188,16 +188,18 @@ impl Players {
     }
 
     fn end_note(&mut self, track: TrackIndex, voice: u8, held: &Held, head: i64, offset: u8) {
-        let stream = head + i64::from(offset);
-        let at_once = held.began >= stream;
         let release = Cue::Release { voice };
-        if at_once {
+        if held.began >= head + i64::from(offset) {
             self.cues[track.get()].insert_after(offset, release);
         } else {
             self.cues[track.get()].insert(offset, release);
         }
+        self.tell_end(track, held, head + i64::from(offset));
+    }
+
+    fn tell_end(&mut self, track: TrackIndex, held: &Held, stream: i64) {
         if held.told {
-            let stream = stream.max(held.began);
+            let (at_once, stream) = (held.began >= stream, stream.max(held.began));
             self.tell(News { stream, track, note: held.note, what: What::End { at_once } });
         }
     }
@@ -319,12 +321,15 @@ impl Players {
 
     /// Strikes the voice that a note takes; what the voice held ends.
     fn strike(&mut self, song: &Song, track: TrackIndex, held: Held, (head, offset): (i64, u8), strike: Cue) {
-        let kind = voice_of(song.track(track));
-        let (voice, before) = self.notes[track.get()].begin(held, polyphony(kind));
+        let (kind, sounds) = (voice_of(song.track(track)), song.track(track).midi.sounds());
+        // What MIDI alone plays has as many voices as there are.
+        let voices = if sounds { polyphony(kind) } else { VOICES };
+        let (voice, before) = self.notes[track.get()].begin(held, voices);
         if let Some(before) = before {
-            self.end_note(track, voice, &before, head, offset);
+            // The voice itself goes over to the new note.
+            self.tell_end(track, &before, head + i64::from(offset));
         }
-        if !song.track(track).midi.sounds() {
+        if !sounds {
             return;
         }
         if let Cue::Strike { pitch_hz, velocity, seed, legato, .. } = strike {

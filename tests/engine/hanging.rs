@@ -188,6 +188,19 @@ fn a_key_let_go_on_its_very_frame_is_let_go() {
     assert_eq!(told, [(1, 0.8), (1, 0.0)], "where MIDI is the only voice, it is told of both");
 }
 
+#[test]
+fn a_chord_on_a_voice_of_one_note_leaves_its_last_note_sounding() {
+    let song = text::read("TEMPO 300\nseq bass: x.......\nstep bass.0: note=40 also=45,52 gate=600\n");
+    let mut rig = Rig::new(48_000.0, &song.expect("a groove").song, &TempoMap::default());
+    rig.tell(ToEngine::Start { tick: Beats::ZERO, frame: 0 });
+    rig.run_session(24_000, &[64]);
+    assert!(rig.left[18_000..24_000].iter().any(|sample| sample.abs() > 0.02), "it is held");
+    let told: Vec<_> =
+        rig.midi.iter().map(|(frame, midi)| (*frame, midi.note, midi.velocity > 0.0)).collect();
+    assert_eq!(told.len(), 5, "{told:?}");
+    assert_eq!(told.iter().filter(|(_, _, on)| *on).count(), 3);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 32, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
