@@ -241,3 +241,14 @@ fn dawdreamer_plays_through_a_tempo_map_to_the_sample() {
     let folder = tempfile::tempdir().expect("a temporary folder");
     python::run("dawdreamer_host.py", &[&folder.path().join("antiphon.state")]);
 }
+
+/// An offline render plays by the host's grid from its first note on, also where the host does not say
+/// that it is one, and whatever the mode.
+#[test]
+fn dawdreamer_plays_where_it_belongs_in_the_modes_of_a_session() {
+    for mode in ["follow", "session"] {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let state = folder.path().join("antiphon.state");
+        python::run_with("dawdreamer_host.py", &[&state], &[("ANTIPHON_MODE", mode)]);
+    }
+}

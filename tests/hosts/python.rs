@@ -5,6 +5,11 @@ use std::process::Command;
 
 /// Runs a script on the bundled VST3; says how to get both where they are missing.
 pub fn run(script: &str, arguments: &[&Path]) {
+    run_with(script, arguments, &[]);
+}
+
+/// Runs a script with variables of its environment.
+pub fn run_with(script: &str, arguments: &[&Path], environment: &[(&str, &str)]) {
     let set = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let (Some(bundle), Some(python)) = (set("ANTIPHON_VST3"), set("ANTIPHON_PYTHON")) else {
         let help = "`cargo xtask test` bundles the plugin, makes a venv with pedalboard, dawdreamer, \
@@ -21,6 +26,7 @@ pub fn run(script: &str, arguments: &[&Path]) {
         .args(arguments)
         .env("ANTIPHON_HOME", profile.path())
         .env_remove("ANTIPHON_LINK")
+        .envs(environment.iter().copied())
         .output()
         .unwrap_or_else(|error| panic!("{python}: {error}"));
     let said = String::from_utf8_lossy(&output.stdout);
