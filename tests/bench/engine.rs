@@ -42,6 +42,56 @@ pub fn measure(report: &mut Report) {
         let beside = Some(("a sine and two biquads a track", median(plain)));
         report.add(Row { case, value: median(engine), unit: "% of real time", beside, bar });
     }
+    measure_parts(report);
+}
+
+/// What one track of each voice costs, and each module on a track of noisy eighths, beyond the same
+/// song without it: four tracks at a time, divided by four.
+fn measure_parts(report: &mut Report) {
+    const VOICES: [&str; 13] = [
+        "kick", "snare", "hat", "open", "clap", "tom", "perc", "shaker", "cymbal", "lead", "bass", "pad",
+        "fm",
+    ];
+    const MODULES: [&str; 12] = [
+        "filter ID: freq=3000 Q=2",
+        "distort ID: amount=.4 mix=.3",
+        "eq ID: low=1 mid=-1 high=1",
+        "comp ID: threshold=-30",
+        "phaser ID: mix=.4",
+        "delay ID: time=.2 mix=.2",
+        "chorus ID: mix=.4",
+        "reverb ID: mix=.3",
+        "lfo ID.amp: rate=3",
+        "lfo ID.filter.freq: rate=3",
+        "send ID: reverb=.3",
+        "send ID: delay=.3",
+    ];
+    let song = |voice: &str, module: &str| {
+        let line = |n: usize| {
+            let id = format!("{voice}-{n}");
+            format!("seq {id}: x.x.x.x.x.x.x.x.\n{}\n", module.replace("ID", &id))
+        };
+        let source: String = (0..4).map(line).collect();
+        text::read(&source).expect("the song reads").song
+    };
+    let cost = |song: &Song| {
+        let mut rig = Rig::new(song, 64);
+        rig.percent(64);
+        median((0..ROUNDS).map(|_| rig.percent(64)).collect())
+    };
+    let mut row = |case: String, value: f64| {
+        report.add(Row { case, value, unit: "% of real time", beside: None, bar: None });
+    };
+    let empty = cost(&Song::new());
+    row("no track, blocks of 64".to_owned(), empty);
+    for voice in VOICES {
+        row(format!("a track of {voice}, eighths"), (cost(&song(voice, "")) - empty) / 4.0);
+    }
+    let plain = cost(&song("hat", ""));
+    for module in MODULES {
+        let name = module.replace("ID", "track");
+        row(format!("{name} on it"), (cost(&song("hat", module)) - plain) / 4.0);
+    }
 }
 
 /// A song in which every track plays; with effects, its filter, drive and delay are in use.
