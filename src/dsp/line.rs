@@ -5,6 +5,9 @@ use super::{QUANTUM, Quantum};
 /// Samples over which a tap crosses from an old place to a new one: 21 ms.
 const CROSSING: u32 = 1024;
 
+/// Samples that a place moving by less than one a quantum may read.
+const SLOW: usize = QUANTUM + 4;
+
 /// What is quieter than this (−160 dB) counts as silence in a line that only rings.
 pub(super) const HUSHED: f32 = 1e-8;
 
@@ -72,19 +75,32 @@ impl Line {
     pub fn between(&self, from: f32, to: f32) -> Quantum {
         let length = self.cells.len();
         let step = (to - from) * (1.0 / QUANTUM as f32);
+        let ago = |n: usize| to - step * (QUANTUM - 1 - n) as f32;
         let mut out = [0.0; QUANTUM];
+        // Where it moves slowly, all that is read lies in one stretch that seldom wraps.
+        let base = from.max(to) as usize + 1;
+        let first = (self.write + length - base - 1) % length;
+        let stretch = self.cells.get(first..first + SLOW).filter(|_| self.written > base);
+        if let Some(stretch) = stretch.filter(|_| (to - from).abs() < 1.0) {
+            for (n, out) in out.iter_mut().enumerate() {
+                let ago = ago(n);
+                let whole = ago as usize;
+                let at = n + base + 1 - whole;
+                let (here, older) = (stretch[at], stretch[at - 1]);
+                *out = here + (ago - whole as f32) * (older - here);
+            }
+            return out;
+        }
         for (n, out) in out.iter_mut().enumerate() {
-            let ago = to - step * (QUANTUM - 1 - n) as f32;
+            let ago = ago(n);
             let whole = ago as usize;
-            let share = ago - whole as f32;
-            let back = whole - n;
             let at = |back: usize| {
                 let at = self.write + length - back;
                 let cell = self.cells[if at >= length { at - length } else { at }];
                 if back > self.written { 0.0 } else { cell }
             };
-            let (here, older) = (at(back), at(back + 1));
-            *out = here + share * (older - here);
+            let (here, older) = (at(whole - n), at(whole - n + 1));
+            *out = here + (ago - whole as f32) * (older - here);
         }
         out
     }

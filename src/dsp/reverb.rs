@@ -260,10 +260,10 @@ fn left_of(n: usize) -> f32 {
 #[inline]
 fn hadamard(lines: &mut [Quantum; LINES]) {
     for span in [1, 2, 4] {
-        for at in (0..LINES).filter(|at| at & span == 0) {
-            for n in 0..QUANTUM {
-                let (a, b) = (lines[at][n], lines[at + span][n]);
-                (lines[at][n], lines[at + span][n]) = (a + b, a - b);
+        for pair in lines.chunks_exact_mut(2 * span) {
+            let (firsts, seconds) = pair.split_at_mut(span);
+            for (a, b) in firsts.iter_mut().flatten().zip(seconds.iter_mut().flatten()) {
+                (*a, *b) = (*a + *b, *a - *b);
             }
         }
     }

@@ -100,7 +100,8 @@ const PAD: Recipe = Recipe {
     sweep_s: 5.0,
     q: 0.8,
     drive: 0.0,
-    gain: 0.6,
+    // Four notes of a chord are as loud as a lead's one or two.
+    gain: 0.4,
     shape: EnvShape { attack_s: 0.3, decay_s: 1.0, sustain: 0.8, release_s: 1.1 },
 };
 

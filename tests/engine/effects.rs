@@ -148,9 +148,11 @@ fn a_kick_ducks_the_pad_by_the_sidechain() {
         )
     };
     let [own, _] = sound(&source(" enabled=off"), 0.24);
-    let [ducked, _] = sound(&source(" side=1"), 0.24);
+    let [ducked, _] = sound(&source(" side=kick"), 0.24);
     let down = 20.0 * (rms(&ducked[1000..4000]) / rms(&own[1000..4000])).log10();
     assert!(down < -20.0, "the muted kick ducks by {down:.1} dB");
+    assert!(sound(&source(" side=1"), 0.24)[0] == ducked);
+    assert!(text::read(&source(" side=snare")).is_err());
 }
 
 #[test]

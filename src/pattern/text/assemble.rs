@@ -185,12 +185,15 @@ impl Assembly<'_> {
     fn apply_params(&mut self, owner: Owner, statement: &Statement) {
         match statement {
             Statement::Value { param, value, .. } => self.set(owner, *param, *value),
-            Statement::Module { module, values, .. } => {
+            Statement::Module { module, values, side, .. } => {
                 for param in keys::params_of(module) {
                     self.set(owner, param, param.spec().stated);
                 }
                 for (param, value) in values {
                     self.set(owner, *param, *value);
+                }
+                if let Some(place) = side.and_then(|track| self.places.get(&track)) {
+                    self.set(owner, Param::CompSide, place.get() as f32 + 1.0);
                 }
             }
             _ => {}
@@ -204,9 +207,13 @@ impl Assembly<'_> {
     /// What reads, but does not sound as a person may think.
     fn remark(&mut self, said: &[(usize, &Said)]) {
         for (line, said) in said {
-            let Statement::Module { scope, module, values, template, .. } = &said.statement else {
+            let Statement::Module { scope, module, values, template, side, .. } = &said.statement else {
                 continue;
             };
+            if let Some(track) = side.filter(|track| !self.places.contains_key(track)) {
+                let message = format!("expected a track of this text, found '{track}'");
+                self.note(Severity::Error, *line, said.whole, message);
+            }
             if *scope == Scope::Master && matches!(*module, "send" | "voice") {
                 let message = format!("the master has no {module}; give it to a track");
                 self.note(Severity::Warning, *line, said.whole, message);

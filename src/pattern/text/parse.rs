@@ -498,6 +498,8 @@ fn lfo(at: Word<'_>, tail: Word<'_>, line: &mut Line<'_, '_>) -> Option<Statemen
 /// The words of a module that are no parameters.
 const STEPS: &str = "steps";
 const TEMPLATE: &str = "name";
+/// Of a compressor: a parameter, but that a track may be named by its id, too.
+const SIDE: &str = "side";
 
 fn module_statement(
     scope: Scope,
@@ -511,7 +513,7 @@ fn module_statement(
         keys.extend([STEPS, TEMPLATE]);
     }
     let mut said = vec![None; params.len()];
-    let (mut sample, mut steps, mut template, mut seen) = (None, None, None, 0);
+    let (mut sample, mut steps, mut template, mut side, mut seen) = (None, None, None, None, 0);
     let errors = line.found.len();
     for (at, pair) in pairs(tail).into_iter().enumerate() {
         if module == "sample" && at == 0 && pair.value.is_none() {
@@ -522,12 +524,15 @@ fn module_statement(
         match keys[index] {
             STEPS => steps = step_set(word, line),
             TEMPLATE => template = name("a template's name", word, line),
+            SIDE if keys::value_of(params[index], word.text).is_none() => {
+                side = name("own, a track's id or its place from 1 to 16", word, line);
+            }
             _ => said[index] = value(params[index], word, line),
         }
     }
     let values = params.into_iter().zip(said).filter_map(|(param, value)| Some((param, value?))).collect();
     let sound = line.found[errors..].iter().all(|problem| problem.severity != Severity::Error);
-    sound.then_some(Statement::Module { scope, module, values, sample, steps, template })
+    sound.then_some(Statement::Module { scope, module, values, sample, steps, template, side })
 }
 
 fn sample_name(scope: Scope, word: Word<'_>, line: &mut Line<'_, '_>) -> Option<Name> {

@@ -136,6 +136,8 @@ pub enum Statement {
         steps: Option<u64>,
         /// The groove's template.
         template: Option<Name>,
+        /// The track a compressor listens to, where it is said by its id.
+        side: Option<Name>,
     },
 }
 
@@ -283,7 +285,7 @@ impl Display for Statement {
             }
             Statement::Value { param: Param::Mute, value, .. } if *value >= 0.5 => Ok(()),
             Statement::Value { param, value, .. } => write!(f, ": {}", keys::say(*param, *value)),
-            Statement::Module { values, sample, steps, template, .. } => {
+            Statement::Module { values, sample, steps, template, side, .. } => {
                 f.write_str(":")?;
                 if let Some(sample) = sample {
                     write!(f, " {sample}")?;
@@ -294,6 +296,7 @@ impl Display for Statement {
                 if let Some(steps) = steps {
                     write!(f, " steps={}", said_steps(*steps))?;
                 }
+                side.map_or(Ok(()), |track| write!(f, " side={track}"))?;
                 template.map_or(Ok(()), |name| write!(f, " name={name}"))
             }
         }

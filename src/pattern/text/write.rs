@@ -201,5 +201,6 @@ fn module_statement(
         sample,
         steps,
         template,
+        side: None,
     })
 }
