@@ -6,7 +6,7 @@
 //! and when it was asked for. A file is that, in order: a head, then records, each behind its length.
 //! One whose end is missing is played as far as it goes.
 //!
-//! Thread: the recorder's own; a device hands records over without waiting. Some 4 KB/s at blocks of
+//! Thread: the recorder's own; a device hands records over without waiting. Some 7 KB/s at blocks of
 //! 64 frames.
 
 use std::io::{Read, Write};
