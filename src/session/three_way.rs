@@ -263,8 +263,8 @@ fn beside(base: &Song, theirs: &Song, mine: &Song) -> Song {
         let free =
             TrackIndex::all().find(|to| unused(base, *to) && unused(theirs, *to) && unused(&song, *to));
         let Some(to) = free else { break };
-        song.tracks[to.get()] = song.tracks[at.get()].clone();
-        song.tracks[at.get()] = base.tracks[at.get()].clone();
+        song.tracks[to.get()] = song.tracks[at.get()];
+        song.tracks[at.get()] = base.tracks[at.get()];
         for param in Param::ALL {
             let [from, to] = [at, to].map(|at| Slot::new(Owner::Track(at), param).index());
             (song.params[to], song.params[from]) = (song.params[from], base.params[from]);
