@@ -4,6 +4,8 @@
 //! bar and by its right edge to another length, each one undo step; with a clip chosen, the keyboard
 //! does the same.
 
+mod edits;
+
 use egui::{
     Align2, DragValue, Key, Pos2, Rect, Response, RichText, Sense, Stroke, StrokeKind, Ui, pos2, vec2,
 };
@@ -14,9 +16,9 @@ use super::theme::{
 use super::{Hands, Scene, keys, scenes};
 use crate::client::{Command, When};
 use crate::pattern::{
-    Bars, Clip, ClipField, ClipSource, ContextField, Edit, MAX_BARS, MAX_CLIPS, MAX_SECTIONS, Name,
-    SectionField, Song,
+    Bars, Clip, ClipField, ClipSource, ContextField, Edit, MAX_BARS, MAX_CLIPS, SectionField, Song,
 };
+use edits::{new_clip, new_section, room_at};
 
 /// A bar's width, in logical points, in which its number can be read.
 const BAR: f32 = 22.0;
@@ -258,20 +260,6 @@ fn section(ui: &mut Ui, scene: &Scene<'_>, _hands: &mut Hands) {
     .on_hover_text("Names over the bars: intro, verse");
 }
 
-fn new_section(song: &Song, name: &str) -> Option<Vec<Edit>> {
-    let free = (0..MAX_SECTIONS as u8).find(|number| !song.sections[usize::from(*number)].alive)?;
-    let ends =
-        song.sections.iter().filter(|section| section.alive).map(|section| section.start + section.length);
-    let start = ends.max().unwrap_or(0).min(MAX_BARS);
-    let fields = [
-        SectionField::Alive(true),
-        SectionField::Name(Name::new(name).ok()?),
-        SectionField::Start(start),
-        SectionField::Length(8),
-    ];
-    Some(fields.into_iter().map(|field| Edit::Section { section: free, field }).collect())
-}
-
 fn paint(ui: &Ui, strip: &Strip, scene: &Scene<'_>, hands: &Hands) {
     let song = &scene.view.song;
     let painter = ui.painter_at(strip.rect);
@@ -448,12 +436,6 @@ fn put_chosen(scene: &Scene<'_>, hands: &mut Hands, start: u32) {
     }
 }
 
-/// Bars from one on until the next clip of a scene begins.
-fn room_at(song: &Song, start: u32) -> u32 {
-    let later = clips(song).filter(|(_, clip)| lane_of(clip.source) == 0 && clip.start > start);
-    later.map(|(_, clip)| clip.start - start).min().unwrap_or(MAX_BARS)
-}
-
 fn put(scene: &Scene<'_>, hands: &mut Hands, source: ClipSource, start: u32, length: u32) {
     match new_clip(&scene.view.song, source, start, length) {
         Some((number, edits)) => {
@@ -464,29 +446,10 @@ fn put(scene: &Scene<'_>, hands: &mut Hands, source: ClipSource, start: u32, len
     }
 }
 
-fn new_clip(song: &Song, source: ClipSource, start: u32, length: u32) -> Option<(u8, Vec<Edit>)> {
-    let free = (0u8..=u8::MAX).zip(&song.clips).find(|(_, clip)| !clip.alive)?.0;
-    let fields = [
-        ClipField::Source(source),
-        ClipField::Start(start.min(MAX_BARS)),
-        ClipField::Length(length.clamp(1, MAX_BARS)),
-        ClipField::Alive(true),
-    ];
-    Some((free, fields.into_iter().map(|field| Edit::Clip { clip: free, field }).collect()))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::edits::tests::with_clips;
     use super::*;
-
-    fn with_clips(places: &[(u32, u32)]) -> Song {
-        let mut song = Song::new();
-        for (start, length) in places {
-            let (_, edits) = new_clip(&song, ClipSource::Scene(0), *start, *length).expect("room");
-            edits.iter().for_each(|edit| song.apply(&edit.check().expect("in bounds")));
-        }
-        song
-    }
 
     #[test]
     fn a_clip_is_found_by_its_body_and_its_edge() {
@@ -509,22 +472,5 @@ mod tests {
         assert_eq!(dragged(held(false), 0.0), ClipField::Start(0));
         assert_eq!(dragged(held(true), 0.0), ClipField::Length(2));
         assert_eq!(dragged(held(true), -9.0), ClipField::Length(1));
-    }
-
-    #[test]
-    fn a_new_clip_ends_where_the_next_begins() {
-        let song = with_clips(&[(0, 4), (6, 2)]);
-        assert_eq!((room_at(&song, 4), room_at(&song, 6)), (2, MAX_BARS));
-        let full = with_clips(&[(0, 1); MAX_CLIPS]);
-        assert!(new_clip(&full, ClipSource::Scene(0), 0, 1).is_none());
-        let mut song = Song::new();
-        for edit in new_section(&song, "verse").expect("room") {
-            song.apply(&edit);
-        }
-        assert!(
-            new_section(&song, "break")
-                .expect("room")
-                .contains(&Edit::Section { section: 1, field: SectionField::Start(8) })
-        );
     }
 }

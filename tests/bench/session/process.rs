@@ -75,6 +75,10 @@ impl Server {
         said.split_whitespace().find(|word| word.contains("/s/")).expect("a link").to_owned()
     }
 
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     pub fn usage(&self) -> Usage {
         Usage::of(self.child.id())
     }
