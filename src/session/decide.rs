@@ -403,8 +403,9 @@ impl Bench<'_> {
         }
         let seq = self.seq_of(written)?;
         let record = self.clients.get(&self.author);
-        // What is no longer remembered cannot be told from a belief.
-        let unknown = Some(Stamp { seq, author: self.author });
+        // What is no longer remembered cannot be told from a belief; on a branch what came before it
+        // was the session's, which decides when the branch comes back.
+        let unknown = (!self.is_branch).then_some(Stamp { seq: Seq(0), author: self.author });
         record.and_then(|record| record.unseen_by(seq, subject)).unwrap_or(unknown)
     }
 

@@ -239,8 +239,12 @@ impl Sequencer {
         let refused_at = record.map_or(Seq(0), |record| record.refused_at);
         let mistaken = refused_at.0 > 0 && base <= refused_at;
         let met = |subject: Subject, met: Stamp, since: Seq| -> Option<Stamp> {
-            if met.author != commit.author || mistaken {
+            if met.author != commit.author {
                 return (since > base || mistaken && since.0 > 0).then_some(met);
+            }
+            if mistaken && since.0 > 0 {
+                // Whose it would be is not remembered.
+                return Some(Stamp { seq: Seq(0), ..met });
             }
             let below = record.and_then(|record| record.unseen_by(met.seq, subject)).flatten();
             below.filter(|_| met.seq > base)

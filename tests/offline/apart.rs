@@ -131,6 +131,42 @@ fn after_a_short_outage_every_edit_is_sent_as_it_was_made() {
     assert_eq!(velocities(&commits, 0..200), all, "each edit once, in order");
 }
 
+/// Both take the same place for a track of their own, one of them on its own branch.
+#[test]
+fn a_track_added_apart_keeps_its_edits_beside_one_added_meanwhile() {
+    let mut apart = Apart::open();
+    let shows = |line: &serde_json::Value, what: &str| text(line, "notation").contains(what);
+    apart.away.order("track add bell");
+    apart.away.answer_when("state", "state", |line| shows(line, "bell"));
+    apart.away.order("step bell 3 on");
+    apart.away.order("set bell.level 0.5");
+    let made = |line: &serde_json::Value| shows(line, "seq bell: ...x") && shows(line, "level bell: 0.5");
+    apart.away.answer_when("state", "state", made);
+    for _ in 0..3 {
+        // The hand has come to rest.
+        apart.away.until("kept", |_| Some(()));
+    }
+    apart.there.order("track add tom");
+    apart.there.state_when(|notation| notation.contains("tom"));
+    apart.there.order("step tom 5 on");
+    apart.there.state_when(|notation| notation.contains("seq tom: ....."));
+    apart.cable.mend();
+    let whole = |notation: &str| {
+        let on = |name: &str, step: usize| {
+            let line = notation.lines().find(|line| line.starts_with(&format!("seq {name}:")));
+            let cells: Option<String> =
+                line.map(|line| line[line.find(':').expect("a colon") + 1..].split_whitespace().collect());
+            let cells: Vec<bool> = cells.unwrap_or_default().chars().map(|cell| cell != '.').collect();
+            cells.iter().enumerate().all(|(at, on)| *on == (at == step)) && cells.len() > step
+        };
+        on("bell", 3) && on("tom", 5)
+    };
+    let seen = apart.there.state_when(whole);
+    assert_eq!(apart.away.state_when(whole), seen);
+    assert!(seen.contains("level bell: 0.5") && !seen.contains("level tom"), "{seen}");
+    apart.agree();
+}
+
 #[test]
 fn after_days_what_both_sides_did_is_merged_and_told() {
     let mut apart = Apart::open();

@@ -113,7 +113,8 @@ impl Room {
         let position = self.position();
         let now = self.clock.now();
         let Some(branch) = &mut self.branch else { return };
-        let (cseq, base, count) = (branch.next, branch.state().seq(), ops.len() as u64);
+        let (cseq, base, count) =
+            (branch.next, branch.state().seq(), ops.iter().filter(|op| !op.op.is_header()).count() as u64);
         let stamped = ops.iter().any(|op| op.at.is_some());
         branch.next.0 += 1;
         // Whether its maker has been told already, on an earlier branch.
