@@ -25,6 +25,7 @@ mod participant;
 mod pass;
 pub mod peer;
 pub mod people;
+pub mod presets;
 mod priority;
 mod profile;
 mod reach;

@@ -19,6 +19,7 @@ mod harmony;
 mod kit;
 mod name;
 mod part;
+pub mod presets;
 mod schema;
 pub mod score;
 mod song;

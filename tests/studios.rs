@@ -21,6 +21,8 @@ mod peer;
 mod people;
 #[path = "studios/playing.rs"]
 mod playing;
+#[path = "studios/presets.rs"]
+mod presets;
 #[path = "support/recording.rs"]
 mod recording;
 #[path = "studios/refusing.rs"]

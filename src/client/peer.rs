@@ -10,6 +10,7 @@ mod device;
 mod order;
 mod past;
 mod people_order;
+mod preset_order;
 mod shape;
 
 use std::io::{BufRead, Write};
@@ -124,7 +125,7 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     }
     let reach = Reach { insecure_plaintext: args.insecure_plaintext };
     let client = Client::spawn(
-        ClientConfig { profile, name: args.name.clone(), link, song, tempo_map, reach },
+        ClientConfig { profile: profile.clone(), name: args.name.clone(), link, song, tempo_map, reach },
         session,
     )?;
     #[cfg(feature = "midi")]
@@ -134,8 +135,15 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     code.into_iter().for_each(|code| client.send(Command::People(Wish::Join(code))));
     client.send(Command::Mode(args.mode));
     args.latency.into_iter().for_each(|ms| client.send(Command::DeviceLatency(ms)));
-    let mut peer =
-        Peer { client, quiet: args.quiet, load: args.load, last_bar: None, taps: Taps::default(), keys };
+    let mut peer = Peer {
+        client,
+        quiet: args.quiet,
+        load: args.load,
+        last_bar: None,
+        taps: Taps::default(),
+        keys,
+        profile,
+    };
     let ended = peer.listen(&orders());
     // Goodbye first, then silence.
     drop(peer);
@@ -197,6 +205,8 @@ struct Peer {
     keys: Keys,
     last_bar: Option<BarFingerprint>,
     taps: Taps,
+    /// Where presets are kept.
+    profile: PathBuf,
 }
 
 impl Peer {
@@ -324,6 +334,10 @@ impl Peer {
             }
             Order::People(order) => match order.command(&view) {
                 Ok(command) => self.client.send(command),
+                Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
+            },
+            Order::Preset(order) => match order.carry_out(&self.client, &view, &self.profile) {
+                Ok(told) => told.into_iter().try_for_each(tell)?,
                 Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
             },
             Order::Decision(order) => match order.wish(&view) {

@@ -14,6 +14,7 @@ mod keys;
 mod mode;
 mod patterns;
 mod people;
+mod presets;
 mod scenes;
 mod strip;
 mod theme;

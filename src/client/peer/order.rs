@@ -5,6 +5,7 @@ use thiserror::Error;
 use super::decision_order::DecisionOrder;
 use super::past;
 use super::people_order::PeopleOrder;
+use super::preset_order::PresetOrder;
 use super::shape;
 use crate::client::{LineCommand, Link, LinkError, When};
 use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
@@ -90,6 +91,8 @@ pub enum Order {
     Import(String),
     /// Undo, conflicts, permissions.
     Decision(DecisionOrder),
+    /// Sounds and grooves to begin with.
+    Preset(PresetOrder),
 }
 
 /// Why a line was not understood.
@@ -100,7 +103,8 @@ pub enum OrderError {
         "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, count-in, play, stop, mode, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, latency, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, note, keep, record, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
-         fill, euclid, copy, overlay, pattern, track, scene, arrangement, capture, undo, redo, conflicts, resolve, try, strategy, permit, quit"
+         fill, euclid, copy, overlay, pattern, track, scene, arrangement, capture, undo, redo, conflicts, resolve, try, strategy, permit, presets, sound, groove, \
+         save, randomize, quit"
     )]
     Unknown(String),
     /// A command in another form.
@@ -238,6 +242,7 @@ impl Order {
                 past::read(command, words, rest).map(Order::Line)
             }
             _ if let Some(order) = DecisionOrder::read(command, &words, song) => order.map(Order::Decision),
+            _ if let Some(order) = PresetOrder::read(command, &words, song) => order.map(Order::Preset),
             _ => match PeopleOrder::read(command, &words, song) {
                 Some(order) => order.map(Order::People),
                 None => Err(OrderError::Unknown(line.trim().to_owned())),

@@ -3,8 +3,8 @@
 use egui::{Align2, DragValue, Rect, RichText, Sense, Ui, pos2, vec2};
 
 use super::theme::{self, LIGHT, QUIET, S2, S3, TEXT};
-use super::widgets;
 use super::{Hands, Scene, patterns};
+use super::{presets, widgets};
 use crate::client::Command;
 use crate::param::{Owner, Param, Slot, TrackIndex};
 use crate::pattern::{Edit, Grid, GridEdit, MAX_STEPS, PatternField, TrackField, voice_named};
@@ -107,6 +107,7 @@ fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &Hands) {
         let field = PatternField::Length(length);
         scene.edit(Edit::Pattern { track, pattern: shown, field });
     }
+    presets::menu(ui, track, scene);
     if ui.button("Remove this track").on_hover_text("For everybody in the session").clicked() {
         scene.edit(Edit::Track { track, field: TrackField::Alive(false) });
         ui.close();
