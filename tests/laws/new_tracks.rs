@@ -97,6 +97,20 @@ fn undo_follows_a_new_track_to_its_place() {
     room.check();
 }
 
+#[test]
+fn a_track_taken_back_before_it_was_confirmed_stands_in_nobodys_way() {
+    let mut room = Room::new(1);
+    let (first, op) = add(0, 1);
+    room.make(0, vec![op]);
+    room.people[0].undo(How::Checked).expect("a step");
+    let (second, op) = add(0, 2);
+    room.make(0, vec![op]);
+    call(&mut room, 0, second, "second");
+    assert!(settle(&mut room, &[0]).is_empty());
+    assert_eq!((name(&room, second).as_str(), room.state().song().track_with_id(first)), ("second", None));
+    room.check();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, ..ProptestConfig::default() })]
 

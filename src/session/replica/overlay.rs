@@ -32,6 +32,8 @@ impl Replica {
         if frames().any(|(frame, _)| frame.ops.iter().any(depends)) {
             let mut copy = self.confirmed.clone();
             frames().for_each(|(frame, cseq)| overlay.take_on(&mut copy, frame, cseq));
+            // One that I have taken back meanwhile is none.
+            overlay.new_tracks.retain(|id, new| copy.song().track_with_id(*id) == Some(new.place));
         } else {
             let ops = frames().flat_map(|(frame, _)| &frame.ops);
             overlay.edits.extend(ops.filter_map(|op| Some((op.op.edit()?, op.at))));
