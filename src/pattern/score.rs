@@ -6,7 +6,7 @@
 //! [`Outlook`].
 //!
 //! Thread: any. Realtime-safe: yes. Invariant: loops are bounded by the span, by
-//! [`MAX_STEPS`](super::MAX_STEPS) cells of looking back and ahead, and by the clips near the span.
+//! [`MAX_STEPS`] cells of looking back and ahead, and by the clips near the span.
 
 mod arrangement;
 mod rounds;
