@@ -55,7 +55,7 @@ pub use op::{
 };
 pub use past::Past;
 pub use permission::{Area, Grant, MAX_GRANTS, Permissions};
-pub use replica::{Answered, Catchup, Frame, Replica, Welcomed};
+pub use replica::{Answered, Catchup, Frame, Moved, Replica, Welcomed};
 pub use rulings::Rulings;
 pub use sequencer::{Answer, ClientRecord, Outcome, RECENT_ANSWERS, Sequencer};
 pub use snapshot::{MAX_SNAPSHOT, SNAPSHOT_VERSION, SnapshotError};

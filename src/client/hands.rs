@@ -7,8 +7,9 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::param::{Owner, Slot, TrackIndex};
-use crate::session::{Curve, CurvePoint, Drag, Seq};
+use crate::param::{Owner, Param, Slot};
+use crate::pattern::TrackId;
+use crate::session::{Curve, CurvePoint, Drag, Moved, Seq};
 use crate::time::HostNanos;
 use crate::wire::{Gesture, QUIET, gesture_interval};
 
@@ -17,11 +18,15 @@ const MS: i64 = 1_000_000;
 pub const REST: i64 = 250 * MS;
 /// A remote gesture that nobody renewed or committed for this long has lost its hand.
 const REMOTE_LIFETIME: i64 = 2_000 * MS;
+/// A hand whose track is nowhere lets go when it has not moved for this long.
+const ASTRAY_LIFETIME: i64 = 2_000 * MS;
 
 /// Gestures made here.
 #[derive(Default)]
 pub struct Hands {
     held: BTreeMap<Slot, Held>,
+    /// Of tracks that are nowhere, at least for now.
+    astray: BTreeMap<(TrackId, Param), Held>,
     last_frame: Option<HostNanos>,
     /// Since when a move waits to travel.
     waiting: Option<HostNanos>,
@@ -73,19 +78,41 @@ impl Hands {
         self.held.remove(&slot);
     }
 
-    /// New tracks have gone elsewhere, all at once, or never came to be: what is held of them goes
-    /// along.
-    pub fn follow(&mut self, moved: &[(TrackIndex, Option<TrackIndex>)]) {
-        let target = |slot: &Slot| match slot.owner() {
-            Owner::Track(track) => moved.iter().find(|(from, _)| *from == track),
+    /// Tracks have gone elsewhere, all at once: what is held of them goes along. Of one that is
+    /// nowhere it is kept, and writes nothing, until the track shows again. Returns what is held
+    /// again by that.
+    pub fn follow(&mut self, moved: &[Moved]) -> Vec<(Slot, f32)> {
+        let left = |slot: &Slot| match slot.owner() {
+            Owner::Track(track) => moved.iter().find(|one| one.from == Some(track)),
             Owner::Master => None,
         };
-        let gone: Vec<_> = self.held.extract_if(.., |slot, _| target(slot).is_some()).collect();
+        let gone: Vec<_> = self.held.extract_if(.., |slot, _| left(slot).is_some()).collect();
         for (slot, hand) in gone {
-            if let Some((_, Some(to))) = target(&slot) {
-                self.held.insert(Slot::new(Owner::Track(*to), slot.param()), hand);
+            match left(&slot) {
+                Some(Moved { to: Some(to), .. }) => {
+                    self.held.insert(Slot::new(Owner::Track(*to), slot.param()), hand);
+                }
+                Some(Moved { track, to: None, .. }) => {
+                    self.astray.insert((*track, slot.param()), hand);
+                }
+                None => {}
             }
         }
+        if let Some((_, slot, _)) = &mut self.last_drag
+            && let Some(Moved { to: Some(to), .. }) = left(slot)
+        {
+            *slot = Slot::new(Owner::Track(*to), slot.param());
+        }
+        let shows = |track: TrackId| moved.iter().find(|one| one.track == track)?.to;
+        let found: Vec<_> = self.astray.extract_if(.., |(track, _), _| shows(*track).is_some()).collect();
+        let mut again = Vec::new();
+        for ((track, param), hand) in found {
+            let Some(to) = shows(track) else { continue };
+            let slot = Slot::new(Owner::Track(to), param);
+            again.push((slot, hand.value));
+            self.held.insert(slot, hand);
+        }
+        again
     }
 
     /// The moves that should travel now, in a session of so many people: at once after [`QUIET`],
@@ -118,6 +145,7 @@ impl Hands {
 
     /// The gestures whose hand has rested: each becomes one durable op.
     pub fn rested(&mut self, now: HostNanos) -> Vec<(Slot, f32)> {
+        self.forget_astray(now);
         let rested: Vec<(Slot, f32)> =
             self.held.iter().filter(|(_, h)| now - h.moved >= REST).map(|(s, h)| (*s, h.value)).collect();
         for (slot, _) in &rested {
@@ -126,9 +154,14 @@ impl Hands {
         rested
     }
 
+    fn forget_astray(&mut self, now: HostNanos) {
+        self.astray.retain(|_, held| now - held.moved < ASTRAY_LIFETIME);
+    }
+
     /// The same, each with the way the hand went, and the number of the step they belong to: a hand
     /// that goes on after a short pause goes on with its step.
     pub fn ended(&mut self, now: HostNanos) -> (Vec<Drag>, u64) {
+        self.forget_astray(now);
         let rests = |held: &mut Held| now - held.moved >= REST;
         let ended: Vec<(Slot, Held)> = self.held.extract_if(.., |_, held| rests(held)).collect();
         let goes_on = match (ended.as_slice(), self.last_drag) {
@@ -175,7 +208,7 @@ impl RemoteHands {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::param::Param;
+    use crate::param::TrackIndex;
 
     const LEVEL: fn() -> Slot = || Slot::new(Owner::Master, Param::Level);
 
@@ -196,6 +229,30 @@ mod tests {
         assert!(frames.windows(2).all(|pair| pair[1].0 - pair[0].0 >= interval));
         assert_eq!(ops, vec![(992 + 250, 0.992)]);
         assert!(hands.held.is_empty());
+    }
+
+    #[test]
+    fn a_hand_whose_track_is_nowhere_waits_for_it_and_lets_go_without_it() {
+        let place = |n| TrackIndex::new(n).expect("a place");
+        let slot = |n| Slot::new(Owner::Track(place(n)), Param::Level);
+        let track = TrackId { client: 1, counter: 1 };
+        let lost = [Moved { track, from: Some(place(5)), to: None }];
+        let found = [Moved { track, from: None, to: Some(place(6)) }];
+        for comes in [true, false] {
+            let mut hands = Hands::default();
+            hands.moved(slot(5), 0.25, HostNanos(0));
+            assert!(hands.follow(&lost).is_empty());
+            // Somebody takes hold of what stands in its place now.
+            hands.moved(slot(5), 0.75, HostNanos(MS));
+            let other = hands.rested(HostNanos(REST + MS));
+            assert_eq!(other, [(slot(5), 0.75)]);
+            if comes {
+                assert_eq!(hands.follow(&found), [(slot(6), 0.25)]);
+                assert_eq!(hands.rested(HostNanos(REST + MS)), [(slot(6), 0.25)]);
+            }
+            assert!(hands.rested(HostNanos(ASTRAY_LIFETIME)).is_empty());
+            assert!(hands.follow(&found).is_empty() && hands.astray.is_empty());
+        }
     }
 
     #[test]

@@ -235,6 +235,7 @@ impl Participant {
     }
 
     fn edit(&mut self, edits: &[Edit], when: When, now: HostNanos) {
+        self.follow_tracks();
         let at = self.due(when, now);
         if let Some(reason) = edits.iter().find_map(|edit| edit.check().err()) {
             return self.complain(reason.to_string());
@@ -265,6 +266,7 @@ impl Participant {
     }
 
     fn gesture(&mut self, edit: Edit, now: HostNanos) {
+        self.follow_tracks();
         match edit.check() {
             Ok(Edit::Param { slot, value }) => {
                 self.hands.moved_since(slot, value, now, self.studio.seq());
@@ -288,11 +290,18 @@ impl Participant {
         self.settle_hands(now);
     }
 
-    fn settle_hands(&mut self, now: HostNanos) {
-        let moved = self.studio.moved_tracks();
-        if !moved.is_empty() {
-            self.hands.follow(&moved);
+    /// Hands go along with tracks that are elsewhere now.
+    fn follow_tracks(&mut self) {
+        for moved in self.studio.moved_tracks() {
+            for (slot, value) in self.hands.follow(&moved) {
+                let changes = self.studio.own_gesture(slot, value);
+                self.tell_engine(changes);
+            }
         }
+    }
+
+    fn settle_hands(&mut self, now: HostNanos) {
+        self.follow_tracks();
         let (rested, step) = self.hands.ended(now);
         if !rested.is_empty() {
             let op = |drag: &Drag| StampedOp { op: Op::Drag(drag.clone()), at: None };

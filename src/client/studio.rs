@@ -7,8 +7,8 @@
 use crate::param::{Slot, TrackIndex};
 use crate::pattern::{Edit, Song};
 use crate::session::{
-    Answered, ApplyError, BranchId, Catchup, Change, ClientId, Commit, Cseq, Frame, How, Replica, Role, Seq,
-    Sequencer, StampedOp, State, StepId, Timeline, Welcomed,
+    Answered, ApplyError, BranchId, Catchup, Change, ClientId, Commit, Cseq, Frame, How, Moved, Replica,
+    Role, Seq, Sequencer, StampedOp, State, StepId, Timeline, Welcomed,
 };
 use crate::time::{Beats, SessionNanos, TempoMap};
 
@@ -321,8 +321,8 @@ impl Studio {
         self.replica.is_unsettled(track)
     }
 
-    /// Where new tracks have gone; see [`Replica::moved_tracks`].
-    pub fn moved_tracks(&mut self) -> Vec<(TrackIndex, Option<TrackIndex>)> {
+    /// Where tracks have gone; see [`Replica::moved_tracks`].
+    pub fn moved_tracks(&mut self) -> Vec<Vec<Moved>> {
         self.replica.moved_tracks()
     }
 

@@ -1,5 +1,6 @@
 //! A peer's copy: confirmed state under the overlay of its own pending ops.
 
+mod astray;
 mod neighbours;
 mod newcomers;
 mod overlay;
@@ -7,6 +8,7 @@ mod plan;
 
 use std::collections::{BTreeMap, VecDeque};
 
+pub use self::astray::Moved;
 pub(super) use self::newcomers::Move;
 use self::newcomers::{Newcomer, frames};
 use self::plan::Plan;
@@ -54,8 +56,10 @@ pub struct Replica {
     auditioned: BTreeMap<Register, Edit>,
     /// Tracks that no commit has confirmed.
     new_tracks: BTreeMap<TrackId, Newcomer>,
-    /// Places that they have left.
-    moved: Vec<(TrackIndex, Option<TrackIndex>)>,
+    /// Tracks that a state which took the place of another has not, and where they stood.
+    astray: Vec<(TrackId, TrackIndex)>,
+    /// Tracks that are elsewhere now, by when they moved.
+    moved: Vec<Vec<Moved>>,
 }
 
 /// A frame of my ops that nobody has answered yet.
@@ -130,6 +134,7 @@ impl Replica {
             undo: UndoStack::default(),
             auditioned: BTreeMap::new(),
             new_tracks: BTreeMap::new(),
+            astray: Vec::new(),
             moved: Vec::new(),
         };
         replica.rebuild();
@@ -476,7 +481,7 @@ impl Replica {
                     welcomed.refused.push((cseq, reason));
                 }
             }
-            Catchup::Full(state) => self.start_over(*state, client, &answered, &mut welcomed),
+            Catchup::Full(state) => self.start_over(*state, known, &answered, &mut welcomed),
         }
         welcomed.refused.iter().for_each(|(cseq, _)| self.undo.refused(*cseq));
         self.number_from(answered.last);
@@ -499,9 +504,17 @@ impl Replica {
     }
 
     /// Takes a whole state in the place of the one here.
-    fn start_over(&mut self, state: State, client: ClientId, answered: &Answered, to: &mut Welcomed) {
+    /// `known`: the one here was of the same session.
+    fn start_over(&mut self, state: State, known: bool, answered: &Answered, to: &mut Welcomed) {
         let before = std::mem::replace(&mut self.confirmed, state);
-        for cseq in self.take_answered(answered.last) {
+        let frames = self.take_answered(answered.last);
+        // Before steps are named anew, as that goes by register.
+        let new = self.overlay().new_tracks;
+        match known {
+            true => self.rehouse(&before, new),
+            false => self.follow(new, &mut Vec::new()),
+        }
+        for cseq in frames {
             match answered.to(cseq) {
                 Some(Answer::Committed(seq)) => {
                     let (frame, told) = (Written::Frame(cseq), Written::Unseen(*seq));
@@ -513,13 +526,11 @@ impl Replica {
                 None => to.settled.push(cseq),
             }
         }
-        // Before steps are named anew, as that goes by register.
-        let new = self.overlay().new_tracks;
-        self.follow(new, &mut Vec::new());
+        let me = self.client;
         self.undo.reanchor(|subject| {
             let same = before.holds(subject) == self.confirmed.holds(subject);
             let (old, new) = (before.last_write(subject), self.confirmed.last_write(subject));
-            (same && new.author == client && old.seq != new.seq).then_some((old.seq, new.seq))
+            (same && Some(new.author) == me && old.seq != new.seq).then_some((old.seq, new.seq))
         });
     }
 
@@ -662,6 +673,7 @@ impl Replica {
             }
         }
         self.expanded = mine.expanded;
+        self.find_astray();
         changes
     }
 
@@ -673,6 +685,7 @@ impl Replica {
         touched.extend(self.waiting.keys());
         touched.extend(self.confirmed.song().edits_since(&self.view).iter().map(Edit::register));
         touched.extend(self.auditioned.keys());
+        touched.extend(self.gestures.keys().copied().map(Register::Param));
         let changes = self.refresh(touched);
         if changes.len() <= MANY_WRITES {
             return changes;

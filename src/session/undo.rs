@@ -14,7 +14,7 @@ use super::header::each_track_of;
 use super::replica::Move;
 use super::{Cseq, Op, Revert, Seq, Stamp, StampedOp, Subject, Written};
 use crate::param::TrackIndex;
-use crate::pattern::{Edit, Register};
+use crate::pattern::{Edit, Register, TrackId};
 use crate::time::{Beats, Tempo};
 
 /// The most steps that can be undone.
@@ -45,6 +45,11 @@ pub struct Step {
 }
 
 impl Step {
+    /// Whether anything of it can be taken back now.
+    fn is_there(&self) -> bool {
+        self.entries.iter().any(|entry| !entry.is_astray())
+    }
+
     /// What it wrote.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -86,8 +91,18 @@ pub struct Entry {
     waits: Option<(Edit, Beats)>,
     /// An inverse that only ended such an edit's waiting: redo lets it wait again.
     cancelled: bool,
+    /// Which track its place means, since a state came anew in which that was another's; without a
+    /// place, while the track is nowhere.
+    means: Option<Meant>,
     /// The entry that this one undoes, until the sequencer has accepted it.
     origin: Option<Box<Entry>>,
+}
+
+/// A track, and whether it is there.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Meant {
+    track: TrackId,
+    here: bool,
 }
 
 impl Entry {
@@ -100,8 +115,52 @@ impl Entry {
             below,
             waits: None,
             cancelled: false,
+            means: None,
             origin: None,
         }
+    }
+
+    /// Whether its track is nowhere.
+    fn is_astray(&self) -> bool {
+        self.means.is_some_and(|meant| !meant.here)
+    }
+
+    fn is_of(&self, subject: Subject) -> bool {
+        !self.is_astray() && self.before.subject() == subject
+    }
+
+    /// Whether the place that a track has left meant that track here.
+    fn follows(&self, moved: &Move) -> bool {
+        let frame = match (self.means, self.written) {
+            (Some(meant), _) => return meant.track == moved.track,
+            (None, Written::Frame(cseq)) => Some(cseq),
+            (None, Written::Commit(seq) | Written::Unseen(seq)) => {
+                if moved.commits.is_some_and(|first| seq >= first) {
+                    return true;
+                }
+                self.first
+            }
+        };
+        frame.is_some_and(|frame| moved.since.is_none_or(|since| frame >= since))
+    }
+
+    /// Goes along with a track that has moved; says which.
+    fn go_along(&mut self, moves: &[Move]) -> Option<Move> {
+        let moves: Vec<Move> = moves.iter().copied().filter(|one| self.follows(one)).collect();
+        let mut gone = None;
+        let mut follow = |track: &mut TrackIndex| {
+            if let Some(one) = moves.iter().find(|one| one.from == *track) {
+                *track = one.to.unwrap_or(*track);
+                gone = Some(*one);
+            }
+        };
+        if let Before::Edit(edit) = &mut self.before {
+            each_track_of(edit, &mut follow);
+        }
+        if let Some((edit, _)) = &mut self.waits {
+            each_track_of(edit, &mut follow);
+        }
+        gone
     }
 
     /// The op that undoes it.
@@ -139,12 +198,13 @@ pub(super) struct Inverse {
 impl UndoStack {
     /// How many steps can be undone and redone.
     pub fn depth(&self) -> (usize, usize) {
-        (self.done.len(), self.undone.len())
+        let there = |steps: &VecDeque<Step>| steps.iter().filter(|step| step.is_there()).count();
+        (there(&self.done), there(&self.undone))
     }
 
     /// The step that undo would take back.
     pub fn top(&self) -> Option<&Step> {
-        self.done.back()
+        self.done.iter().rfind(|step| step.is_there())
     }
 
     /// Notes a frame of mine. `met` is what each subject held before, in the view, and its last
@@ -170,7 +230,7 @@ impl UndoStack {
             }
         };
         for (subject, waits) in subjects {
-            match top.entries.iter_mut().find(|entry| entry.before.subject() == subject) {
+            match top.entries.iter_mut().find(|entry| entry.is_of(subject)) {
                 Some(entry) => entry.written = Written::Frame(cseq),
                 None => {
                     let (before, stamp) = met(subject);
@@ -193,18 +253,18 @@ impl UndoStack {
     /// My newest write of a subject, by the steps that stand.
     fn last_write(&self, subject: Subject) -> Option<Written> {
         let entries = self.done.iter().rev().flat_map(|step| &step.entries);
-        entries.into_iter().find(|entry| entry.before.subject() == subject).map(|entry| entry.written)
+        entries.into_iter().find(|entry| entry.is_of(subject)).map(|entry| entry.written)
     }
 
     /// Takes the next step back: the ops that do it.
     pub(super) fn undo(&mut self, how: How) -> Option<Inverse> {
-        let step = self.done.pop_back()?;
+        let step = take_last(&mut self.done)?;
         (how != How::Skip).then(|| inverse(step, how == How::Force, false))
     }
 
     /// Takes the last undo back.
     pub(super) fn redo(&mut self, how: How) -> Option<Inverse> {
-        let step = self.undone.pop_back()?;
+        let step = take_last(&mut self.undone)?;
         (how != How::Skip).then(|| inverse(step, how == How::Force, true))
     }
 
@@ -236,7 +296,7 @@ impl UndoStack {
     /// Every entry of a subject known by one write is known by another.
     fn lift(&mut self, subject: Subject, from: Option<Written>, to: Written) {
         let Some(from) = from else { return };
-        for entry in self.entries().filter(|entry| entry.before.subject() == subject) {
+        for entry in self.entries().filter(|entry| entry.is_of(subject)) {
             if entry.written == from {
                 entry.written = to;
             }
@@ -383,6 +443,8 @@ impl UndoStack {
     pub(super) fn reanchor(&mut self, holds: impl Fn(Subject) -> Option<(Seq, Seq)>) {
         self.walk(|entry, _| {
             if let Written::Commit(seq) | Written::Unseen(seq) = entry.written
+                // Of one that has moved, the old state says nothing at its place.
+                && entry.means.is_none()
                 && let Some((old, new)) = holds(entry.before.subject())
                 && seq == old
             {
@@ -424,22 +486,25 @@ impl UndoStack {
         });
     }
 
-    /// New tracks are elsewhere now: what unanswered frames wrote of them is known by that.
-    pub(super) fn retrack(&mut self, moves: &[Move]) {
+    /// Tracks are elsewhere now: what was written of them goes along. `anew`: the whole state came
+    /// anew, and places may mean others than before.
+    pub(super) fn retrack(&mut self, moves: &[Move], anew: bool) {
         self.walk(|entry, _| {
-            let frame = match entry.written {
-                Written::Frame(cseq) => Some(cseq),
-                Written::Commit(_) | Written::Unseen(_) => entry.first,
-            };
-            let Some(frame) = frame else { return };
-            let mut follow = |track: &mut TrackIndex| {
-                *track = Move::of(moves, frame, *track).unwrap_or(*track);
-            };
-            if let Before::Edit(edit) = &mut entry.before {
-                each_track_of(edit, &mut follow);
+            if let Some(Move { track, to, .. }) = entry.go_along(moves)
+                && anew
+            {
+                entry.means = Some(Meant { track, here: to.is_some() });
             }
-            if let Some((edit, _)) = &mut entry.waits {
-                each_track_of(edit, &mut follow);
+        });
+    }
+
+    /// Tracks that were nowhere show again.
+    pub(super) fn found(&mut self, moves: &[Move]) {
+        self.walk(|entry, _| {
+            if entry.is_astray()
+                && let Some(Move { track, .. }) = entry.go_along(moves)
+            {
+                entry.means = Some(Meant { track, here: true });
             }
         });
     }
@@ -477,6 +542,15 @@ pub(super) enum Outcome {
     Cancelled,
     /// Nothing: the value waits on a card.
     Withheld,
+}
+
+/// The last step of which anything can be taken back; what speaks of a track that is nowhere is
+/// left out.
+fn take_last(steps: &mut VecDeque<Step>) -> Option<Step> {
+    let last = steps.iter().rposition(Step::is_there)?;
+    let mut step = steps.remove(last)?;
+    step.entries.retain(|entry| !entry.is_astray());
+    Some(step)
 }
 
 fn inverse(step: Step, force: bool, redo: bool) -> Inverse {

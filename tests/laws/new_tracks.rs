@@ -1,7 +1,11 @@
 //! Tracks that are edited before anybody has confirmed them.
 
+use antiphon::param::{Owner, Param, Slot, TrackIndex};
 use antiphon::pattern::{Edit, Name, Order, TrackField, TrackId};
-use antiphon::session::{How, NewTrack, Op, Refusal, StampedOp};
+use antiphon::session::{
+    Answer, Answered, Catchup, Commit, Cseq, How, Moved, NewTrack, Op, Outcome, Refusal, Replica, Role, Seq,
+    Sequencer, StampedOp, State,
+};
 use proptest::prelude::*;
 
 use crate::room::{Room, id, now, orders, track};
@@ -109,6 +113,142 @@ fn a_track_taken_back_before_it_was_confirmed_stands_in_nobodys_way() {
     assert!(settle(&mut room, &[0]).is_empty());
     assert_eq!((name(&room, second).as_str(), room.state().song().track_with_id(first)), ("second", None));
     room.check();
+}
+
+fn level(place: TrackIndex, value: f32) -> StampedOp {
+    let slot = Slot::new(Owner::Track(place), Param::Level);
+    now(Op::Edit(Edit::Param { slot, value }))
+}
+
+fn levels(replica: &Replica, place: TrackIndex) -> f32 {
+    replica.view().params[Slot::new(Owner::Track(place), Param::Level).index()]
+}
+
+fn commit(sequencer: &mut Sequencer, who: usize, cseq: Cseq, ops: &[StampedOp]) -> Commit {
+    match sequencer.submit(id(who), Role::Editor, cseq, Seq(0), ops.to_vec(), None) {
+        Ok(Outcome::Committed(commit)) => commit,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// One who was apart, has added a track there, and holds its level; and the session, in which another
+/// stands in that place.
+struct Return {
+    away: Replica,
+    session: Sequencer,
+    bell: TrackId,
+    /// What was made apart, as it is sent to the session.
+    frames: Vec<Vec<StampedOp>>,
+}
+
+const HELD: f32 = 0.25;
+
+impl Return {
+    fn of() -> Return {
+        let (mut apart, mut session) = (Sequencer::new(State::new()), Sequencer::new(State::new()));
+        let mut away = Replica::new(State::new());
+        away.welcome(id(0), Cseq(0), Catchup::Delta(Vec::new())).expect("a welcome");
+        let (bell, op) = add(0, 1);
+        away.edit(vec![op]).expect("there is room");
+        let at = away.view().track_with_id(bell).expect("it shows");
+        away.edit(vec![level(at, 0.5)]).expect("good ops");
+        let frames: Vec<Vec<StampedOp>> = away.outbox().map(|(_, _, ops)| ops.to_vec()).collect();
+        while let Some(frame) = away.next_to_send().cloned() {
+            let commit = commit(&mut apart, 0, frame.cseq, &frame.ops);
+            away.commit(&commit).expect("it follows");
+        }
+        // Made of a place that no longer is a guess, and not yet answered.
+        let name = TrackField::Name(Name::new("bell").expect("a name"));
+        away.edit(vec![now(Op::Edit(Edit::Track { track: at, field: name }))]).expect("good ops");
+        away.gesture(id(0), Slot::new(Owner::Track(at), Param::Level), HELD);
+        commit(&mut session, 1, Cseq(1), &[add(1, 1).1]);
+        assert!(session.state().song().track(at).alive, "both took one place");
+        away.moved_tracks();
+        Return { away, session, bell, frames }
+    }
+
+    fn welcome(&mut self) {
+        let answers = vec![(Cseq(1), Answer::Committed(Seq(1))), (Cseq(2), Answer::Committed(Seq(2)))];
+        let state = Box::new(self.session.state().clone());
+        let answered = Answered { last: Cseq(2), answers };
+        self.away.welcome(id(0), answered, Catchup::Full(state)).expect("a welcome");
+    }
+
+    /// The session takes what was made apart.
+    fn take(&mut self) -> Vec<Commit> {
+        let frames = self.frames.iter().zip(1..);
+        frames.map(|(ops, cseq)| commit(&mut self.session, 0, Cseq(cseq), ops)).collect()
+    }
+
+    /// The session takes what waits, and what is taken back, of the track that was meant.
+    fn check(mut self) {
+        let place = self.away.view().track_with_id(self.bell).expect("it shows");
+        let tom = levels(&self.away, track(0));
+        self.send();
+        let song = self.session.state().song();
+        assert_eq!((song.track(place).name.as_str(), song.track(track(0)).name.as_str()), ("bell", ""));
+        // The name, then the level.
+        for _ in 0..2 {
+            self.away.undo(How::Force).expect("a step");
+        }
+        self.send();
+        let song = self.session.state().song();
+        assert_eq!((song.track(place).name.as_str(), song.track(track(0)).name.as_str()), ("", ""));
+        assert_eq!((levels(&self.away, place), levels(&self.away, track(0))), (tom, tom));
+        assert!(*self.away.view() == *song, "nothing hangs over");
+    }
+
+    fn send(&mut self) {
+        while let Some(frame) = self.away.next_to_send().cloned() {
+            let commit = commit(&mut self.session, 0, frame.cseq, &frame.ops);
+            self.away.commit(&commit).expect("it follows");
+        }
+    }
+}
+
+#[test]
+fn what_is_held_of_a_track_added_apart_comes_home_with_it() {
+    let mut home = Return::of();
+    let tom = levels(&home.away, track(1));
+    home.take();
+    home.welcome();
+    let to = home.away.view().track_with_id(home.bell).expect("it shows");
+    assert_eq!(to, track(1));
+    let moved = Moved { track: home.bell, from: Some(track(0)), to: Some(to) };
+    assert_eq!(home.away.moved_tracks(), [[moved]]);
+    let held: Vec<_> = home.away.gestures().collect();
+    assert_eq!(held, [(Slot::new(Owner::Track(to), Param::Level), id(0), HELD)]);
+    assert_eq!((levels(&home.away, to), levels(&home.away, track(0))), (HELD, tom));
+    home.away.end_gesture(held[0].0);
+    home.check();
+}
+
+#[test]
+fn a_track_that_comes_home_behind_the_welcome_is_followed_then() {
+    for as_commits in [true, false] {
+        let mut home = Return::of();
+        let tom = levels(&home.away, track(1));
+        home.welcome();
+        let lost = Moved { track: home.bell, from: Some(track(0)), to: None };
+        assert_eq!(home.away.moved_tracks(), [[lost]]);
+        assert_eq!(home.away.gestures().count(), 0, "it lets go of what stands there");
+        assert_eq!(levels(&home.away, track(0)), tom);
+        assert_eq!(home.away.view().track(track(0)).name, Name::default());
+        match as_commits {
+            true => home.take().iter().for_each(|commit| drop(home.away.commit(commit).expect("it follows"))),
+            false => {
+                for (ops, cseq) in home.frames.clone().into_iter().zip(1..) {
+                    home.away.neighbour(Cseq(cseq), ops);
+                }
+            }
+        }
+        let found = Moved { track: home.bell, from: None, to: Some(track(1)) };
+        assert_eq!(home.away.moved_tracks(), [[found]]);
+        assert_eq!((levels(&home.away, track(1)), levels(&home.away, track(0))), (0.5, tom));
+        if as_commits {
+            home.check();
+        }
+    }
 }
 
 proptest! {

@@ -7,7 +7,7 @@ use antiphon::pattern::{
     ClipField, Edit, Grid, GridEdit, Name, Order, PatternIndex, StepField, Strategy, TrackField, TrackId,
 };
 use antiphon::session::{
-    Answered, Area, Catchup, ClientId, Commit, Cseq, Frame, Grant, How, Matter, NewTrack, Op, Refusal,
+    Answered, Area, Catchup, ClientId, Commit, Cseq, Frame, Grant, How, Matter, Moved, NewTrack, Op, Refusal,
     Replica, Seq, StampedOp, State, Wanted,
 };
 use antiphon::time::{Beats, Tempo};
@@ -85,10 +85,11 @@ impl Studio {
 
     /// Does something that a musician would.
     pub fn act(&mut self, chance: &mut Chance, now: Nanos) -> Frames {
-        for (from, to) in self.replica.moved_tracks() {
-            let held = self.hand.filter(|(slot, _)| slot.owner() == Owner::Track(from));
-            if let Some((slot, value)) = held {
-                self.hand = to.map(|to| (Slot::new(Owner::Track(to), slot.param()), value));
+        for moved in self.replica.moved_tracks() {
+            let Some((slot, value)) = self.hand else { continue };
+            let left = |one: &&Moved| one.from.map(Owner::Track) == Some(slot.owner());
+            if let Some(one) = moved.iter().find(left) {
+                self.hand = one.to.map(|to| (Slot::new(Owner::Track(to), slot.param()), value));
             }
         }
         if let Some((slot, value)) = self.hand.take() {

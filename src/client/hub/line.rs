@@ -183,6 +183,12 @@ impl Line {
         self.say(ToHub::Up(frame));
     }
 
+    /// Says that a welcome was heard: what follows speaks of the state it brought. Says whether it
+    /// could leave.
+    pub fn heard(&self) -> bool {
+        self.outgoing().is_some_and(|outgoing| outgoing.try_send(Outgoing::Speech(ToHub::Heard)).is_ok())
+    }
+
     /// Asks for the session as a file.
     pub fn export(&self) {
         self.say(ToHub::Export);

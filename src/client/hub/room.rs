@@ -96,6 +96,8 @@ struct Member {
     hand: ClientId,
     /// The queue was full: it is let go, and comes back.
     late: bool,
+    /// Welcomes that it has not heard yet: until then it may call tracks by places of another state.
+    unheard: u32,
 }
 
 /// A frame that the session has not answered, beside what the replica's outbox holds of it.
@@ -295,6 +297,7 @@ impl Room {
                 ToHub::Up(up) => self.up(seat, up),
                 ToHub::Burst => self.network.order_clock(ClockOrder::Burst),
                 ToHub::Export => self.export(seat),
+                ToHub::Heard => self.heard(seat),
                 ToHub::Greeting(_) => {}
             },
         }
@@ -326,7 +329,7 @@ impl Room {
         self.members.retain(|_, member| member.instance != instance);
         self.hands = (self.hands + 1) % 0xFFFF;
         let hand = ClientId(NEIGHBOURS + self.hands);
-        self.members.insert(seat, Member { instance, outbound, hand, late: false });
+        self.members.insert(seat, Member { instance, outbound, hand, late: false, unheard: 0 });
         // A new instance counts on where the machine's own count is.
         let last = Cseq(self.replica.next_cseq().0 - 1);
         self.instances.entry(instance).or_insert(Instance { taken: last, answered: last });
@@ -373,7 +376,8 @@ impl Room {
 
     /// Tells an instance everything.
     fn welcome_member(&mut self, seat: u64) {
-        let Some(member) = self.members.get(&seat) else { return };
+        let Some(member) = self.members.get_mut(&seat) else { return };
+        member.unheard += 1;
         let instance = member.instance;
         let state = match &self.branch {
             Some(branch) => branch.state(),
@@ -407,6 +411,12 @@ impl Room {
         }
         for probe in self.probes.clone() {
             self.tell(seat, FromHub::Probe(probe.into()));
+        }
+    }
+
+    fn heard(&mut self, seat: u64) {
+        if let Some(member) = self.members.get_mut(&seat) {
+            member.unheard = member.unheard.saturating_sub(1);
         }
     }
 
@@ -451,6 +461,10 @@ impl Room {
     fn up(&mut self, seat: u64, up: Up) {
         let Some(member) = self.members.get(&seat) else { return };
         let (instance, hand) = (member.instance, member.hand);
+        if member.unheard > 0 && matches!(up, Up::Ops { .. } | Up::Gesture(_)) {
+            // It says again what was not answered, as the state that it has by then calls it.
+            return;
+        }
         match up {
             Up::Ops { cseq, ops, .. } => self.ops(seat, instance, cseq, ops),
             Up::Gesture(moves) => {

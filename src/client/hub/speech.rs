@@ -10,7 +10,7 @@ use crate::time::{ClockEpoch, HostNanos, Probe, SessionNanos};
 use crate::wire::{Down, Up};
 
 /// Changes with [`ToHub`] and [`FromHub`], and with the wire's frames.
-pub const SPEECH_VERSION: u16 = 5 + 256 * crate::wire::VERSION;
+pub const SPEECH_VERSION: u16 = 6 + 256 * crate::wire::VERSION;
 /// The most bytes of one speech: a whole state and what stands around it.
 const MAX_SPEECH: usize = MAX_SNAPSHOT + 64 * 1024;
 
@@ -42,6 +42,8 @@ pub enum ToHub {
     Export,
     /// A burst of clock probes, please.
     Burst,
+    /// A welcome was heard: what follows speaks of the state it brought.
+    Heard,
 }
 
 /// From the hub.

@@ -229,6 +229,8 @@ impl Participant {
             let behind = std::mem::replace(&mut self.studio, studio);
             self.lines.audition = Some(Audition { branch, behind, sent: BTreeMap::new() });
         }
+        // No hand is held on it: what has moved behind the branch moves none.
+        drop(self.studio.moved_tracks());
         self.lines.history = Arc::default();
         self.tell_everything();
         let timeline = self.main().timeline();

@@ -326,6 +326,9 @@ impl Participant {
             Ok(welcomed) => welcomed,
             Err(error) => return self.unusable(&error),
         };
+        if !self.network.heard() {
+            return self.detached("this machine's hub takes no more words".to_owned());
+        }
         let now = self.clock.now();
         (self.session.attached, self.session.known) = (true, true);
         self.mode.leader.returned();

@@ -7,11 +7,11 @@
 
 use std::collections::BTreeMap;
 
-use super::{Frame, Replica};
+use super::{Frame, Moved, Replica};
 use crate::param::{Owner, Slot, TrackIndex};
 use crate::pattern::{Edit, Register, Song, TrackId, TrackRegister};
 use crate::session::header::{self, body, means};
-use crate::session::{Cseq, MAX_OPS, Op, Refusal, Stamp, StampedOp, State};
+use crate::session::{Cseq, MAX_OPS, Op, Refusal, Seq, Stamp, StampedOp, State};
 
 /// A track that no commit has confirmed.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -25,20 +25,14 @@ pub(super) struct Newcomer {
 /// A new track that shows elsewhere now.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(in crate::session) struct Move {
+    pub(in crate::session) track: TrackId,
     pub(in crate::session) from: TrackIndex,
     /// `None`: it never came to be.
     pub(in crate::session) to: Option<TrackIndex>,
     /// From which frame of mine on the place it left meant it; `None`: all that are unanswered.
     pub(in crate::session) since: Option<Cseq>,
-}
-
-impl Move {
-    /// Where a place named by a frame of mine is now, if it is elsewhere.
-    pub(in crate::session) fn of(moves: &[Move], frame: Cseq, place: TrackIndex) -> Option<TrackIndex> {
-        let moved =
-            moves.iter().find(|one| one.from == place && one.since.is_none_or(|since| frame >= since));
-        moved.and_then(|one| one.to)
-    }
+    /// From which commit on it did; `None`: in none.
+    pub(in crate::session) commits: Option<Seq>,
 }
 
 impl Replica {
@@ -48,9 +42,8 @@ impl Replica {
         self.new_tracks.values().any(|new| new.place == track)
     }
 
-    /// The places that new tracks have left since this was asked last, and where they are now; they
-    /// have moved all at once.
-    pub fn moved_tracks(&mut self) -> Vec<(TrackIndex, Option<TrackIndex>)> {
+    /// The tracks that have moved since this was asked last, in order; those of one list all at once.
+    pub fn moved_tracks(&mut self) -> Vec<Vec<Moved>> {
         std::mem::take(&mut self.moved)
     }
 
@@ -93,22 +86,34 @@ impl Replica {
     /// Takes note of where new tracks are now: what is kept by place here goes along.
     pub(super) fn follow(&mut self, new: BTreeMap<TrackId, Newcomer>, touched: &mut Vec<Register>) {
         let before = std::mem::replace(&mut self.new_tracks, new);
-        let now = |id: &TrackId| match self.new_tracks.get(id) {
-            Some(new) => Some(new.place),
-            None => self.confirmed.song().track_with_id(*id),
-        };
-        let moved = before.iter().map(|(id, was)| Move { from: was.place, to: now(id), since: was.asked });
+        let moved = before.iter().map(|(id, was)| self.moved_from(*id, *was));
         let moves: Vec<Move> = moved.filter(|one| one.to != Some(one.from)).collect();
         if moves.is_empty() {
             return;
         }
-        self.undo.retrack(&moves);
+        self.undo.retrack(&moves, false);
         self.move_hands(&moves, touched);
-        self.moved.extend(moves.iter().map(|one| (one.from, one.to)));
+        self.tell_moved(&moves);
+    }
+
+    /// Where a newcomer has gone.
+    pub(super) fn moved_from(&self, track: TrackId, was: Newcomer) -> Move {
+        Move { track, from: was.place, to: self.place_of(track), since: was.asked, commits: None }
+    }
+
+    /// Where a track is, confirmed or expected.
+    pub(super) fn place_of(&self, track: TrackId) -> Option<TrackIndex> {
+        let new = self.new_tracks.get(&track).map(|new| new.place);
+        new.or_else(|| self.confirmed.song().track_with_id(track))
+    }
+
+    pub(super) fn tell_moved(&mut self, moves: &[Move]) {
+        let told = |one: &Move| Moved { track: one.track, from: Some(one.from), to: one.to };
+        self.moved.push(moves.iter().map(told).collect());
     }
 
     /// What my hand holds goes along with its track.
-    fn move_hands(&mut self, moves: &[Move], touched: &mut Vec<Register>) {
+    pub(super) fn move_hands(&mut self, moves: &[Move], touched: &mut Vec<Register>) {
         let me = self.client;
         let target = |slot: &Slot| match slot.owner() {
             Owner::Track(track) => moves.iter().find(|one| one.from == track),

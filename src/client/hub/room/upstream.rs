@@ -68,6 +68,9 @@ impl Room {
 
     /// Tries again where the connection is lost, and sends what waits.
     pub(super) fn speak(&mut self, now: HostNanos) {
+        for moved in self.replica.moved_tracks() {
+            self.gestures.follow(&moved);
+        }
         if self.network.is_due(now) {
             let hello = self.hello();
             self.network.retry(&hello);
