@@ -130,6 +130,7 @@ impl Server {
         if let Some(commit) = position.and_then(|position| self.sequencer.promote(position)) {
             transaction.commits.push(commit);
         }
+        self.forget_the_gone();
         for _ in 0..BATCH {
             let Some((who, connection, bytes)) = self.inbox.pop_front() else { break };
             match wire::decode_up(&bytes) {
@@ -161,6 +162,16 @@ impl Server {
             self.under_way = Some(transaction);
         }
         (letters, begun)
+    }
+
+    /// What waits on a socket is gone with it; a newer one has closed it.
+    fn forget_the_gone(&mut self) {
+        let mut newest: BTreeMap<usize, u32> = BTreeMap::new();
+        for (who, connection, _) in &self.inbox {
+            let newest = newest.entry(*who).or_default();
+            *newest = (*newest).max(*connection);
+        }
+        self.inbox.retain(|(who, connection, _)| newest[who] == *connection);
     }
 
     fn decide(&mut self, to: &mut Transaction, who: usize, connection: u32, frame: Up, now: Nanos) {
@@ -332,6 +343,13 @@ impl Server {
         self.given.iter_mut().for_each(|(after, _, _)| *after = seq.min(*after));
         self.up = true;
         self.life += 1;
+    }
+
+    /// What it is at, for a failure.
+    pub fn busy(&self) -> String {
+        let (waiting, writes) = (self.inbox.len(), self.under_way.is_some());
+        let commits = self.store.commits.len();
+        format!("the server (up {}, {waiting} frames wait, store busy {writes}, {commits} commits)", self.up)
     }
 
     /// Nothing is under way or waits.

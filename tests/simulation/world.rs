@@ -204,7 +204,8 @@ impl World {
                 studio.replica.unsaved()
             )
         };
-        studios.map(say).collect::<Vec<_>>().join(", ")
+        let studios = studios.map(say).collect::<Vec<_>>().join(", ");
+        format!("{}; {studios}", self.server.busy())
     }
 
     pub fn studios(&self) -> impl Iterator<Item = &Studio> {
