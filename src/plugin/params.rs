@@ -27,8 +27,9 @@ use crate::pattern::Song;
 use crate::rt::ports::ParamMove;
 use crate::time::{Clock, HostNanos};
 
-/// What each track shows the host, in the order of its remote-control page.
-const OF_TRACK: [Row; 10] = [
+/// What each track shows the host, in the order of its two remote-control pages; the last four are the
+/// knobs on the voice itself.
+const OF_TRACK: [Row; 16] = [
     Row::Level,
     Row::Pan,
     Row::FilterFreq,
@@ -39,6 +40,12 @@ const OF_TRACK: [Row; 10] = [
     Row::Decay,
     Row::Mute,
     Row::DistortAmount,
+    Row::SendReverb,
+    Row::SendDelay,
+    Row::VoiceTone,
+    Row::VoicePunch,
+    Row::VoiceNoise,
+    Row::VoiceDrive,
 ];
 /// What the master shows the host.
 const OF_MASTER: [Row; 8] = [

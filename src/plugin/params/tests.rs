@@ -87,3 +87,17 @@ fn a_knob_in_the_hosts_hand_is_left_alone() {
     assert_eq!(pushes(&params, &song, FRESH_NANOS / 2), [], "just moved");
     assert_eq!(pushes(&params, &song, 2 * FRESH_NANOS).len(), 1, "at rest");
 }
+
+#[test]
+fn ids_stay_what_they_were_and_every_page_has_eight_knobs() {
+    let ids: Vec<String> = host_slots().map(host_id).collect();
+    for was in
+        ["t01_level", "t05_filter_freq", "t16_distort_amount", "master_level", "master_limiter_ceiling"]
+    {
+        assert!(ids.iter().any(|id| id == was), "{was} is gone");
+    }
+    for now in ["t01_send_reverb", "t16_send_delay", "t03_voice_tone", "t03_voice_punch", "t03_voice_noise"] {
+        assert!(ids.iter().any(|id| id == now), "{now} is missing");
+    }
+    assert_eq!(OF_TRACK.len() % PAGE + OF_MASTER.len() % PAGE, 0);
+}
