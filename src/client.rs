@@ -14,6 +14,8 @@ mod hub;
 pub mod journal;
 mod lines;
 mod link;
+#[cfg(feature = "picture")]
+pub mod listen;
 pub mod live;
 mod midi_clock;
 pub mod midi_file;

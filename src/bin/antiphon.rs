@@ -74,6 +74,14 @@ enum Command {
         /// Also write the bars' notes as a MIDI file.
         #[arg(long, value_name = "OUT.mid")]
         midi: Option<PathBuf>,
+        /// Also draw what was rendered: waveforms, spectrogram, octaves and levels.
+        #[cfg(feature = "picture")]
+        #[arg(long, value_name = "OUT.png")]
+        picture: Option<PathBuf>,
+        /// Print a line of JSON with levels, balance and width.
+        #[cfg(feature = "picture")]
+        #[arg(long)]
+        figures: bool,
     },
     /// Write a groove as a MIDI file, or make a groove of one.
     #[command(subcommand)]
@@ -148,9 +156,31 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Check { file } => check(&file),
         Command::Fmt { file, check } => format(&file, check),
-        Command::Render { file, out, bars, rate, block, samples, fingerprints, stems, midi } => {
+        Command::Render {
+            file,
+            out,
+            bars,
+            rate,
+            block,
+            samples,
+            fingerprints,
+            stems,
+            midi,
+            #[cfg(feature = "picture")]
+            picture,
+            #[cfg(feature = "picture")]
+            figures,
+        } => {
             let config = RenderConfig { bars, rate, block: block as usize };
-            let also = Also { fingerprints, stems, midi };
+            let also = Also {
+                fingerprints,
+                stems,
+                midi,
+                #[cfg(feature = "picture")]
+                picture,
+                #[cfg(feature = "picture")]
+                figures,
+            };
             render_file(&file, &out, config, samples, &also)
         }
         Command::Midi(Midi::Export { file, out, bars }) => export_midi(&file, &out, bars),
@@ -214,6 +244,10 @@ struct Also {
     fingerprints: bool,
     stems: Option<PathBuf>,
     midi: Option<PathBuf>,
+    #[cfg(feature = "picture")]
+    picture: Option<PathBuf>,
+    #[cfg(feature = "picture")]
+    figures: bool,
 }
 
 fn render_file(
@@ -245,6 +279,10 @@ fn render_file(
     stems.map_or(Ok(()), StemFiles::finish)?;
     if let Some(path) = &also.midi {
         write_midi(path, &reading, config.bars)?;
+    }
+    #[cfg(feature = "picture")]
+    if also.picture.is_some() || also.figures {
+        picture::show(&source.name, &reading, config, also.picture.as_deref(), also.figures)?;
     }
     if also.fingerprints {
         let mut stdout = std::io::stdout().lock();
@@ -455,5 +493,61 @@ impl Source {
 
     fn show(&self, found: &[Diagnostic]) -> String {
         text::report(found, &String::from_utf8_lossy(&self.bytes), &self.name)
+    }
+}
+
+/// What a song looks like.
+#[cfg(feature = "picture")]
+mod picture {
+    use std::convert::Infallible;
+    use std::path::Path;
+
+    use antiphon::client::listen::{self, Figures, Sound};
+    use antiphon::client::render::{RenderConfig, render};
+    use antiphon::param::{Owner, Param, Slot};
+    use antiphon::pattern::Song;
+    use antiphon::pattern::text::Reading;
+
+    /// A fader this far down leaves the limiter nothing to do; 0.4 is −12.04 dB.
+    const LOW: f32 = 0.4;
+
+    /// Draws the song and prints its figures.
+    pub fn show(
+        name: &str,
+        reading: &Reading,
+        config: RenderConfig,
+        picture: Option<&Path>,
+        print: bool,
+    ) -> anyhow::Result<()> {
+        let sound = sound_of(&reading.song, reading, config);
+        let figures = Figures::of(&sound);
+        if print {
+            let mut quiet = Box::new(reading.song.clone());
+            let level = Slot::new(Owner::Master, Param::Level).index();
+            let fader = quiet.params[level];
+            quiet.params[level] = LOW * fader;
+            let before =
+                Figures::of(&sound_of(&quiet, reading, config)).peak_db - 40.0 * f64::from(LOW).log10();
+            let ceiling = f64::from(reading.song.param(Owner::Master, Param::Ceiling));
+            let mut line = figures.json();
+            line["limited_db"] = ((10.0 * (before - ceiling).max(0.0)).round() / 10.0).into();
+            println!("{line}");
+        }
+        if let Some(file) = picture {
+            let title = format!("{name}: {} bars at {} BPM", config.bars, reading.tempo.bpm());
+            listen::draw(file, &title, &sound, &figures).map_err(anyhow::Error::msg)?;
+        }
+        Ok(())
+    }
+
+    fn sound_of(song: &Song, reading: &Reading, config: RenderConfig) -> Sound {
+        let mut sides = [Vec::new(), Vec::new()];
+        let told = render(song, reading.tempo, config, |left, right| {
+            sides[0].extend_from_slice(left);
+            sides[1].extend_from_slice(right);
+            Ok::<(), Infallible>(())
+        });
+        told.unwrap_or_else(|never| match never {});
+        Sound { sides, rate: config.rate }
     }
 }

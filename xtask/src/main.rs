@@ -1,5 +1,6 @@
 //! The project's own commands: `cargo xtask bundle | test | tidy | bench | simulate | fuzz |
-//! architectures | jam`.
+//! architectures | listen |
+//! jam`.
 //!
 //! Progress goes to standard error; standard output holds results alone.
 
@@ -10,6 +11,7 @@ mod fuzz;
 // The hosts that the jam drives, and the clocks that it reads, are Linux's.
 #[cfg(target_os = "linux")]
 mod jam;
+mod listen;
 mod picture;
 mod setup;
 mod simulate;
@@ -42,6 +44,8 @@ enum Task {
     Simulate(simulate::Arguments),
     /// The same songs on x86-64, aarch64 and WebAssembly, bit for bit.
     Architectures,
+    /// Every voice and six songs as WAVs, pictures and figures.
+    Listen(listen::Arguments),
     /// The readers of outside bytes under libFuzzer, guided by coverage.
     Fuzz(fuzz::Arguments),
     #[cfg(target_os = "linux")]
@@ -61,6 +65,7 @@ fn main() -> ExitCode {
             Task::Tidy(arguments) => tidy::run(&arguments),
             Task::Bench(arguments) => bench::run(&arguments),
             Task::Architectures => architectures::run(),
+            Task::Listen(arguments) => listen::run(&arguments),
             Task::Fuzz(arguments) => fuzz::run(&arguments),
             Task::Simulate(arguments) => simulate::run(&arguments),
             #[cfg(target_os = "linux")]
