@@ -10,6 +10,8 @@ mod hanging;
 mod metronome;
 #[path = "support/registers.rs"]
 mod registers;
+#[path = "engine/renewal.rs"]
+mod renewal;
 #[path = "engine/rig.rs"]
 mod rig;
 #[path = "engine/sequencing.rs"]

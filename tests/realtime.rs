@@ -174,6 +174,7 @@ fn messages() -> Vec<ToEngine> {
         ToEngine::TempoMap(Box::new(map)),
         ToEngine::Song(Box::new(wide)),
         ToEngine::Start { tick: Beats::quarters(3), frame: 30_000 },
+        ToEngine::Renew { bar: -1 },
         ToEngine::TempoMap(Box::default()),
     ];
     // Every voice in turn, and every module of a track and of the master on, moved and off.
@@ -298,6 +299,7 @@ fn locked_in_blocks_of(sizes: impl Iterator<Item = usize>, host: Option<HostTran
         (0, timeline(4, SECOND / 2)),
         (20, clock(3_000_000)),
         (24, clock(15_000_000)),
+        (28, ToEngine::Renew { bar: 0 }),
         (30, clock(90_000_000)),
         (52, clock(-90_000_000)),
         (75, timeline(64, 8 * SECOND)),

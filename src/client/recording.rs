@@ -65,6 +65,7 @@ enum Told {
     Focus(TrackIndex),
     Echo { track: TrackIndex, note: u8, velocity: f32, at: Beats },
     Metronome(f32),
+    Renew { bar: i32 },
 }
 
 /// A clock's map; host time has no meaning elsewhere, but here it is the recording's own.
@@ -199,6 +200,7 @@ fn told(message: ToEngine) -> Told {
         ToEngine::Focus(track) => Told::Focus(track),
         ToEngine::Echo { track, note, velocity, at } => Told::Echo { track, note, velocity, at },
         ToEngine::Metronome(level) => Told::Metronome(level),
+        ToEngine::Renew { bar } => Told::Renew { bar },
     }
 }
 
@@ -217,6 +219,7 @@ fn message(told: Told) -> Result<ToEngine, ReplayError> {
         Told::Focus(track) => ToEngine::Focus(track),
         Told::Echo { track, note, velocity, at } => ToEngine::Echo { track, note, velocity, at: sound(at)? },
         Told::Metronome(level) => ToEngine::Metronome(level),
+        Told::Renew { bar } => ToEngine::Renew { bar },
     })
 }
 

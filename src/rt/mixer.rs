@@ -90,6 +90,15 @@ impl TrackChain {
     }
 }
 
+/// Where a test lets a bit flip.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Planted {
+    /// In what a track gives out: the lowest bit, heard nowhere else.
+    Output(usize),
+    /// In what its voices play: a higher bit, which its effects remember.
+    Voices(usize),
+}
+
 /// A quantum as it leaves the tracks and the master.
 pub(super) struct Mixed {
     /// Each track after its inserts: its left side, or both.
@@ -125,8 +134,8 @@ pub(super) struct Mixer {
     mixed: Box<Mixed>,
     /// Owners whose parameters have changed: bit n for row n.
     changed: u32,
-    /// A bit to flip: track, sample of the next quantum. For tests.
-    planted: Option<(usize, usize)>,
+    /// A bit to flip, and in which sample of the next quantum. For tests.
+    planted: Option<(Planted, usize)>,
 }
 
 impl Mixer {
@@ -199,9 +208,9 @@ impl Mixer {
         inserts.chain([&mut self.master.modulation]).for_each(|modulation| modulation.seek(sample));
     }
 
-    /// Flips the lowest bit of one sample of one track in the next quantum.
-    pub(super) fn plant(&mut self, track: usize, sample: usize) {
-        self.planted = Some((track, sample));
+    /// Flips a bit of one sample in the next quantum.
+    pub(super) fn plant(&mut self, place: Planted, sample: usize) {
+        self.planted = Some((place, sample));
     }
 
     fn head_for(&mut self, song: &Sounding<'_>, ramp: u32) {
@@ -227,6 +236,9 @@ impl Mixer {
             self.head_for(song, RAMP);
         }
         let sounding = self.play(cues);
+        if let Some((Planted::Voices(track), sample)) = self.planted {
+            flip(&mut self.voices[track][sample], 18);
+        }
         let Mixed { tracks, rights, wide, left, right } = &mut *self.mixed;
         left.fill(0.0);
         right.fill(0.0);
@@ -266,8 +278,8 @@ impl Mixer {
                 }
             }
         }
-        if let Some((track, sample)) = self.planted.take() {
-            tracks[track][sample] = f32::from_bits(tracks[track][sample].to_bits() ^ 1);
+        if let Some((Planted::Output(track), sample)) = self.planted.take() {
+            flip(&mut tracks[track][sample], 0);
         }
         self.finish();
         &self.mixed
@@ -304,6 +316,10 @@ impl Mixer {
         let ceiling = self.ceiling.advance_by(QUANTUM as u32);
         self.limiter.process(left, right, ceiling);
     }
+}
+
+fn flip(sample: &mut f32, bit: u32) {
+    *sample = f32::from_bits(sample.to_bits() ^ 1 << bit);
 }
 
 fn product(samples: &Quantum, gains: &Quantum) -> Quantum {

@@ -152,6 +152,11 @@ impl Pending {
         self.length = kept;
     }
 
+    /// A run begins, whose key knows nothing of what was foreseen.
+    pub(super) fn forget_foresight(&mut self) {
+        self.entries[..self.length].iter_mut().for_each(|entry| entry.foreseen = false);
+    }
+
     pub(super) fn clear(&mut self) {
         self.length = 0;
     }

@@ -177,6 +177,19 @@ impl Players {
         }
     }
 
+    /// Ends every note at an offset, as its voice begins anew, and forgets what the steps did. What
+    /// is still to be heard of before is told yet.
+    pub(super) fn begin_anew(&mut self, head: i64, offset: u8) {
+        for track in TrackIndex::all() {
+            while let Some((_, held)) = self.notes[track.get()].end_where(|_| true) {
+                self.tell_end(track, &held, head + i64::from(offset));
+            }
+            self.notes[track.get()].clear();
+        }
+        self.locked.clear();
+        self.begin_quantum();
+    }
+
     /// A track's pattern is another from a tick on.
     pub(super) fn note_switch(&mut self, track: TrackIndex, at: Beats) {
         self.notes[track.get()].cut_ties(at);

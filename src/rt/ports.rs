@@ -94,6 +94,16 @@ pub enum ToEngine {
     },
     /// How loud the metronome is, 0 (off) to 1. It is nobody else's: no fingerprint, no bounce.
     Metronome(f32),
+    /// Begin anew with a bar, from a clean state: what no two engines should hear differently, and
+    /// yet do, is healed so. What sounds fades out in the 10 ms before the bar's line; from there on
+    /// the engine gives what one gives that starts there, a new run origin: notes that are held, live
+    /// ones too, have ended. A bar too near, or passed, counts as the next that is not; one that the
+    /// host's loop never reaches as the loop's next round. Without a run nothing happens. The bar
+    /// before the line is told no fingerprint.
+    Renew {
+        /// The bar, counted from 0 by the bars that the engine plays by.
+        bar: i32,
+    },
 }
 
 /// From the engine, to the session's thread.

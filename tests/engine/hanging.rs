@@ -130,7 +130,8 @@ impl Player {
                 self.song = song.clone();
                 self.rig.tell(ToEngine::Song(Box::new(song)));
             }
-            16 => self.rig.engine.reset(),
+            16 if n % 2 == 0 => self.rig.engine.reset(),
+            16 => self.rig.tell(ToEngine::Renew { bar: (n >> 3) as i32 % 4 }),
             17 => {
                 let bpm = 60.0 + f64::from(n % 240);
                 let map = TempoMap::constant(Tempo::from_bpm(bpm).expect("a tempo"));
