@@ -48,7 +48,8 @@ pub use profile::default_profile;
 pub use reach::Reach;
 pub use tap::Taps;
 pub use view::{
-    AudioMatch, ClockStatus, Connection, HistoryView, LinesView, MergeReport, Peer, TransportView, View,
+    AudioMatch, ClockStatus, Connection, Difference, HistoryView, LinesView, MergeReport, Peer,
+    TransportView, View,
 };
 
 use std::collections::BTreeMap;
@@ -292,6 +293,20 @@ pub enum Event {
     Applied(crate::session::Seq),
     /// The engine sounded a bar.
     Fingerprint(crate::rt::ports::BarFingerprint),
+    /// A bar of equal input sounds otherwise elsewhere.
+    Differs {
+        /// Which, where, and by which bar it is to be healed, once that is known.
+        difference: Difference,
+        /// The tracks' names.
+        parts: Vec<String>,
+    },
+    /// What differed is equal again.
+    Healed {
+        /// What it was.
+        difference: Difference,
+        /// The first bar that was compared since.
+        bar: i32,
+    },
     /// The engine began a note.
     Onset {
         /// On which track.

@@ -324,6 +324,7 @@ fn downs() -> Vec<Down> {
         Down::Presence { client: ClientId(2), state: presence() },
         Down::Pong { t1: -5, t2: SessionNanos(1_000), t3: SessionNanos(1_030) },
         Down::Compared { bar: 33, differ: 1 << 16, other: ClientId(1) },
+        Down::Renew { bar: 35 },
         Down::Chat { author: ClientId(2), text: "hello".into() },
         Down::Goaway { retry_ms: 2_000 },
         Down::Part(vec![4, 5, 6]),

@@ -100,6 +100,12 @@ pub fn to_json(event: &Event) -> Value {
         }),
         Event::Applied(seq) => json!({"event": "applied", "seq": seq.0}),
         Event::Fingerprint(bar) => fingerprint_json(bar),
+        Event::Differs { difference, parts } => json!({
+            "event": "differs", "bar": difference.bar, "parts": parts, "renews": difference.renews,
+        }),
+        Event::Healed { difference, bar } => json!({
+            "event": "healed", "differed": difference.bar, "renewed": difference.renews, "bar": bar,
+        }),
         Event::Onset { track, tick, frame, session } => json!({
             "event": "onset", "track": track.get(), "tick": tick.0, "frame": frame,
             "session_ns": session.map(|at| at.0),

@@ -33,6 +33,7 @@ use super::people::Wish;
 use super::{
     Client, ClientConfig, Code, Command, Connection, Event, HostClock, LineCommand, Link, Reach, Taps, When,
 };
+use crate::param::TrackIndex;
 use crate::pattern::{MAX_METRES, Song, capture, text};
 use crate::rt::ports::{BarFingerprint, Mode, TO_ENGINE_CAPACITY, ports};
 use crate::rt::{Engine, EngineConfig};
@@ -86,6 +87,9 @@ pub struct PeerArgs {
     /// Who decides over the position: host, follow, session or lead. Without it: follow.
     #[arg(long)]
     pub mode: Option<Mode>,
+    /// Flip a bit of what a track's effects are fed with, at a sample of the song: a fault, for tests.
+    #[arg(long, hide = true, value_name = "TRACK:SAMPLE", value_parser = flip)]
+    pub flip_bit: Option<(TrackIndex, i64)>,
     /// Tell no onsets and fingerprints.
     #[arg(long)]
     pub quiet: bool,
@@ -110,7 +114,10 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     let (mut session, engine_ports) = ports();
     let config = EngineConfig { rate: f64::from(args.rate), max_block: args.block as usize };
     let (song, tempo_map) = (Song::new(), TempoMap::default());
-    let engine = Engine::new(config, Box::new(song.clone()), Box::new(tempo_map.clone()), engine_ports);
+    let mut engine = Engine::new(config, Box::new(song.clone()), Box::new(tempo_map.clone()), engine_ports);
+    if let Some((track, sample)) = args.flip_bit {
+        engine.plant_lasting_flip(track, sample);
+    }
     let pace = Pace { rate: args.rate, block: args.block as usize, skew_ppm: args.skew };
     let mut keep = Keeping { sound: args.record.as_deref(), session: None };
     if let Some(path) = &args.record_session {
@@ -155,6 +162,13 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
 fn skew(text: &str) -> Result<f64, String> {
     let skew = text.parse::<f64>().ok().filter(|skew| skew.abs() <= 1_000.0);
     skew.ok_or_else(|| format!("'{text}' is no skew: it lies between -1000 and 1000"))
+}
+
+/// A track's place, from 0, and a sample.
+fn flip(text: &str) -> Result<(TrackIndex, i64), String> {
+    let parts = text.split_once(':');
+    let flip = parts.and_then(|(track, at)| Some((TrackIndex::new(track.parse().ok()?)?, at.parse().ok()?)));
+    flip.ok_or_else(|| format!("'{text}' is no track and sample"))
 }
 
 /// A profile folder that nobody asked for by name, removed at the end.

@@ -206,12 +206,76 @@ pub enum AudioMatch {
     Equal {
         /// The last bar compared.
         bar: i32,
+        /// What was healed not long ago.
+        healed: Option<Difference>,
     },
-    /// Different from this bar on.
-    Different {
-        /// The first bar that differs.
-        bar: i32,
-    },
+    /// Different.
+    Different(Difference),
+}
+
+/// Equal input that gave different samples.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Difference {
+    /// The first bar that differs.
+    pub bar: i32,
+    /// On which tracks: bit n for track n, bit 16 for the master.
+    pub parts: u32,
+    /// The bar with which everybody concerned begins anew.
+    pub renews: Option<i32>,
+}
+
+/// Bars for which it is shown that a difference was healed.
+const HEALED_SHOWN: i32 = 32;
+
+impl AudioMatch {
+    /// What another comparison says: a bar, and where it differs, by bits as in [`Difference`].
+    pub fn with(self, bar: i32, parts: u32) -> AudioMatch {
+        let renewed = |held: &Difference| held.renews.is_some_and(|at| bar >= at);
+        match self {
+            AudioMatch::Different(held) if held.renews.is_some() && !renewed(&held) => {
+                AudioMatch::Different(Difference { parts: held.parts | parts, ..held })
+            }
+            AudioMatch::Different(held) if parts == 0 => {
+                AudioMatch::Equal { bar, healed: Some(held).filter(renewed) }
+            }
+            AudioMatch::Different(held) if held.renews.is_none() => {
+                AudioMatch::Different(Difference { parts: held.parts | parts, ..held })
+            }
+            AudioMatch::Equal { healed, .. } if parts == 0 => {
+                let shown = |held: &Difference| renewed(held) && bar < held.bar.saturating_add(HEALED_SHOWN);
+                AudioMatch::Equal { bar, healed: healed.filter(shown) }
+            }
+            _ if parts == 0 => AudioMatch::Equal { bar, healed: None },
+            _ => AudioMatch::Different(Difference { bar, parts, renews: None }),
+        }
+    }
+
+    /// Everybody concerned begins anew with a bar.
+    pub fn renewing(self, bar: i32) -> AudioMatch {
+        match self {
+            AudioMatch::Different(held) => AudioMatch::Different(Difference { renews: Some(bar), ..held }),
+            other => other,
+        }
+    }
+}
+
+impl Difference {
+    /// The tracks' names; the master where it is none of theirs.
+    pub fn names(&self, song: &Song) -> Vec<String> {
+        let tracks = song.tracks.iter().enumerate().filter(|(at, _)| self.parts & 1 << at != 0);
+        let tracks: Vec<_> = tracks
+            .map(|(at, track)| match track.name.as_str() {
+                "" => format!("track {}", at + 1),
+                name => name.to_owned(),
+            })
+            .collect();
+        if tracks.is_empty() { vec!["master".to_owned()] } else { tracks }
+    }
+
+    /// For a person: "bar 17 on bass", bars counted from 1.
+    pub fn words(&self, song: &Song) -> String {
+        format!("bar {} on {}", i64::from(self.bar) + 1, self.names(song).join(", "))
+    }
 }
 
 /// What became of what was edited apart from a session, on coming back.
@@ -249,5 +313,28 @@ impl MergeReport {
             branch: summary.branch.map(|branch| branch.0),
             line: summary.line(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_difference_is_named_until_it_is_healed_and_its_healing_shown_for_a_while() {
+        let different = |bar, parts, renews| AudioMatch::Different(Difference { bar, parts, renews });
+        let mut audio = AudioMatch::default().with(16, 0).with(17, 1 << 4);
+        assert_eq!(audio, different(17, 1 << 4, None));
+        audio = audio.renewing(19).with(18, 0);
+        assert_eq!(audio, different(17, 1 << 4, Some(19)), "the line is still to come");
+        let held = Difference { bar: 17, parts: 1 << 4, renews: Some(19) };
+        audio = audio.with(19, 0);
+        assert_eq!(audio, AudioMatch::Equal { bar: 19, healed: Some(held) });
+        assert_eq!(audio.with(20, 1), different(20, 1, None), "another");
+        assert_eq!(audio.with(60, 0), AudioMatch::Equal { bar: 60, healed: None });
+        let mut song = Song::new();
+        song.tracks[4].name = crate::pattern::Name::new("bass").expect("a name");
+        assert_eq!(held.words(&song), "bar 18 on bass");
+        assert_eq!(Difference { parts: 1 << 16, ..held }.words(&song), "bar 18 on master");
     }
 }

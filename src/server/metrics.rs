@@ -52,13 +52,19 @@ fn describe() {
     describe_counter!("antiphon_packets_dropped_total", "packets dropped for slow receivers, by class");
     describe_counter!("antiphon_bars_compared_total", "pairs of bars with equal input compared");
     describe_counter!("antiphon_bars_mismatched_total", "pairs of bars with equal input that differ");
+    describe_counter!("antiphon_renewals_total", "bar lines at which differing engines were to begin anew");
     describe_counter!("antiphon_store_failures_total", "transactions that the store refused");
     describe_counter!("antiphon_snapshots_corrupt_total", "snapshots passed over because they are corrupt");
     // Present from the start, so that an alert on their growth sees the first one.
     for name in ["antiphon_store_failures_total", "antiphon_snapshots_corrupt_total"] {
         counter!(name).increment(0);
     }
-    for name in ["antiphon_bars_compared_total", "antiphon_bars_mismatched_total", "antiphon_commits_total"] {
+    for name in [
+        "antiphon_bars_compared_total",
+        "antiphon_bars_mismatched_total",
+        "antiphon_renewals_total",
+        "antiphon_commits_total",
+    ] {
         counter!(name).increment(0);
     }
     ["gesture", "presence"].iter().for_each(|class| dropped(class, 0));
@@ -131,6 +137,11 @@ pub fn dropped(class: &'static str, packets: usize) {
 pub fn compared(equal: bool) {
     counter!("antiphon_bars_compared_total").increment(1);
     counter!("antiphon_bars_mismatched_total").increment(u64::from(!equal));
+}
+
+/// Differing engines were told to begin anew.
+pub fn renewed() {
+    counter!("antiphon_renewals_total").increment(1);
 }
 
 /// The store refused a transaction.

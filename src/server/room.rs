@@ -7,6 +7,7 @@ mod commit;
 mod ephemeral;
 mod fingerprints;
 mod handle;
+mod healing;
 mod lines;
 mod member;
 mod outbound;
@@ -37,6 +38,7 @@ use crate::wire::{Down, ErrorCode, MAX_COUNT_IN, News, Up, commit_interval, gest
 use commit::{Request, Submitted, most_urgent};
 use fingerprints::Comparison;
 use handle::Message;
+use healing::Healing;
 use lines::Line;
 use member::Member;
 use recent::Recent;
@@ -86,6 +88,7 @@ pub struct Room {
     waiting_since: BTreeMap<Seq, Instant>,
     promote_after: Option<Instant>,
     comparison: Comparison,
+    healing: Healing,
     /// Branches that somebody follows.
     lines: BTreeMap<BranchId, Line>,
     /// Clock sockets of participants that have no seat yet.
@@ -126,6 +129,7 @@ impl Room {
             waiting_since: BTreeMap::new(),
             promote_after: None,
             comparison: Comparison::default(),
+            healing: Healing::default(),
             lines: BTreeMap::new(),
             early_clocks: Vec::new(),
             next_socket: 1,

@@ -216,6 +216,12 @@ pub enum Down {
     Clock(ClockEpoch),
     /// Something about branches or the past.
     Line(LineNews),
+    /// A bar of the receiver's and others of equal input key differ: all of them begin anew with the
+    /// line of this bar, which heals what was no fault of the engine's own.
+    Renew {
+        /// The bar.
+        bar: i32,
+    },
 }
 
 /// The server's answer to a [`Hello`].

@@ -89,6 +89,36 @@ fn a_start_sounds_at_the_same_time_and_with_the_same_samples_in_both() {
 }
 
 #[test]
+fn a_flipped_bit_is_named_with_its_bar_and_track_and_healed_at_a_line() {
+    // In bar 3, while the bass plays: the master's echoes carry it on.
+    let mut studios = Studios::open(&[], &["--block", "512", "--flip-bit", "2:145000"]);
+    clock(&mut studios.a);
+    clock(&mut studios.b);
+    studios.a.order("play");
+    let mut lines = Vec::new();
+    for peer in [&mut studios.a, &mut studios.b] {
+        let differs = peer.until("differs", |line| Some(line.clone()));
+        assert_eq!((number(&differs, "bar"), &differs["parts"]), (3, &serde_json::json!(["bass"])));
+        lines.push(peer.until("differs", |line| line["renews"].as_i64()));
+        let healed = peer.until("healed", |line| Some(line.clone()));
+        assert_eq!((number(&healed, "differed"), number(&healed, "renewed")), (3, lines[0]));
+        heard_bar(peer, lines[0] + 2);
+    }
+    assert_eq!(lines, [6, 6], "the next line that both hear of in time");
+    let (of_a, of_b) = (bars(&studios.a), bars(&studios.b));
+    assert_eq!(of_a[&2], of_b[&2]);
+    assert_ne!(of_a[&3], of_b[&3]);
+    for bar in 6..=8 {
+        assert_eq!(of_a[&bar], of_b[&bar], "bar {bar}, behind the line");
+    }
+    let renewals = "antiphon_renewals_total 1";
+    assert!(studios.server.get("/metrics").body.contains(renewals), "once was enough");
+    studios.a.order("stop");
+    studios.a.until("timeline", |line| (line["playing"] == false).then_some(()));
+    studios.agree();
+}
+
+#[test]
 fn a_late_joiner_enters_in_phase() {
     let mut studios = Studios::open(&[], &[]);
     clock(&mut studios.a);

@@ -10,6 +10,7 @@ use crate::client::hub::line::{FromHub, Greeting, LineEvent, SPEECH_VERSION};
 use crate::client::studio::Studio;
 use crate::client::{AudioMatch, Connection, Event, Link, Peer};
 use crate::param::Owner;
+use crate::rt::ports::ToEngine;
 use crate::session::{Answered, Catchup, ClientId, Commit, Cseq, Part, State};
 use crate::time::{Clock, HostNanos, SharedClock, Tempo};
 use crate::wire::{
@@ -297,7 +298,8 @@ impl Participant {
                 self.show_people();
                 self.follow();
             }
-            Down::Compared { bar, differ, .. } => self.compared(bar, differ),
+            Down::Compared { bar, differ, .. } => self.compared(bar, differ, now),
+            Down::Renew { bar } => self.renew(bar, now),
             Down::Chat { author, text } => {
                 let from = self.name_of(author);
                 self.events.tell(Event::Chat { from, text }, now);
@@ -382,12 +384,32 @@ impl Participant {
         }
     }
 
-    fn compared(&mut self, bar: i32, differ: u32) {
-        self.engine.audio = match (differ, self.engine.audio) {
-            (0, _) => AudioMatch::Equal { bar },
-            (_, AudioMatch::Different { bar }) => AudioMatch::Different { bar },
-            _ => AudioMatch::Different { bar },
-        };
+    fn compared(&mut self, bar: i32, differ: u32, now: HostNanos) {
+        self.tell_match(self.engine.audio.with(bar, differ), now);
+    }
+
+    /// The engine begins anew with a bar, as those do whose sound differs from ours.
+    fn renew(&mut self, bar: i32, now: HostNanos) {
+        if self.lines.branch().is_some() {
+            return;
+        }
+        self.feed.push(ToEngine::Renew { bar });
+        self.tell_match(self.engine.audio.renewing(bar), now);
+    }
+
+    fn tell_match(&mut self, audio: AudioMatch, now: HostNanos) {
+        let before = std::mem::replace(&mut self.engine.audio, audio);
+        match (before, audio) {
+            (before, AudioMatch::Different(difference)) if before != audio => {
+                let parts = difference.names(self.studio.song());
+                self.events.tell(Event::Differs { difference, parts }, now);
+            }
+            (AudioMatch::Different(_), AudioMatch::Equal { bar, healed: Some(difference) }) => {
+                self.events.tell(Event::Healed { difference, bar }, now);
+            }
+            _ => {}
+        }
+        self.shown.stale();
     }
 
     pub(super) fn show_people(&mut self) {

@@ -73,13 +73,31 @@ fn session(ui: &mut Ui, scene: &Scene<'_>) {
             "settling".to_owned(),
             "Nothing comparable has played yet; it settles at the next start.".to_owned(),
         ),
-        AudioMatch::Equal { bar } => (
+        AudioMatch::Equal { healed: Some(healed), .. } => (
+            format!(
+                "= (≠ {}, healed at {})",
+                healed.words(&view.song),
+                healed.renews.map_or(0, i64::from) + 1
+            ),
+            "Equal input gave different samples there. Everybody has begun anew at a bar line since, and \
+             sounds the same again. Should it come back, please report it."
+                .to_owned(),
+        ),
+        AudioMatch::Equal { bar, healed: None } => (
             "=".to_owned(),
             format!("What you hear equals what the others hear, sample for sample, up to bar {}.", bar + 1),
         ),
-        AudioMatch::Different { bar } => (
-            format!("≠ from bar {}", bar + 1),
-            "Equal input gave different samples: please report this.".to_owned(),
+        AudioMatch::Different(difference) => (
+            format!("≠ {}", difference.words(&view.song)),
+            match difference.renews {
+                Some(bar) => {
+                    format!("Equal input gave different samples: healed at bar {}.", i64::from(bar) + 1)
+                }
+                None => {
+                    "Equal input gave different samples, and beginning anew did not help: please report this."
+                        .to_owned()
+                }
+            },
         ),
     };
     widgets::figure(ui, "audio", &audio).on_hover_text(hint);

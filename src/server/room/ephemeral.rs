@@ -117,6 +117,7 @@ impl Room {
             let results = self.comparison.add(seat.client, &bar);
             let reminder = bar.bar % 4 == 0;
             let second = results.len() == 1;
+            let differs = results.iter().any(|result| result.differ != 0);
             for (nth, result) in results.into_iter().enumerate() {
                 metrics::compared(result.differ == 0);
                 if result.differ != 0 && result.changed {
@@ -132,6 +133,9 @@ impl Room {
                 if result.changed || reminder && second {
                     self.tell(result.other, Down::Compared { bar, differ, other: seat.client });
                 }
+            }
+            if differs {
+                self.heal(&bar);
             }
         }
     }

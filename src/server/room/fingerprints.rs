@@ -92,6 +92,12 @@ impl Comparison {
         results
     }
 
+    /// Who told of a bar of this input.
+    pub fn tellers(&self, print: &BarFingerprint) -> impl Iterator<Item = ClientId> {
+        let bar = self.bars.get(&(print.bar, print.input_key));
+        bar.into_iter().flat_map(|bar| bar.prints.keys().copied())
+    }
+
     /// Counts since the room opened, and the compared bars still kept, in the order they came.
     pub fn report(&self) -> Value {
         let compared = self.order.iter().filter_map(|key| Some((key, self.bars.get(key)?)));
