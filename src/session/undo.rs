@@ -50,6 +50,11 @@ impl Step {
         self.entries.iter().any(|entry| !entry.is_astray())
     }
 
+    /// Whether it undoes what may have to be put back.
+    fn is_unanswered(&self) -> bool {
+        self.entries.iter().any(|entry| entry.origin.is_some())
+    }
+
     /// What it wrote.
     pub fn entries(&self) -> &[Entry] {
         &self.entries
@@ -183,6 +188,9 @@ impl Entry {
 pub struct UndoStack {
     done: VecDeque<Step>,
     undone: VecDeque<Step>,
+    /// Undos that a new write has put out of redo's reach while they are unanswered: refused, what
+    /// they were to undo can be undone again.
+    unanswered: VecDeque<Step>,
     /// Commands so far.
     made: u64,
 }
@@ -220,7 +228,7 @@ impl UndoStack {
         if subjects.is_empty() {
             return;
         }
-        self.undone.clear();
+        self.unanswered.extend(self.undone.drain(..).filter(Step::is_unanswered));
         let same = self.done.back().is_some_and(|top| step.is_some() && top.id == step);
         let mut top = match joins || same {
             true => self.done.pop_back().unwrap_or_default(),
@@ -307,7 +315,8 @@ impl UndoStack {
     }
 
     fn entries(&mut self) -> impl Iterator<Item = &mut Entry> {
-        self.done.iter_mut().chain(&mut self.undone).flat_map(|step| &mut step.entries)
+        let steps = self.done.iter_mut().chain(&mut self.undone).chain(&mut self.unanswered);
+        steps.flat_map(|step| &mut step.entries)
     }
 
     /// A frame of mine became a commit. `met` is what each subject held until then and by whose
@@ -361,13 +370,17 @@ impl UndoStack {
         });
         for (subject, above, believed) in sink {
             let frame = Written::Frame(above);
-            let lifted = self.entries().filter(|entry| entry.before.subject() == subject);
-            let lifted = lifted.filter(|entry| entry.written == frame && entry.first != Some(above));
-            lifted.for_each(|entry| entry.written = believed);
+            self.walk(|entry, _| {
+                let lifted = entry.written == frame && entry.first != Some(above);
+                if lifted && entry.before.subject() == subject {
+                    entry.written = believed;
+                }
+            });
         }
         self.complete(commit, met, all);
         // What was withheld for somebody to pick wrote nothing that could be undone.
         self.drop_entries(|entry| entry.written == frame);
+        self.unanswered.retain(Step::is_unanswered);
     }
 
     /// What an op on a whole pattern has written beyond what was expected belongs to its step.
@@ -409,6 +422,7 @@ impl UndoStack {
     pub(super) fn refused(&mut self, cseq: Cseq) {
         let frame = Written::Frame(cseq);
         let back_to_done = take_origins(&mut self.undone, cseq);
+        let back_to_done = back_to_done.or_else(|| take_origins(&mut self.unanswered, cseq));
         let back_to_undone = take_origins(&mut self.done, cseq);
         let origins: Vec<_> =
             [&back_to_done, &back_to_undone].into_iter().flatten().flat_map(|s| &s.entries).collect();
@@ -524,7 +538,7 @@ impl UndoStack {
     }
 
     fn drop_entries(&mut self, gone: impl Fn(&Entry) -> bool) {
-        for stack in [&mut self.done, &mut self.undone] {
+        for stack in [&mut self.done, &mut self.undone, &mut self.unanswered] {
             stack.iter_mut().for_each(|step| step.entries.retain(|entry| !gone(entry)));
             stack.retain(|step| !step.entries.is_empty());
         }

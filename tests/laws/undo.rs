@@ -5,13 +5,17 @@ use std::collections::BTreeMap;
 use antiphon::param::{Owner, Param, Slot};
 use antiphon::pattern::{Edit, Register, StepField, StepRegister, TrackRegister};
 use antiphon::session::{
-    Answer, Answered, Catchup, ClientId, ConflictKind, Cseq, How, MAX_STEPS_BACK, Op, Refusal, StampedOp,
-    StepId, Subject,
+    Answer, Answered, Catchup, ClientId, Commit, ConflictKind, Cseq, How, MAX_STEPS_BACK, Op, Refusal, Seq,
+    StampedOp, StepId, Subject, Written,
 };
 use antiphon::time::Beats;
 use proptest::prelude::*;
 
 use crate::room::{Room, alive, cell, id, level, note, now, orders, pattern, set, tempo, track};
+
+fn pitch(step: u8) -> Register {
+    Register::Step(track(0), pattern(), step, StepRegister::Note)
+}
 
 impl Room {
     fn undo(&mut self, who: usize, how: How) -> Result<bool, Refusal> {
@@ -295,6 +299,41 @@ fn what_was_withheld_for_a_pick_cannot_be_undone() {
     room.check();
 }
 
+#[test]
+fn who_insisted_goes_on_undoing_below_it() {
+    let mut room = Room::new(2);
+    room.write(0, vec![note(3, 0.2)]).expect("accepted");
+    let first = room.read(pitch(3));
+    room.write(0, vec![note(3, 0.4)]).expect("accepted");
+    room.write(1, vec![note(3, 0.6)]).expect("accepted");
+    assert!(matches!(room.undo(0, How::Checked), Err(Refusal::StaleUndo { .. })));
+    room.undo(0, How::Force).expect("insisted");
+    assert_eq!(room.read(pitch(3)), first);
+    room.undo(0, How::Checked).expect("what stood between was gone over knowingly");
+    assert!(matches!(room.read(pitch(3)), Edit::Step { field: StepField::Note(None), .. }));
+    room.check();
+}
+
+#[test]
+fn a_refused_undo_comes_back_though_redo_was_forgotten_meanwhile() {
+    let mut room = Room::new(2);
+    room.write(0, vec![note(3, 0.2)]).expect("accepted");
+    room.make(0, vec![note(3, 0.4)]);
+    room.people[0].undo(How::Checked);
+    // A new command: what was undone cannot be done again.
+    room.make(0, vec![set(0.9)]);
+    room.make(1, vec![note(3, 0.6)]);
+    room.submit(1).expect("accepted");
+    assert!(matches!(room.submit(0), Err((Cseq(3), Refusal::StaleUndo { .. }))));
+    room.answer(0).expect("the rest");
+    assert_eq!(room.steps(0), (3, 0));
+    room.undo(0, How::Checked).expect("the new command");
+    room.undo(0, How::Checked).expect("what the refused one was to undo");
+    let Edit::Step { field: StepField::Note(held), .. } = room.read(pitch(3)) else { panic!("a note") };
+    assert_eq!(held, Some(60), "what the other wrote meanwhile");
+    room.check();
+}
+
 #[derive(Clone, Debug)]
 enum Act {
     Write(usize, u8, u8),
@@ -326,12 +365,43 @@ fn value(what: u8, value: u8) -> StampedOp {
     }
 }
 
+/// What a register held, and by whose write.
+#[derive(Debug)]
+struct Held {
+    value: Edit,
+    by: ClientId,
+    seq: Seq,
+    cseq: Cseq,
+    /// Those who have insisted on going over it.
+    dismissed: Vec<ClientId>,
+}
+
+impl Held {
+    fn new(value: Edit, commit: &Commit) -> Held {
+        Held { value, by: commit.author, seq: commit.seq, cseq: commit.cseq, dismissed: Vec::new() }
+    }
+
+    fn stands_before(&self, author: ClientId) -> bool {
+        self.by != author && !self.dismissed.contains(&author)
+    }
+}
+
+/// Somebody insists on taking back a write of theirs: what came over it stands before them no more.
+fn insist(past: &mut [Held], author: ClientId, written: Written) {
+    let undone = past.iter().position(|held| match written {
+        Written::Frame(cseq) => held.by == author && held.cseq == cseq,
+        Written::Commit(seq) | Written::Unseen(seq) => held.seq == seq,
+    });
+    past[undone.unwrap_or(0)..].iter_mut().for_each(|held| held.dismissed.push(author));
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 120, ..ProptestConfig::default() })]
 
     /// Whatever is written, undone, forced and redone in whatever order: nothing panics, all agree,
     /// and an accepted checked undo never takes away what another wrote last, nor puts back a value
-    /// that is older than what another wrote since, whatever its author had seen of that.
+    /// that is older than what another wrote since, whatever its author had seen of that. What its
+    /// author had insisted on going over is in the way no more.
     #[test]
     fn undo_among_others_converges_and_takes_nothing_of_theirs(plan in acts()) {
         let mut room = Room::new(3);
@@ -354,21 +424,26 @@ proptest! {
         }
         room.check();
         let mut state = antiphon::session::State::new();
-        // Of registers that do not merge: what each has held, by whose write.
-        let mut held: BTreeMap<Register, Vec<(ClientId, Edit)>> = BTreeMap::new();
+        // Of registers that do not merge: what each has held, and by whose write.
+        let mut held: BTreeMap<Register, Vec<Held>> = BTreeMap::new();
         for commit in &room.log {
             for op in &commit.ops {
                 let exact = op.op.edit().filter(|edit| matches!(edit, Edit::Step { .. }));
-                if let Some(edit) = exact {
-                    let register = edit.register();
-                    let began = || vec![(ClientId(0), state.read(register))];
+                if let Some(value) = exact {
+                    let register = value.register();
+                    let began = || vec![Held::new(state.read(register), &Commit { author: ClientId(0), seq: Seq(0), ..commit.clone() })];
                     let past = held.entry(register).or_insert_with(began);
-                    let others = past.iter().rposition(|(author, _)| *author != commit.author);
-                    let since = &past[others.unwrap_or(0)..];
-                    let checked = matches!(&op.op, Op::Revert(revert) if !revert.force);
-                    let stood = since.iter().any(|(_, value)| *value == edit);
-                    prop_assert!(!checked || stood, "{commit:?} puts back what is older than {since:?}");
-                    past.push((commit.author, edit));
+                    if let Op::Revert(revert) = &op.op {
+                        if revert.force {
+                            insist(past, commit.author, revert.written);
+                        } else {
+                            let others = past.iter().rposition(|held| held.stands_before(commit.author));
+                            let since = &past[others.unwrap_or(0)..];
+                            let stood = since.iter().any(|held| held.value == value);
+                            prop_assert!(stood, "{commit:?} puts back what is older than {since:?}");
+                        }
+                    }
+                    past.push(Held::new(value, commit));
                 }
                 if let Op::Revert(revert) = &op.op
                     && !revert.force
@@ -413,8 +488,7 @@ fn registers_of_a_cell_are_undone_apart() {
     room.undo(0, How::Checked).expect("another field of the same cell");
     let cell = room.state().song().track(track(0)).patterns[0].steps[3];
     assert!(cell.on);
-    let note = Register::Step(track(0), pattern(), 3, StepRegister::Note);
-    assert!(!matches!(room.read(note), Edit::Step { field: StepField::Note(Some(90)), .. }));
+    assert!(!matches!(room.read(pitch(3)), Edit::Step { field: StepField::Note(Some(90)), .. }));
     room.check();
 }
 

@@ -1,6 +1,5 @@
-//! The project's own commands: `cargo xtask bundle | test | tidy | bench | simulate | fuzz |
-//! architectures | listen |
-//! jam`.
+//! The project's own commands: `cargo xtask bundle | test | tidy | bench | simulate | laws | fuzz |
+//! architectures | listen | jam`.
 //!
 //! Progress goes to standard error; standard output holds results alone.
 
@@ -11,6 +10,7 @@ mod fuzz;
 // The hosts that the jam drives, and the clocks that it reads, are Linux's.
 #[cfg(target_os = "linux")]
 mod jam;
+mod laws;
 mod listen;
 mod picture;
 mod setup;
@@ -42,6 +42,8 @@ enum Task {
     Bench(bench::Arguments),
     /// Thousands of seeded sessions under virtual time, with everything that can go wrong.
     Simulate(simulate::Arguments),
+    /// The property tests from fresh seeds, round after round.
+    Laws(laws::Arguments),
     /// The same songs on x86-64, aarch64 and WebAssembly, bit for bit.
     Architectures,
     /// Every voice and six songs as WAVs, pictures and figures.
@@ -64,6 +66,7 @@ fn main() -> ExitCode {
             Task::Test(arguments) => test::run(&arguments),
             Task::Tidy(arguments) => tidy::run(&arguments),
             Task::Bench(arguments) => bench::run(&arguments),
+            Task::Laws(arguments) => laws::run(&arguments),
             Task::Architectures => architectures::run(),
             Task::Listen(arguments) => listen::run(&arguments),
             Task::Fuzz(arguments) => fuzz::run(&arguments),
