@@ -6,6 +6,7 @@
 mod beats;
 mod clock;
 mod clock_map;
+mod cross_check;
 mod envelope;
 mod golden_section;
 mod ramp;
@@ -17,8 +18,9 @@ mod tempo;
 mod tempo_map;
 
 pub use beats::{Beats, TICKS_PER_BEAT};
-pub use clock::{Clock, HostNanos, SessionNanos};
+pub use clock::{Clock, HostNanos, Look, SessionNanos};
 pub use clock_map::ClockMap;
+pub use cross_check::{CrossCheck, Parting, TOLERANCE};
 pub use envelope::{Envelope, Probe, Verdict};
 pub(crate) use golden_section::golden_section;
 pub use ramp::{RampStep, ramp};

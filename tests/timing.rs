@@ -11,6 +11,10 @@ mod clock_trial;
 mod network_model;
 #[path = "timing/reference.rs"]
 mod reference;
+#[path = "timing/stepping.rs"]
+mod stepping;
+#[path = "support/stepping_trial.rs"]
+mod stepping_trial;
 #[path = "support/virtual_peer.rs"]
 mod virtual_peer;
 

@@ -190,7 +190,10 @@ impl Participant {
             Command::Chat(line) => self.chat(line),
             Command::Trim(ms) => self.set_trim(ms, now),
             Command::DeviceLatency(ms) => self.set_latency(ms, now),
-            Command::Look(answer) => drop(answer.try_send(Arc::new(self.view()))),
+            Command::Look(answer) => {
+                self.look_at_clock();
+                drop(answer.try_send(Arc::new(self.view())));
+            }
             Command::Digest => {
                 let (seq, digest) = (self.studio.seq(), self.studio.digest());
                 self.events.tell(Event::Digest { seq, digest }, now);
@@ -202,7 +205,7 @@ impl Participant {
     /// Looks at the rings and at everything that comes due.
     pub fn poll(&mut self) {
         let now = self.clock.now();
-        self.look_at_clock(now);
+        self.look_at_clock();
         self.hear_engine(now);
         self.doze(now);
         self.rest_hands(now);

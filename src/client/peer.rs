@@ -365,7 +365,7 @@ impl Peer {
                 }
                 Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
             },
-            Order::Clock => tell(clock_json(&view.clock))?,
+            Order::Clock => tell(clock_json(&self.client.view_after_commands().clock))?,
             Order::Trim(ms) => self.client.send(Command::Trim(ms)),
             Order::Latency(ms) => self.client.send(Command::DeviceLatency(ms)),
         }

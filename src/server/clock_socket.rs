@@ -73,7 +73,7 @@ async fn answer(app: &App, socket: &mut Socket, meter: &TrafficMeter, role: Role
             }
         };
         // First of all: what happens between the two stamps counts as path.
-        let t2 = stamps.now();
+        let t2 = app.clock.stamp(&stamps);
         let bytes = match message {
             Ok(Some(Ok(Message::Binary(bytes)))) => bytes,
             Ok(Some(Ok(Message::Close(_)) | Err(_)) | None) | Err(_) => return,
@@ -82,9 +82,11 @@ async fn answer(app: &App, socket: &mut Socket, meter: &TrafficMeter, role: Role
         metrics::frame(Direction::Up, bytes.len());
         meter.received(bytes.len());
         let answer = match decode_up(&bytes) {
-            Ok(Up::Probe { t1 }) if bucket.take(Instant::now()) => {
-                encoded(Down::Pong { t1, t2, t3: stamps.now() })
-            }
+            // Where the clock goes on as another epoch between two stamps, the answer is left out.
+            Ok(Up::Probe { t1 }) if bucket.take(Instant::now()) => match (t2, app.clock.stamp(&stamps)) {
+                (Some(t2), Some(t3)) => encoded(Down::Pong { t1, t2, t3 }),
+                _ => continue,
+            },
             Ok(Up::Probe { .. }) => error_frame(
                 ErrorCode::RateLimit,
                 format!("a clock socket takes {PROBES} probes a second; this one was dropped"),

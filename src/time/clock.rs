@@ -33,6 +33,19 @@ impl Sub for HostNanos {
     }
 }
 
+/// One look at a machine's clocks, side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// Host time.
+    pub now: HostNanos,
+    /// What another clock of the machine read then, in ns since whenever it likes.
+    pub beside: i64,
+    /// How far apart the two were read at most, in ns.
+    pub apart: i64,
+    /// How long the machine had slept in all, as [`Clock::slept`] counts.
+    pub slept: i64,
+}
+
 /// A source of host time. Clocks are passed in, so that tests can be virtual.
 pub trait Clock: Send {
     /// Now.
@@ -42,5 +55,12 @@ pub trait Clock: Send {
     /// growth means anything. 0 where the clock counts sleep, or no sleep can be told.
     fn slept(&self) -> i64 {
         0
+    }
+
+    /// The machine's clocks side by side. Where there is but one it stands beside itself, and no step
+    /// of it is seen.
+    fn look(&self) -> Look {
+        let now = self.now();
+        Look { now, beside: now.0, apart: 0, slept: self.slept() }
     }
 }

@@ -93,6 +93,8 @@ pub struct Envelope {
     watch: ShiftWatch,
     /// The first probe that looked as if a clock had been set, where that is still open.
     doubted: Option<HostNanos>,
+    /// Probes since the host's clock was seen to part from another, while older ones are kept.
+    since_parting: Option<usize>,
 }
 
 impl Envelope {
@@ -120,6 +122,20 @@ impl Envelope {
         self.watch = ShiftWatch::default();
     }
 
+    /// The host's clock may have stepped by up to so many ns, either way: what is certified holds that
+    /// much more at once, then by what is measured from here on alone, which soon takes the window's
+    /// place. No probe that was under way meanwhile may follow.
+    pub fn part(&mut self, by_ns: i64) {
+        if self.probes.is_empty() {
+            return;
+        }
+        self.since_parting = Some(0);
+        (self.watch, self.doubted) = (ShiftWatch::default(), None);
+        if let Some(map) = &mut self.map {
+            map.bound_ns = map.bound_ns.saturating_add(by_ns);
+        }
+    }
+
     /// Takes a probe and makes the estimate anew. Allocates; some tens of µs.
     pub fn add(&mut self, probe: Probe) -> Verdict {
         let backwards = probe.t4 < probe.t1 || probe.t3 < probe.t2;
@@ -131,6 +147,10 @@ impl Envelope {
         }
         let doubts = self.watch.judge(&probe);
         self.probes.push_back(probe);
+        self.since_parting = self.since_parting.map(|since| since + 1);
+        if self.since_parting == Some(ENOUGH) {
+            self.begin_again(ENOUGH);
+        }
         if doubts >= DOUBTS {
             self.begin_again(DOUBTS);
             return Verdict::Stepped;
@@ -164,7 +184,8 @@ impl Envelope {
             }
             upper.max(lower)
         };
-        let known = map.bound_ns.max(bound(&mut self.probes.iter().rev().take(TRUSTED)));
+        let alone = self.since_parting.unwrap_or(TRUSTED).min(TRUSTED);
+        let known = map.bound_ns.max(bound(&mut self.probes.iter().rev().take(alone)));
         let since =
             |from: HostNanos| bound(&mut self.probes.iter().rev().take_while(|probe| probe.t1 >= from));
         let doubted = self.doubted.map(since).filter(|doubted| *doubted > known);
@@ -198,6 +219,7 @@ impl Envelope {
         let older = self.probes.len().saturating_sub(kept);
         self.probes.drain(..older);
         (self.map, self.scatter, self.watch, self.doubted) = (None, None, ShiftWatch::default(), None);
+        self.since_parting = None;
         if self.fit().is_err() {
             // The step lies among them: the last one alone contradicts nothing.
             self.probes.drain(..self.probes.len() - 1);
@@ -294,6 +316,27 @@ mod tests {
             let map = envelope.map().expect("a map");
             assert_eq!(map.probes, 4);
             assert!((map.offset_ns - OFFSET - by).abs() < map.bound_ns);
+        }
+    }
+
+    #[test]
+    fn a_parting_widens_at_once_and_then_only_what_is_measured_after_it_counts() {
+        for by in [3 * MS, -3 * MS, 0] {
+            let mut envelope = Envelope::new();
+            for n in 0..50 {
+                envelope.add(probe(n * 2_000_000_000, 20 * MS, 20 * MS, OFFSET));
+            }
+            let before = envelope.map().expect("a map");
+            envelope.part(3 * MS + 100);
+            assert_eq!(envelope.map().expect("a map").bound_ns, before.bound_ns + 3 * MS + 100);
+            for n in 1..=ENOUGH as i64 {
+                envelope.add(probe(100_000 * MS + n * 50 * MS, 20 * MS, 20 * MS, OFFSET + by));
+                let map = envelope.map().expect("a map");
+                assert!((map.offset_ns - OFFSET - by).abs() <= map.bound_ns, "{by}, probe {n}");
+            }
+            let map = envelope.map().expect("a map");
+            assert_eq!(map.probes, ENOUGH as u32);
+            assert!((map.offset_ns - OFFSET - by).abs() < 50_000, "{}", map.offset_ns - OFFSET - by);
         }
     }
 

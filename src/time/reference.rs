@@ -16,7 +16,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{HostNanos, SessionNanos};
+use super::{HostNanos, SessionNanos, TOLERANCE};
 
 const SECOND: i64 = 1_000_000_000;
 /// After the first recollection others have this long.
@@ -39,7 +39,8 @@ pub struct ClockEpoch {
     /// How many ns more it reads than the epoch told before on the same connection; 0 where the
     /// receiver has to measure.
     pub shifted_ns: i64,
-    /// How far the teller's own stamps may lie from the reference's, in ns: 0 for the reference.
+    /// How far the teller's own stamps may lie from the reference's, in ns: for the reference itself
+    /// the step of its raw clock that may hide, [`TOLERANCE`] or more.
     pub bound_ns: u32,
 }
 
@@ -73,7 +74,8 @@ pub struct Reference {
 impl Reference {
     /// A reference that nobody has met before: session time reads `session` at `raw`.
     pub fn first(raw: HostNanos, session: SessionNanos, epoch: u64) -> Reference {
-        let now = ClockEpoch { epoch, settled: true, ..ClockEpoch::default() };
+        let bound_ns = TOLERANCE as u32;
+        let now = ClockEpoch { epoch, settled: true, bound_ns, ..ClockEpoch::default() };
         Reference {
             now,
             offset: session.0 - raw.0,
@@ -107,11 +109,17 @@ impl Reference {
         self.before.unwrap_or(self.now.epoch)
     }
 
-    /// The machine has slept so many ns, which its raw clock did not count: a new epoch, placed by
-    /// that figure until a peer remembers better.
-    pub fn slept(&mut self, raw: HostNanos, ns: i64, epoch: u64) {
+    /// The raw clock has missed so many ns (the machine slept, or the clock was set back; less than 0
+    /// where it was set forward): a new epoch, placed by that figure until a peer remembers better.
+    pub fn missed(&mut self, raw: HostNanos, ns: i64, epoch: u64) {
         let session = self.session(raw) + ns;
         *self = Reference::again(raw, session, epoch, self.lasting_epoch());
+    }
+
+    /// How large a step of the raw clock may hide, in ns; whether that is news.
+    pub fn hide(&mut self, ns: i64) -> bool {
+        let bound_ns = u32::try_from(ns.max(TOLERANCE)).unwrap_or(u32::MAX);
+        std::mem::replace(&mut self.now.bound_ns, bound_ns) != bound_ns
     }
 
     /// A peer's recollection; those of other epochs, or too far off, are not believed.
@@ -191,7 +199,7 @@ mod tests {
         assert_eq!(reference.settle(HostNanos(GATHER), 9), None);
         let told = reference.settle(HostNanos(GATHER + 10), 9).expect("due");
         let shifted_ns = -5 * MS + 40_000;
-        assert_eq!(told, ClockEpoch { epoch: 9, settled: true, shifted_ns, bound_ns: 0 });
+        assert_eq!(told, ClockEpoch { epoch: 9, settled: true, shifted_ns, bound_ns: TOLERANCE as u32 });
         assert_eq!(reference.session(HostNanos(0)), SessionNanos(100 + shifted_ns));
         assert_eq!((reference.due(), reference.lasting_epoch()), (None, 9));
     }
@@ -205,14 +213,14 @@ mod tests {
         assert_eq!(reference.due(), Some(HostNanos(PATIENCE)));
         assert_eq!(reference.lasting_epoch(), 7, "a crash now must not forget the epoch that peers know");
         let told = reference.settle(HostNanos(PATIENCE), 9).expect("due");
-        assert_eq!(told, ClockEpoch { epoch: 8, settled: true, shifted_ns: 0, bound_ns: 0 });
+        assert_eq!(told, ClockEpoch { epoch: 8, settled: true, shifted_ns: 0, bound_ns: TOLERANCE as u32 });
         assert_eq!(reference.session(HostNanos(0)), SessionNanos(100));
     }
 
     #[test]
-    fn a_sleep_is_a_restart() {
+    fn a_sleep_or_a_set_clock_is_a_restart() {
         let mut reference = Reference::first(HostNanos(0), SessionNanos(0), 7);
-        reference.slept(HostNanos(50), 1_000, 8);
+        reference.missed(HostNanos(50), 1_000, 8);
         assert_eq!(reference.session(HostNanos(50)), SessionNanos(1_050));
         assert!(!reference.epoch().settled);
         assert_eq!(reference.lasting_epoch(), 7);

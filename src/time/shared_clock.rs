@@ -4,13 +4,21 @@
 //! While the reference answers, the map is the [`Envelope`]'s. Without it the map goes on with the
 //! fitted rate and its bounds grow: hold-over. When a reference begins again the old epoch's map
 //! stays in use until the new one is settled and measured, so nothing that plays moves meanwhile.
-//! After the machine has slept nothing measured before holds, not even a probe under way.
+//! After the machine has slept nothing measured before holds, not even a probe under way. Where its
+//! clocks part ([`CrossCheck`]) what is certified covers it from that look on, and a burst measures
+//! afresh.
+//!
+//! What a certificate rests on: the raw clock's rate is within ±100 ppm of the reference's; at least one
+//! of the machine's clocks keeps running; of steps too small to tell, no two fall within sixteen probes.
 //!
 //! Pure: fed with time, so that it runs on virtual clocks.
 
 use std::collections::VecDeque;
 
-use super::{ClockEpoch, ClockMap, Envelope, HostNanos, Probe, Recollection, Verdict};
+use super::{
+    ClockEpoch, ClockMap, CrossCheck, Envelope, HostNanos, Look, Parting, Probe, Recollection, TOLERANCE,
+    Verdict,
+};
 
 const MS: i64 = 1_000_000;
 const SECOND: i64 = 1_000 * MS;
@@ -26,6 +34,10 @@ const NAP: i64 = MS;
 const SLEW: f64 = 1e-3;
 /// A gap in the peer's own looks after which it measures afresh, whatever the clocks say.
 const GAP: i64 = 2 * SECOND;
+/// The longest way a probe may take and still be believed after a clock was set back meanwhile.
+const LONGEST_WAY: i64 = SECOND;
+/// Probes by which alone a certificate holds, so that what may have hidden before them is of no matter.
+const TRUSTED: u32 = 16;
 
 /// What has befallen the clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +48,11 @@ pub enum ClockNews {
     Woke {
         /// For how long, in ns.
         slept_ns: i64,
+    },
+    /// The machine's clocks have parted: one of them has stepped. What is certified covers it.
+    Parted {
+        /// By how much at most, in ns.
+        by_ns: i64,
     },
     /// Nobody answers: the map goes on by itself.
     HeldOver,
@@ -58,21 +75,53 @@ struct Measured {
     /// Probes taken since the epoch was told or the envelope cleared.
     probes: u32,
     last: HostNanos,
+    /// How large a step may hide, in ns, and for how many probes it is more than the tolerance.
+    hidden: i64,
+    hidden_for: u32,
 }
 
 impl Measured {
     fn new(told: ClockEpoch) -> Measured {
-        Measured { told, envelope: Envelope::new(), probes: 0, last: HostNanos(i64::MIN) }
+        Measured {
+            told,
+            envelope: Envelope::new(),
+            probes: 0,
+            last: HostNanos(i64::MIN),
+            hidden: TOLERANCE,
+            hidden_for: 0,
+        }
     }
 
     fn map(&self) -> Option<ClockMap> {
-        let own = i64::from(self.told.bound_ns);
-        self.envelope.map().map(|map| ClockMap { bound_ns: map.bound_ns + own, ..map })
+        let more = i64::from(self.told.bound_ns) + self.hidden;
+        self.envelope.map().map(|map| ClockMap { bound_ns: map.bound_ns.saturating_add(more), ..map })
+    }
+
+    /// The machine's clocks have parted, or were not looked at for too long to tell.
+    fn part(&mut self, parting: Parting) {
+        if parting.seen {
+            self.envelope.part(parting.by_ns);
+            self.probes = 0;
+            self.last = HostNanos(self.last.0.saturating_add(parting.gained_ns));
+        } else {
+            (self.hidden, self.hidden_for) = (self.hidden.max(parting.by_ns), TRUSTED);
+        }
+    }
+
+    /// Takes a probe.
+    fn add(&mut self, probe: Probe) -> Verdict {
+        self.hidden_for = self.hidden_for.saturating_sub(1);
+        if self.hidden_for == 0 {
+            self.hidden = TOLERANCE;
+        }
+        self.envelope.add(probe)
     }
 
     /// Where the reference says how the epoch goes on.
     fn follow(&mut self, told: ClockEpoch) {
-        self.envelope.shift(told.shifted_ns);
+        if told.shifted_ns != 0 {
+            self.envelope.shift(told.shifted_ns);
+        }
         self.told = told;
     }
 }
@@ -87,8 +136,11 @@ pub struct SharedClock {
     stamps: Option<u64>,
     /// When it last looked, and what the machine had slept by then.
     looked: Option<(HostNanos, i64)>,
-    /// Probes sent before this were under way while the machine slept.
+    cross_check: CrossCheck,
+    /// Probes sent before this were under way while the machine slept or its clocks parted.
     awake_since: Option<HostNanos>,
+    /// A burst that has to wait for that.
+    burst_at: Option<HostNanos>,
     held_over: HoldOver,
     burst: bool,
     recollection: Option<Recollection>,
@@ -140,15 +192,22 @@ impl SharedClock {
         self.news.pop_front()
     }
 
-    /// Looks at the machine's own clocks: `slept` is what [`super::Clock::slept`] counts.
-    pub fn look(&mut self, now: HostNanos, slept: i64) {
+    /// Looks at the machine's own clocks. Whoever goes by what is certified looks first, so that a step
+    /// is covered from the first look after it.
+    pub fn look(&mut self, look: Look) {
+        let Look { now, slept, .. } = look;
+        let parting = self.cross_check.look(look);
         if let Some((before, slept_before)) = self.looked.replace((now, slept)) {
             let gap = now - before;
             if slept - slept_before > NAP + (gap as f64 * SLEW) as i64 {
                 self.woke(now, slept - slept_before);
-            } else if gap > GAP {
-                self.burst = true;
+            } else {
+                parting.into_iter().for_each(|parting| self.parted(now, parting));
+                self.burst |= gap > GAP;
             }
+        }
+        if self.burst_at.take_if(|at| now >= *at).is_some() {
+            self.burst = true;
         }
         let Some(used) = self.used.as_ref().filter(|used| used.map().is_some()) else { return };
         let quiet = now - used.last;
@@ -162,6 +221,19 @@ impl SharedClock {
             let long = is == HoldOver::Long;
             self.news.push_back(if long { ClockNews::HeldOverLong } else { ClockNews::HeldOver });
         }
+    }
+
+    fn parted(&mut self, now: HostNanos, parting: Parting) {
+        self.used.iter_mut().chain(&mut self.fresh).for_each(|measured| measured.part(parting));
+        if !parting.seen {
+            return;
+        }
+        // Set back, the clock reads again what probes under way have left at.
+        let known = HostNanos(now.0.saturating_add(parting.by_ns.min(LONGEST_WAY)));
+        (self.awake_since, self.burst_at) = (Some(known), Some(known));
+        self.recollection = None;
+        self.burst = true;
+        self.news.push_back(ClockNews::Parted { by_ns: parting.by_ns });
     }
 
     fn woke(&mut self, now: HostNanos, slept_ns: i64) {
@@ -196,8 +268,9 @@ impl SharedClock {
     }
 
     /// A probe came back.
-    pub fn probe(&mut self, probe: Probe, now: HostNanos, slept: i64) {
-        self.look(now, slept);
+    pub fn probe(&mut self, probe: Probe, look: Look) {
+        let now = look.now;
+        self.look(look);
         if self.awake_since.is_some_and(|awake| probe.t1 < awake) {
             return;
         }
@@ -208,7 +281,7 @@ impl SharedClock {
         };
         // Nobody said by which clock: not a reference that we know how to read.
         let Some(measured) = measured.filter(|measured| Some(measured.told.epoch) == stamps) else { return };
-        match measured.envelope.add(probe) {
+        match measured.add(probe) {
             Verdict::Kept => {}
             Verdict::Doubtful if measured.probes > 0 => self.burst = true,
             Verdict::Stepped => {

@@ -2,7 +2,8 @@
 //!
 //! Every comparison is a ratio within one run. Each measurement ends within ten seconds, but the
 //! session's, three jams of half a minute, and the clock's: four hundred simulated half hours
-//! (`clock-models`), and seven minutes of real sockets and sound (`clock-through`).
+//! and as many lives with clocks that step (`clock-models`), and seven minutes of real sockets and sound
+//! (`clock-through`).
 
 mod clock;
 #[path = "../support/clock_trial.rs"]
@@ -26,6 +27,8 @@ mod report;
 #[path = "../support/server.rs"]
 mod server_process;
 mod session;
+#[path = "../support/stepping_trial.rs"]
+mod stepping_trial;
 mod through;
 #[path = "../support/virtual_peer.rs"]
 mod virtual_peer;

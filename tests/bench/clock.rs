@@ -4,6 +4,7 @@
 use crate::clock_trial::{MARKS, METHODS, Shown, percentile, run};
 use crate::network_model::Network;
 use crate::report::{Curve, Report, Row};
+use crate::stepping_trial::{Stepped, life};
 
 const TRIALS: u64 = 100;
 /// A network, its name, and at each mark the percentile that has a bar and the bar in ms.
@@ -15,6 +16,8 @@ const NETWORKS: [Judged; 4] = [
     (Network::Wan, "WAN", [(99.0, 0.4), (99.0, 0.3)]),
     (Network::Mobile, "4G", [(50.0, 1.0), (99.0, 2.0)]),
 ];
+/// How long a life with clocks that step is, in s.
+const LIFE: u32 = 600;
 /// Points of a curve.
 const POINTS: u32 = 200;
 
@@ -35,6 +38,25 @@ pub fn measure(report: &mut Report) {
         beside: None,
         bar: Some(1.0),
     });
+    step(report);
+}
+
+/// Lives in which the machine's clocks step; the first few again by a peer that does not compare them.
+fn step(report: &mut Report) {
+    let lives = |seeds: u64, cross_checks: bool| {
+        let all = NETWORKS.into_iter().flat_map(|(network, ..)| (0..seeds).map(move |seed| (network, seed)));
+        all.fold(Stepped::default(), |sum, (network, seed)| {
+            sum.and(life(network, 20_000 + seed, LIFE, cross_checks))
+        })
+    };
+    let (shown, alone) = (lives(TRIALS, true), lives(TRIALS / 10, false));
+    let mut add = |case: String, value: usize, bar: Option<f64>| {
+        report.add(Row { case, value: value as f64, unit: "", beside: None, bar });
+    };
+    let of = format!("in {} steps of a clock, of {} looks", shown.steps, shown.looks);
+    add(format!("certificates violated {of}"), shown.violations, Some(1.0));
+    let of = format!("in {} steps, of {} looks", alone.steps, alone.looks);
+    add(format!("the same without a second clock, {of}"), alone.violations, None);
 }
 
 fn rows(report: &mut Report, shown: &mut Shown, name: &str, mark: usize, (percent, bar): (f64, f64)) {

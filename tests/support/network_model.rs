@@ -30,7 +30,7 @@ impl Dice {
         low + (high - low) * ((self.bits() >> 11) as f64 + 0.5) / (1u64 << 53) as f64
     }
 
-    fn happens(&mut self, probability: f64) -> bool {
+    pub fn happens(&mut self, probability: f64) -> bool {
         self.uniform(0.0, 1.0) < probability
     }
 
@@ -201,6 +201,14 @@ pub struct Crystal {
     epoch: i64,
     /// When its machine falls asleep, and for how long: the raw clock stands still meanwhile.
     sleep: Option<(i64, i64)>,
+    /// When all of its machine's clocks stand still together, and for how long, told by none.
+    frozen: Option<(i64, i64)>,
+    /// When the raw clock is set and by how much, in ns.
+    raw_steps: Vec<(i64, i64)>,
+    /// The same of the clock beside it.
+    beside_steps: Vec<(i64, i64)>,
+    /// From when on the clock beside it is slewed by so many ppm.
+    slews: Vec<(i64, f64)>,
 }
 
 /// The grid on which a crystal's rate changes: 100 ms.
@@ -220,14 +228,50 @@ impl Crystal {
             let thermal = thermal_ppm * 1e-6 * (TAU * point as f64 * step / 900.0 + phase).sin();
             strayed.push(strayed[point as usize] + (skew + walk + thermal) * GRID as f64);
         }
-        Crystal { strayed, epoch, sleep: None }
+        Crystal::of(strayed, epoch)
     }
 
     /// A crystal that runs so many ppm fast and strays no further.
     pub fn steady(ppm: f64, seconds: u32) -> Crystal {
         let points = i64::from(seconds) * (1_000_000_000 / GRID) + 20;
         let strayed = (0..=points).map(|point| point as f64 * ppm * 1e-6 * GRID as f64).collect();
-        Crystal { strayed, epoch: 0, sleep: None }
+        Crystal::of(strayed, 0)
+    }
+
+    fn of(strayed: Vec<f64>, epoch: i64) -> Crystal {
+        let (raw_steps, beside_steps, slews) = (Vec::new(), Vec::new(), Vec::new());
+        Crystal { strayed, epoch, sleep: None, frozen: None, raw_steps, beside_steps, slews }
+    }
+
+    /// Sets the raw clock at a true time, by so many ns.
+    pub fn set(&mut self, at: i64, by: i64) {
+        self.raw_steps.push((at, by));
+    }
+
+    /// Sets the clock beside it.
+    pub fn set_beside(&mut self, at: i64, by: i64) {
+        self.beside_steps.push((at, by));
+    }
+
+    /// Slews the clock beside it by so many ppm from a true time on, later than those before.
+    pub fn slew(&mut self, from: i64, ppm: f64) {
+        self.slews.push((from, ppm));
+    }
+
+    /// Lets all clocks of its machine stand still from a true time on, for so many ns.
+    pub fn freeze(&mut self, from: i64, ns: i64) {
+        self.frozen = Some((from, ns));
+    }
+
+    /// What the clock beside the raw one reads at a true time, in ns: the same crystal, slewed.
+    pub fn beside(&self, now: i64) -> i64 {
+        let untils = self.slews.iter().skip(1).map(|(from, _)| *from).chain([i64::MAX]);
+        let slewed = self
+            .slews
+            .iter()
+            .zip(untils)
+            .map(|((from, ppm), until)| (now.min(until) - from).max(0) as f64 * ppm * 1e-6);
+        self.unset(now) + self.slept(now) + slewed.sum::<f64>() as i64 + sum_by(&self.beside_steps, now)
     }
 
     /// Lets its machine sleep from a true time on, for so many ns.
@@ -250,8 +294,18 @@ impl Crystal {
 
     /// Host time at a true time, in ns.
     pub fn host(&self, now: i64) -> i64 {
+        self.unset(now) + sum_by(&self.raw_steps, now)
+    }
+
+    fn unset(&self, now: i64) -> i64 {
         let (point, rest) = ((now / GRID) as usize, (now % GRID) as f64 / GRID as f64);
         let strayed = self.strayed[point] + (self.strayed[point + 1] - self.strayed[point]) * rest;
-        now + self.epoch + strayed.round() as i64 - self.slept(now)
+        let frozen = self.frozen.map_or(0, |(from, ns)| (now - from).clamp(0, ns));
+        now + self.epoch + strayed.round() as i64 - self.slept(now) - frozen
     }
+}
+
+/// What the steps up to a time add up to.
+fn sum_by(steps: &[(i64, i64)], now: i64) -> i64 {
+    steps.iter().filter(|(at, _)| *at <= now).map(|(_, by)| by).sum()
 }

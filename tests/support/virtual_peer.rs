@@ -7,15 +7,15 @@
 use std::collections::VecDeque;
 
 use antiphon::time::{
-    BURST, ClockEpoch, ClockMap, ClockNews, HostNanos, Probe, Recollection, SessionNanos, SharedClock,
+    BURST, ClockEpoch, ClockMap, ClockNews, HostNanos, Look, Probe, Recollection, SessionNanos, SharedClock,
 };
 
 use crate::network_model::{Crystal, Dice, Network, Path, Way};
 
 pub const MS: i64 = 1_000_000;
 pub const SECOND: i64 = 1_000 * MS;
-/// Between two looks of a peer at its clocks.
-const LOOK: i64 = 100 * MS;
+/// Between two looks of a peer at its clocks, where nothing says more often.
+const LOOK: i64 = 50 * MS;
 
 /// A peer and its way to the server.
 pub struct VirtualPeer {
@@ -28,6 +28,13 @@ pub struct VirtualPeer {
     burst: u32,
     next_probe: i64,
     next_look: i64,
+    /// Between two looks at its clocks, in ns: a client's thread looks every 5 ms at least.
+    pub looks: i64,
+    /// Whether it compares its clocks at all.
+    pub cross_checks: bool,
+    /// Its thread is held up until then.
+    pub held_until: i64,
+    eyes: Dice,
     /// Whether probes leave at all.
     pub connected: bool,
     /// What has befallen its clock.
@@ -55,6 +62,10 @@ impl VirtualPeer {
             burst: BURST,
             next_probe: at,
             next_look: at,
+            looks: LOOK,
+            cross_checks: true,
+            held_until: 0,
+            eyes: Dice::new(seed ^ 0xE1E5),
             connected: true,
             news: Vec::new(),
             recollection: None,
@@ -67,6 +78,23 @@ impl VirtualPeer {
     /// Its host time at a true time.
     pub fn host(&self, now: i64) -> HostNanos {
         HostNanos(self.crystal.host(now))
+    }
+
+    /// Its clocks side by side at a true time; now and then the reader is held up between two reads.
+    fn read(&mut self, now: i64) -> Look {
+        let apart =
+            self.eyes.uniform(60.0, 1_000.0) as i64 + if self.eyes.happens(0.001) { 7_000 } else { 0 };
+        let between = (apart as f64 * self.eyes.uniform(-0.5, 0.5)) as i64;
+        let host = self.host(now);
+        let beside = if self.cross_checks { self.crystal.beside(now + between) } else { host.0 };
+        Look { now: host, beside, apart, slept: self.crystal.slept(now) }
+    }
+
+    /// Somebody wants to know, at a true time: looks at the clocks.
+    pub fn see(&mut self, now: i64) {
+        let look = self.read(now);
+        self.clock.look(look);
+        self.after(now);
     }
 
     /// Session time as a function of host time, as it stands.
@@ -97,16 +125,16 @@ impl VirtualPeer {
                 return;
             }
             // What comes while the machine sleeps is found when it wakes.
-            let now = self.crystal.awake(due);
-            let (host, slept) = (self.host(now), self.crystal.slept(now));
+            let now = self.crystal.awake(due).max(self.held_until);
             if due == back {
                 let (_, probe) = self.under_way.pop_front().expect("one is under way");
-                self.clock.probe(Probe { t4: host, ..probe }, host, slept);
+                let look = self.read(now);
+                self.clock.probe(Probe { t4: look.now, ..probe }, look);
             } else if due == probes {
                 self.send(now, &session);
             } else {
-                self.clock.look(host, slept);
-                self.next_look = now + LOOK;
+                self.see(now);
+                self.next_look = now + self.looks;
             }
             self.after(now);
         }

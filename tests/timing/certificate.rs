@@ -113,10 +113,10 @@ const ONE_PROBE: i64 = 2_500 * MS;
 /// A full queue hides a step; sixteen probes tell it all the same.
 const HIDDEN: i64 = 36 * SECOND;
 
-/// A clock that is set unannounced by less than the round trip contradicts no bound, and nobody can
-/// know of it before the first probe that shows it. Until when the certificate was wrong, in ns after
-/// the step, if it ever was.
-fn set_unannounced(network: Network, seed: u64, by: i64) -> Option<i64> {
+/// All clocks of one machine stand still together, the peer's or the reference's, and by less than the
+/// round trip: that contradicts no bound, and nobody can know of it before the first probe that shows it.
+/// Until when the certificate was wrong, in ns after the step, if it ever was.
+fn frozen(network: Network, seed: u64, by: i64) -> Option<i64> {
     const AT: i64 = 30 * SECOND;
     const END: i64 = 90 * SECOND;
     let mut peer = VirtualPeer::join(network, seed, 130, 1.0, SECOND);
@@ -136,14 +136,14 @@ fn set_unannounced(network: Network, seed: u64, by: i64) -> Option<i64> {
 }
 
 #[test]
-fn a_clock_set_unannounced_is_noticed_by_the_first_probes_or_stays_within_the_certificate() {
+fn where_all_clocks_freeze_alike_the_first_probes_tell_or_it_stays_within_the_certificate() {
     for network in NETWORKS {
         let own = [0.3, 0.9, 1.4, 1.9].map(|floors| (floors * network.floor()) as i64);
         let small = [100_000, 300_000, MS, 3 * MS, 10 * MS, 20 * MS];
         let (mut wrong, mut trials) = (Vec::new(), 0);
         for seed in 500..504 {
             for by in own.into_iter().chain(small).flat_map(|by| [by, -by]) {
-                wrong.extend(set_unannounced(network, seed, by));
+                wrong.extend(frozen(network, seed, by));
                 trials += 1;
             }
         }

@@ -313,7 +313,7 @@ impl Room {
             return;
         }
         let now = self.clock.now();
-        self.look_at_clock(now);
+        self.look_at_clock();
         self.speak(now);
         self.promote(now);
         self.tend_lines();
@@ -409,6 +409,8 @@ impl Room {
         if let Some(told) = self.clock_told {
             self.tell(seat, FromHub::Clock(told));
         }
+        // A step since the last look would make them untrue.
+        self.look_at_clock();
         for probe in self.probes.clone() {
             self.tell(seat, FromHub::Probe(probe.into()));
         }

@@ -19,21 +19,27 @@ const HELD_OVER: &str = "the session's server has not answered for five minutes:
 impl Participant {
     /// A word of the clock's socket, by way of the hub.
     pub fn clock_word(&mut self, word: ClockWord) {
-        let (now, slept) = (self.clock.now(), self.clock.slept());
+        let look = self.clock.look();
+        let now = look.now;
         match word {
             ClockWord::Epoch(epoch) => self.session.clock.told(epoch, now),
-            ClockWord::Probe(probe) => self.session.clock.probe(probe, now, slept),
+            ClockWord::Probe(probe) => self.session.clock.probe(probe, look),
         }
         self.clock_moved(now);
         self.show_clock(now);
     }
 
     /// Looks at the machine's clocks, and at how long nobody has answered.
-    pub(super) fn look_at_clock(&mut self, now: HostNanos) {
+    pub(super) fn look_at_clock(&mut self) {
+        let look = self.clock.look();
+        let now = look.now;
+        self.session.clock.look(look);
         if self.studio.is_alone() || self.session.has_own_clock() {
+            // Nothing is measured: what befalls the clocks is of no matter to anybody.
+            while self.session.clock.take_news().is_some() {}
+            self.session.clock.take_burst();
             return;
         }
-        self.session.clock.look(now, self.clock.slept());
         self.clock_moved(now);
         let held_over = self.session.clock.held_over(now).is_some();
         if held_over && now - self.session.clock_shown >= GROWTH {
@@ -52,6 +58,7 @@ impl Participant {
             let (what, jump_ns) = match news {
                 ClockNews::Stepped => ("stepped", None),
                 ClockNews::Woke { .. } => ("woke", None),
+                ClockNews::Parted { .. } => ("parted", None),
                 ClockNews::HeldOver => ("held-over", None),
                 ClockNews::HeldOverLong => ("held-over-long", None),
                 ClockNews::Back => ("back", None),

@@ -1,9 +1,9 @@
 //! A clock that was set by less than the round trip.
 //!
 //! Nobody sets a raw clock, and no step of the wall clock touches it. It loses time while the machine
-//! sleeps, which another clock counts ([`crate::time::SharedClock::look`]), and while a machine that is
-//! virtual stands without being told: that alone looks like this, and so does a reference that does
-//! the same. Before the first probe behind such a step nobody can know of it.
+//! sleeps, which another clock counts, and where it steps alone another clock parts from it
+//! ([`crate::time::CrossCheck`]). While a machine that is virtual stands without being told, all its
+//! clocks stand: that alone looks like this, and before the first probe behind it nobody can know of it.
 //!
 //! Such a step contradicts no bound: the upper ones of before and the lower ones of after still
 //! enclose something, and the truth may lie outside. But it shows: one side's bounds come in tighter

@@ -13,6 +13,11 @@ fn probe(at: i64, offset: i64) -> Probe {
     }
 }
 
+/// Two clocks that agree, on a machine that had slept so long.
+fn seen(now: i64, slept: i64) -> Look {
+    Look { now: HostNanos(now), beside: now + slept, apart: 0, slept }
+}
+
 fn epoch(epoch: u64, settled: bool) -> ClockEpoch {
     ClockEpoch { epoch, settled, ..ClockEpoch::default() }
 }
@@ -21,7 +26,7 @@ fn epoch(epoch: u64, settled: bool) -> ClockEpoch {
 fn burst(clock: &mut SharedClock, from: i64, offset: i64) -> i64 {
     for n in 0..10 {
         let sent = from + n * 50 * MS;
-        clock.probe(probe(sent, offset), HostNanos(sent + 2 * PATH), 0);
+        clock.probe(probe(sent, offset), seen(sent + 2 * PATH, 0));
     }
     from + 500 * MS + 2 * PATH
 }
@@ -95,26 +100,26 @@ fn a_new_connection_to_the_same_epoch_changes_nothing() {
 #[test]
 fn a_sleep_forgets_and_ignores_what_was_under_way() {
     let (mut clock, now) = joined();
-    clock.look(HostNanos(now), 0);
+    clock.look(seen(now, 0));
     let under_way = probe(now, 7_000);
     // 30 s pass that the raw clock does not count; the answer is found on waking.
     let slept = 30 * SECOND;
     let found = Probe { t4: HostNanos(now + MS), ..under_way };
-    clock.probe(found, HostNanos(now + MS), slept);
+    clock.probe(found, seen(now + MS, slept));
     assert_eq!(news(&mut clock), [ClockNews::Woke { slept_ns: slept }]);
     assert!(clock.map().is_none() && clock.take_burst());
     let sent = now + 100 * MS;
-    clock.probe(probe(sent, 7_000 + slept), HostNanos(sent + 2 * PATH), slept);
+    clock.probe(probe(sent, 7_000 + slept), seen(sent + 2 * PATH, slept));
     assert_eq!(offset(&clock, sent), 7_000 + slept);
 }
 
 #[test]
 fn a_gap_in_its_looks_asks_for_a_burst_and_a_slewed_clock_for_nothing() {
     let (mut clock, now) = joined();
-    clock.look(HostNanos(now), 0);
-    clock.look(HostNanos(now + SECOND), 500_000);
+    clock.look(seen(now, 0));
+    clock.look(seen(now + SECOND, 500_000));
     assert!(!clock.take_burst());
-    clock.look(HostNanos(now + 5 * SECOND), 2_500_000);
+    clock.look(seen(now + 5 * SECOND, 2_500_000));
     assert!(clock.take_burst() && clock.map().is_some());
 }
 
@@ -124,7 +129,7 @@ fn hold_over_is_told_warned_of_and_ends() {
     let last = now - 50 * MS;
     let mut at = now;
     while at < last + WARNED + SECOND {
-        clock.look(HostNanos(at), 0);
+        clock.look(seen(at, 0));
         at += SECOND;
     }
     assert_eq!(news(&mut clock), [ClockNews::HeldOver, ClockNews::HeldOverLong]);

@@ -4,20 +4,20 @@
 use super::{PROBES, Room};
 use crate::client::clock_socket::{ClockOrder, ClockWord};
 use crate::client::hub::speech::FromHub;
-use crate::time::{Clock, ClockEpoch, ClockNews, HostNanos, Probe};
+use crate::time::{Clock, ClockEpoch, ClockNews, Probe};
 
 impl Room {
     /// A word of the clock's socket.
     pub(super) fn clock_word(&mut self, word: ClockWord) {
-        let (now, slept) = (self.clock.now(), self.clock.slept());
+        let look = self.clock.look();
         match word {
             ClockWord::Epoch(epoch) => {
-                self.shared_clock.told(epoch, now);
+                self.shared_clock.told(epoch, look.now);
                 self.remember(epoch);
                 self.tell_all(&FromHub::Clock(epoch));
             }
             ClockWord::Probe(probe) => {
-                self.shared_clock.probe(probe, now, slept);
+                self.shared_clock.probe(probe, look);
                 if self.probes.len() == PROBES {
                     self.probes.pop_front();
                 }
@@ -29,8 +29,8 @@ impl Room {
     }
 
     /// Looks at the machine's clocks.
-    pub(super) fn look_at_clock(&mut self, now: HostNanos) {
-        self.shared_clock.look(now, self.clock.slept());
+    pub(super) fn look_at_clock(&mut self) {
+        self.shared_clock.look(self.clock.look());
         self.clock_moved();
     }
 
@@ -57,7 +57,7 @@ impl Room {
             self.network.order_clock(ClockOrder::Recall(recollection));
         }
         while let Some(news) = self.shared_clock.take_news() {
-            if matches!(news, ClockNews::Stepped | ClockNews::Woke { .. }) {
+            if matches!(news, ClockNews::Stepped | ClockNews::Woke { .. } | ClockNews::Parted { .. }) {
                 self.probes.clear();
             }
         }
