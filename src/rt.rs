@@ -32,6 +32,7 @@ mod timeline;
 mod transport;
 
 pub use engine::{Block, Drive, Engine, EngineConfig, MAX_MIDI_OUT, MidiBuffer};
+pub use instrument::own_note;
 pub use player::notes_of;
 pub use sample_clock::SampleClock;
 pub use stems::Stems;

@@ -77,6 +77,9 @@ pub struct Desk {
     pub handoff: Handoff,
     client: RwLock<Option<Arc<Client>>>,
     kept: Mutex<Kept>,
+    /// Everything that was asked for.
+    #[cfg(test)]
+    pub told: Mutex<Vec<Command>>,
 }
 
 /// What stands beside the session's own state.
@@ -105,8 +108,13 @@ impl Desk {
     /// and drop instances while they scan.
     pub fn new() -> Arc<Desk> {
         let kept = Kept { project: starter::project(), before_load: None, notice: None };
-        let desk =
-            Arc::new(Desk { handoff: Handoff::new(), client: RwLock::new(None), kept: Mutex::new(kept) });
+        let desk = Arc::new(Desk {
+            handoff: Handoff::new(),
+            client: RwLock::new(None),
+            kept: Mutex::new(kept),
+            #[cfg(test)]
+            told: Mutex::default(),
+        });
         let mut desks = DESKS.lock();
         desks.retain(|other| other.strong_count() > 0);
         desks.push(Arc::downgrade(&desk));
@@ -158,6 +166,8 @@ impl Desk {
 
     /// Queues a command for the session's thread.
     pub fn send(&self, command: Command) {
+        #[cfg(test)]
+        self.told.lock().push(command.clone());
         match self.client() {
             Some(client) => client.send(command),
             None => self.apply_alone(command),
@@ -179,6 +189,10 @@ impl Desk {
                     project.song.apply(&edit);
                 }
             }
+            Command::Grid(grid) => match grid.check() {
+                Ok(grid) => grid.expand(&project.song).iter().for_each(|edit| project.song.apply(edit)),
+                Err(error) => return kept.notice = Some(error.to_string()),
+            },
             Command::Tempo(tempo) => project.tempo_map = TempoMap::constant(tempo),
             Command::Join(_) => {
                 kept.notice = Some("Joining works once the host has activated the plugin.".to_owned());

@@ -1,23 +1,37 @@
-//! The editor: session, transport, patterns and scenes, step grid, arrangement.
+//! The editor: session, transport, patterns and scenes; steps, notes or sound; pages beside them.
 //!
 //! Thread: the window's own (on Linux apart from the host's main thread). Draws a
 //! [`View`] and sends [`Command`]s; holds nothing of the session itself.
 
 mod arrangement;
+mod cell;
+mod chosen;
 mod clock;
 mod conflicts;
+mod control;
+mod files;
 mod footer;
 mod grid;
+mod groups;
+mod harmony;
 mod header;
 mod history;
 mod keys;
+mod locks;
 mod mode;
+mod notes;
 mod patterns;
 mod people;
 mod presets;
 mod scenes;
+mod shape;
+mod sound;
+mod step;
 mod strip;
+#[cfg(test)]
+mod tests;
 mod theme;
+mod track;
 mod transport;
 mod widgets;
 
@@ -47,6 +61,8 @@ const MIN_SIZE: LogicalSize<f32> = LogicalSize { width: 900.0, height: 420.0 };
 const ZOOM: std::ops::RangeInclusive<f32> = 0.5..=4.0;
 /// Between two pictures while nothing is touched.
 const FRAME: Duration = Duration::from_millis(33);
+/// Touches of one control that follow each other this closely are one undo step.
+const TOUCHES: Duration = Duration::from_secs(1);
 
 /// The editor's type.
 pub type Editor = EguiEditor<App>;
@@ -119,6 +135,41 @@ pub struct Hands {
     velocity: Option<((TrackIndex, u8), u64)>,
     /// The page of people and chat.
     people: people::Page,
+    /// What the middle of the window shows.
+    view: Middle,
+    /// Where a choice of several steps began; it ends at the cursor.
+    mark: Option<u8>,
+    /// The cells that were copied.
+    copied: Option<chosen::Copied>,
+    /// The control in hand.
+    grip: Option<Grip>,
+    /// The page of notes.
+    notes: notes::Page,
+    /// The page of sounds.
+    sound: sound::Page,
+    /// The page of a track.
+    track: track::Page,
+    /// Whether a fill is held by this hand.
+    filling: bool,
+}
+
+/// What the middle of the window shows.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Middle {
+    /// Every track's steps.
+    #[default]
+    Steps,
+    /// The notes of the cursor's track.
+    Notes,
+    /// Voice and effects of the cursor's track, or the master's effects.
+    Sound,
+}
+
+/// A control in hand: all that it does meanwhile is one undo step.
+struct Grip {
+    of: egui::Id,
+    step: u64,
+    last: Instant,
 }
 
 /// A stroke over the grid.
@@ -153,6 +204,14 @@ impl Default for Hands {
             cards: conflicts::Cards::default(),
             velocity: None,
             people: people::Page::default(),
+            view: Middle::default(),
+            mark: None,
+            copied: None,
+            grip: None,
+            notes: notes::Page::default(),
+            sound: sound::Page::default(),
+            track: track::Page::default(),
+            filling: false,
         }
     }
 }
@@ -178,7 +237,21 @@ impl Scene<'_> {
 
     /// An edit that is one undo step with the others of its stroke.
     fn stroke(&self, step: u64, edit: Edit) {
-        self.desk.send(Command::Stroke { step, edits: vec![edit] });
+        self.strokes(step, vec![edit]);
+    }
+
+    /// Edits that are one undo step with the others of their stroke.
+    fn strokes(&self, step: u64, edits: Vec<Edit>) {
+        if !edits.is_empty() {
+            self.desk.send(Command::Stroke { step, edits });
+        }
+    }
+
+    /// Edits that are one undo step.
+    fn edits(&self, edits: Vec<Edit>) {
+        if !edits.is_empty() {
+            self.desk.send(Command::Edit { edits, when: crate::client::When::Now });
+        }
     }
 }
 
@@ -188,6 +261,8 @@ enum Page {
     People,
     History,
     Cards,
+    Step,
+    Track,
 }
 
 /// Shows the page that is open.
@@ -197,6 +272,8 @@ fn side(ui: &mut egui::Ui, scene: &Scene<'_>, hands: &mut Hands) {
         Some(Page::People) => people::show(ui, scene, hands),
         Some(Page::History) => history::show(ui, scene, hands),
         Some(Page::Cards) => conflicts::show(ui, scene, hands),
+        Some(Page::Step) => step::show(ui, scene, hands),
+        Some(Page::Track) => track::show(ui, scene, hands),
         None => {}
     }
 }
@@ -205,6 +282,33 @@ impl Hands {
     /// Opens a page in the place of any other, or closes it.
     fn turn_to(&mut self, page: Page) {
         self.open = (self.open != Some(page)).then_some(page);
+    }
+
+    /// The undo step of the hand at a control: one while it is held, and while its touches follow each
+    /// other within a second.
+    fn step_of(&mut self, ui: &egui::Ui, of: egui::Id) -> u64 {
+        let now = Instant::now();
+        let held = ui.input(|input| input.pointer.any_down() && !input.pointer.any_pressed());
+        let goes_on = |grip: &Grip| grip.of == of && (held || now - grip.last < TOUCHES);
+        let step =
+            self.grip.as_ref().filter(|grip| goes_on(grip)).map_or_else(rand::random, |grip| grip.step);
+        self.grip = Some(Grip { of, step, last: now });
+        step
+    }
+}
+
+/// Draws a picture.
+fn draw(ui: &mut egui::Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    header::show(ui, scene, hands);
+    transport::show(ui, scene, hands);
+    patterns::show(ui, scene, hands);
+    footer::show(ui, scene, hands);
+    arrangement::show(ui, scene, hands);
+    side(ui, scene, hands);
+    match hands.view {
+        Middle::Steps => grid::show(ui, scene, hands),
+        Middle::Notes => notes::show(ui, scene, hands),
+        Middle::Sound => sound::show(ui, scene, hands),
     }
 }
 
@@ -224,14 +328,9 @@ impl NiceEguiApp for App {
         let view = self.desk.view();
         let scene =
             Scene { desk: &self.desk, view: &view, position: self.hands.position_now(&view, Instant::now()) };
-        keys::take(ui, frame, &scene, &mut self.hands);
-        header::show(ui, &scene, &mut self.hands);
-        transport::show(ui, &scene, &mut self.hands);
-        patterns::show(ui, &scene, &mut self.hands);
-        footer::show(ui, &scene, &mut self.hands);
-        arrangement::show(ui, &scene, &mut self.hands);
-        side(ui, &scene, &mut self.hands);
-        grid::show(ui, &scene, &mut self.hands);
+        frame.set_key_capture(keys::captured(ui));
+        keys::take(ui, &scene, &mut self.hands);
+        draw(ui, &scene, &mut self.hands);
         self.hands.tell_cursor(&self.desk);
 
         // A host that rolls may be writing automation: its knobs move then only if asked for.

@@ -123,6 +123,11 @@ fn own_pitch(voice: Voice) -> (f32, u8) {
     }
 }
 
+/// The MIDI note that stands for a voice's own pitch: what steps without a note play.
+pub fn own_note(voice: Voice) -> u8 {
+    own_pitch(voice).1
+}
+
 /// The pitch in Hz and the MIDI note of a stroke: the step's note, else the track's pitch, else the
 /// voice's own. A drum's General MIDI note is its own pitch; other notes transpose it.
 pub(super) fn pitch_of(song: &Sounding<'_>, track: TrackIndex, step_note: Option<u8>) -> (f32, u8) {

@@ -5,12 +5,15 @@ use egui::{Align, Layout, RichText, Ui, vec2};
 use super::theme::{self, PANEL, QUIET, S4, TEXT};
 use super::widgets::{self, Dot};
 use super::{Hands, Scene};
-use super::{conflicts, history, people};
+use super::{conflicts, history, people, step, track};
 use crate::client::Command;
 use crate::client::decisions::Decision;
 use crate::session::How;
 
-const HELP: &str = "Click a cell to play it · drag to paint · scroll over it for velocity · arrows move, space toggles, 1–9 velocity · [ ] patterns, P plays one, Q–I scenes · Ctrl+Z undoes";
+const HELP: &str = "Click a cell to play it · drag to paint · scroll over it for velocity · shift chooses several\n\
+                    arrows move, space toggles, 1–9 velocity, Ctrl+C and Ctrl+V copy and paste, Ctrl+Z undoes\n\
+                    G steps, N notes, S sound · D the step, A the track · M mutes, O solos, F fills\n\
+                    [ ] patterns, P plays one, Q–I scenes";
 
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let frame = egui::Frame::new().fill(PANEL).inner_margin(vec2(S4, 3.0));
@@ -21,6 +24,8 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 history::toggle(ui, scene, hands);
                 people::toggle(ui, scene, hands);
+                track::toggle(ui, hands);
+                step::toggle(ui, hands);
                 conflicts::toggle(ui, scene, hands);
                 let stale = notice.as_ref().is_some_and(|notice| notice.contains("undo anyway"));
                 if stale && ui.small_button("Undo anyway").on_hover_text("Put back what was there, over theirs").clicked()
@@ -51,7 +56,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
                         ui.add(label).on_hover_text(notice);
                     }
                     None => {
-                        let help = RichText::new(HELP).font(theme::font(12.0)).color(QUIET);
+                        let help = RichText::new(HELP.replace('\n', " · ")).font(theme::font(12.0)).color(QUIET);
                         ui.add(egui::Label::new(help).truncate()).on_hover_text(HELP);
                     }
                 });

@@ -1,15 +1,14 @@
 //! The step grid: one row a track, sixteen cells a page, beats of four set apart.
 
-use egui::{Align2, Color32, Pos2, Rect, RichText, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
+use egui::{Align2, Pos2, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
-use super::theme::{
-    self, ACCENT, ACCENT_DIM, CORNER, FIELD, FIELD_ALT, GROUND, LIGHT, LINE, QUIET, S3, S4, TEXT,
-};
+use super::cell::{self, Look};
+use super::theme::{self, ACCENT, CORNER, GROUND, LIGHT, LINE, QUIET, S3, S4, TEXT};
 use super::transport::PAGE;
-use super::{Hands, Paint, Scene, people, strip};
+use super::{Hands, Paint, Scene, chosen, people, strip};
 use crate::client::Command;
 use crate::param::{Owner, Param, TrackIndex};
-use crate::pattern::{Edit, MAX_STEPS, Name, Pattern, PatternIndex, Step, StepField};
+use crate::pattern::{Edit, MAX_STEPS, Name, Pattern, PatternIndex, StepField};
 use crate::time::Beats;
 
 /// A row's least and greatest height; between them the rows share the window.
@@ -21,13 +20,20 @@ const GAP: f32 = 3.0;
 const BEAT_GAP: f32 = 7.0;
 const STEPS_A_BEAT: u8 = 4;
 /// What a new track may be, in the order offered.
-const VOICES: [(&str, &str); 6] = [
+const VOICES: [(&str, &str); 13] = [
     ("kick", "Bass drum"),
     ("snare", "Snare drum"),
     ("hat", "Closed hi-hat"),
     ("open", "Open hi-hat"),
-    ("bass", "Synth, low"),
-    ("lead", "Synth, high"),
+    ("clap", "Hand clap"),
+    ("tom", "Tom-tom"),
+    ("perc", "Small percussion"),
+    ("shaker", "Shaker"),
+    ("cymbal", "Crash and ride"),
+    ("bass", "Bass, one note at a time"),
+    ("lead", "Synth for melodies"),
+    ("pad", "Pad for chords"),
+    ("fm", "FM: bells and keys"),
 ];
 
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
@@ -117,24 +123,24 @@ fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &m
     let cells = Cells::of(rect);
     let response =
         ui.interact(cells.area, ui.scope_id().with(("cells", track.get())), Sense::click_and_drag());
+    response.widget_info(|| {
+        WidgetInfo::labeled(Role::Group, true, format!("steps of {}", scene.view.song.track(track).name))
+    });
     let song = &scene.view.song;
     let (place, pattern) = scene.pattern(track, &hands.shown);
     let sounds = song.track(track).pattern == place;
-    let muted = song.param(Owner::Track(track), Param::Mute) >= 0.5;
+    let muted = song.param(Owner::Track(track), Param::Mute) >= 0.5 || song.is_soloed_out(track);
     for column in 0..PAGE {
         let step = hands.page * PAGE + column;
         let cell = cells.at(column);
-        paint_cell(
-            ui,
-            cell,
-            &pattern.steps[usize::from(step)],
-            Look {
-                beyond: step >= pattern.length,
-                alternate: column / STEPS_A_BEAT % 2 == 1,
-                playing: sounds && playing_step(scene, pattern) == Some(step),
-                muted,
-            },
-        );
+        let look = Look {
+            beyond: step >= pattern.length,
+            alternate: column / STEPS_A_BEAT % 2 == 1,
+            playing: sounds && playing_step(scene, pattern) == Some(step),
+            muted,
+            chosen: chosen::is_chosen(hands, track, step),
+        };
+        cell::paint(ui, cell, pattern, step, &look);
         if hands.cursor_shown && hands.cursor == (track, step) {
             ui.painter().rect_stroke(cell.expand(1.0), CORNER, Stroke::new(2.0, LIGHT), StrokeKind::Outside);
         }
@@ -149,75 +155,14 @@ fn row(ui: &mut Ui, track: TrackIndex, height: f32, scene: &Scene<'_>, hands: &m
     pointer(ui, &response, &cells, track, scene, hands);
     if let Some(column) = response.hover_pos().and_then(|at| cells.column(at)) {
         let step = hands.page * PAGE + column;
-        response.on_hover_text_at_pointer(describe(pattern, step));
+        response.on_hover_text_at_pointer(cell::describe(song.track(track), pattern, step));
     }
 }
 
 /// The step a track is at: short patterns go round on their own.
-fn playing_step(scene: &Scene<'_>, pattern: &Pattern) -> Option<u8> {
+pub fn playing_step(scene: &Scene<'_>, pattern: &Pattern) -> Option<u8> {
     let at = scene.position?.0.div_euclid(pattern.rate.step().0);
     Some(at.rem_euclid(i64::from(pattern.length.max(1))) as u8)
-}
-
-fn describe(pattern: &Pattern, step: u8) -> String {
-    if step >= pattern.length {
-        return format!("Step {}: past the pattern's end ({} steps)", step + 1, pattern.length);
-    }
-    let cell = &pattern.steps[usize::from(step)];
-    let mut text = format!("Step {}: {}", step + 1, if cell.on { "plays" } else { "rests" });
-    text += &format!(" · velocity {:.0} %", cell.velocity * 100.0);
-    if let Some(note) = cell.note {
-        text += &format!(" · note {note}");
-    }
-    if cell.probability < 1.0 {
-        text += &format!(" · {:.0} % of the time", cell.probability * 100.0);
-    }
-    if cell.ratchet > 1 {
-        text += &format!(" · {} strokes", cell.ratchet);
-    }
-    text + "\nClick toggles · drag paints · scroll or right-drag sets velocity"
-}
-
-struct Look {
-    beyond: bool,
-    alternate: bool,
-    playing: bool,
-    muted: bool,
-}
-
-fn paint_cell(ui: &Ui, cell: Rect, step: &Step, look: Look) {
-    let painter = ui.painter();
-    if look.beyond {
-        painter.rect_stroke(cell, CORNER, Stroke::new(1.0, FIELD), StrokeKind::Inside);
-        return;
-    }
-    painter.rect_filled(cell, CORNER, if look.alternate { FIELD_ALT } else { FIELD });
-    if step.on {
-        // Velocity is the height of the fill; the edge keeps soft steps in sight.
-        let color = if look.muted { ACCENT_DIM } else { ACCENT };
-        let height = (cell.height() * step.velocity).max(3.0);
-        let fill = Rect::from_min_max(pos2(cell.left(), cell.bottom() - height), cell.max);
-        painter.rect_filled(fill, CORNER, color);
-        painter.rect_stroke(cell, CORNER, Stroke::new(1.0, color), StrokeKind::Inside);
-        marks(ui, cell, step);
-    }
-    if look.playing {
-        painter.rect_filled(cell, CORNER, Color32::from_white_alpha(if step.on { 110 } else { 30 }));
-    }
-}
-
-/// Ratchets as dots along the foot, a chance below one as an open corner.
-fn marks(ui: &Ui, cell: Rect, step: &Step) {
-    for stroke in 0..step.ratchet.min(8) {
-        if step.ratchet > 1 {
-            let x = cell.left() + cell.width() * (f32::from(stroke) + 0.5) / f32::from(step.ratchet);
-            ui.painter().circle_filled(pos2(x, cell.bottom() - 5.0), 1.5, GROUND);
-        }
-    }
-    if step.probability < 1.0 {
-        let corner = cell.right_top() + vec2(-6.0, 6.0);
-        ui.painter().circle(corner, 3.0, GROUND, Stroke::new(1.0, TEXT));
-    }
 }
 
 fn pointer(
@@ -237,7 +182,13 @@ fn pointer(
     };
     let Some(step) = under(hands) else { return };
     let primary_pressed = ui.input(|input| input.pointer.primary_pressed());
-    if response.hovered() && primary_pressed {
+    let shift = ui.input(|input| input.modifiers.shift);
+    if response.hovered() && primary_pressed && shift && hands.cursor.0 == track {
+        // From where the cursor was, or where the choice began, up to here.
+        hands.mark = hands.mark.or(Some(hands.cursor.1));
+        (hands.cursor, hands.cursor_shown) = ((track, step), true);
+    } else if response.hovered() && primary_pressed {
+        hands.mark = None;
         let on = !pattern.steps[usize::from(step)].on;
         let stroke = rand::random();
         hands.painting = Some(Paint { on, last: (track, step), step: stroke });

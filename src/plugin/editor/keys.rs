@@ -1,31 +1,46 @@
-//! The keyboard: arrows move the cursor, space and enter toggle, digits set the velocity; patterns,
-//! scenes and the arrangement have keys of their own.
+//! The keyboard: arrows move the cursor, with shift choose, space and enter toggle, digits set the
+//! velocity; letters turn the pages; patterns, scenes and the arrangement have keys of their own.
 
 use egui::{Key, Ui};
-use nice_plug_egui::{Frame, Key as HostKey, KeyCapture};
+use nice_plug_egui::{Key as HostKey, KeyCapture};
 
 use super::transport::PAGE;
-use super::{Hands, Scene, arrangement, grid, patterns, scenes};
+use super::{Hands, Middle, Page, Scene, arrangement, chosen, grid, notes, patterns, scenes};
 use crate::client::Command;
 use crate::client::decisions::Decision;
 use crate::param::TrackIndex;
-use crate::pattern::{Edit, StepField};
+use crate::pattern::{ContextField, Edit, StepField};
 use crate::session::How;
 
+/// The keys that do not go on to the host: all while a field is being typed into, else ours.
+pub fn captured(ui: &Ui) -> KeyCapture {
+    if ui.ctx().text_edit_focused() { KeyCapture::CaptureAll } else { KeyCapture::CaptureKeys(ours()) }
+}
+
 /// Takes the keys that are ours, unless a field is being typed into. All others stay the host's.
-pub fn take(ui: &mut Ui, frame: &mut Frame, scene: &Scene<'_>, hands: &mut Hands) {
+pub fn take(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     if ui.ctx().text_edit_focused() {
-        frame.set_key_capture(KeyCapture::CaptureAll);
+        hands.release_fill(scene);
         return;
     }
-    frame.set_key_capture(KeyCapture::CaptureKeys(ours()));
     undo(ui, scene);
+    hands.hold_fill(ui, scene);
+    // A control that the keyboard has gone to has the moving keys.
+    if ui.memory(|memory| memory.focused()).is_some() {
+        return;
+    }
+    chosen::take_keys(ui, scene, hands);
+    pages(ui, hands);
     let tracks: Vec<TrackIndex> = scene.view.song.alive().map(|(track, _)| track).collect();
     let Some(first) = tracks.first() else { return };
     if !tracks.contains(&hands.cursor.0) {
         hands.cursor = (*first, 0);
     }
     let pressed = |key| ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
+    chosen::extend_by_keys(ui, scene, hands);
+    if hands.view == Middle::Notes {
+        notes::take_keys(ui, scene, hands);
+    }
     for (key, rows, steps) in [
         (Key::ArrowUp, -1, 0),
         (Key::ArrowDown, 1, 0),
@@ -35,6 +50,7 @@ pub fn take(ui: &mut Ui, frame: &mut Frame, scene: &Scene<'_>, hands: &mut Hands
         (Key::PageDown, 0, i16::from(PAGE)),
     ] {
         if pressed(key) {
+            hands.mark = None;
             hands.travel(&tracks, rows, steps, scene);
         }
     }
@@ -57,6 +73,21 @@ pub fn take(ui: &mut Ui, frame: &mut Frame, scene: &Scene<'_>, hands: &mut Hands
             if !held.steps[usize::from(step)].on {
                 grid::toggle(scene, hands, track, step);
             }
+        }
+    }
+}
+
+/// G, N and S turn the middle of the window, D and A the pages beside it.
+fn pages(ui: &Ui, hands: &mut Hands) {
+    let pressed = |key| ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
+    for (key, view) in [(Key::G, Middle::Steps), (Key::N, Middle::Notes), (Key::S, Middle::Sound)] {
+        if pressed(key) {
+            hands.view = view;
+        }
+    }
+    for (key, page) in [(Key::D, Page::Step), (Key::A, Page::Track)] {
+        if pressed(key) {
+            hands.turn_to(page);
         }
     }
 }
@@ -98,13 +129,37 @@ fn undo(ui: &mut Ui, scene: &Scene<'_>) {
 fn ours() -> Vec<HostKey> {
     // By their names in the UI Events standard.
     let moves = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Enter"];
-    let rest = ["Insert", "Delete", "Backspace"];
+    let rest = ["Insert", "Delete", "Backspace", "Escape", "Tab"];
     let named = moves.into_iter().chain(rest);
-    let typed = " 0123456789zZyYpqwertui[],.<>".chars().map(|letter| HostKey::Character(letter.to_string()));
+    let typed = " 0123456789zZyYpqwertuifgnsdacxvmo[],.<>+-="
+        .chars()
+        .map(|letter| HostKey::Character(letter.to_string()));
     named.filter_map(|name| name.parse().ok()).chain(typed).collect()
 }
 
 impl Hands {
+    /// A fill begins with F; the button's drawing ends it.
+    fn hold_fill(&mut self, ui: &Ui, scene: &Scene<'_>) {
+        let (held, plain) =
+            ui.input(|input| (input.key_down(Key::F) && input.focused, input.modifiers.is_none()));
+        if held && plain && !self.filling {
+            self.fill(scene, true);
+        }
+    }
+
+    /// Ends a fill that this hand holds.
+    pub(super) fn release_fill(&mut self, scene: &Scene<'_>) {
+        if self.filling {
+            self.fill(scene, false);
+        }
+    }
+
+    /// Begins or ends a fill, for everybody.
+    pub(super) fn fill(&mut self, scene: &Scene<'_>, on: bool) {
+        self.filling = on;
+        scene.edit(Edit::Context(ContextField::Fill(on)));
+    }
+
     fn travel(&mut self, tracks: &[TrackIndex], rows: i16, steps: i16, scene: &Scene<'_>) {
         if !self.cursor_shown {
             // The first press shows where it is.

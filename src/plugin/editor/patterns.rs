@@ -11,7 +11,7 @@ use egui::{
 };
 
 use super::theme::{self, ACCENT, CORNER, FIELD, GROUND, LIGHT, LINE, PANEL, QUIET, S2, S3, S4, TEXT};
-use super::{Hands, Scene, keys, scenes, widgets};
+use super::{Hands, Middle, Scene, keys, scenes, widgets};
 use crate::client::{Command, When};
 use crate::param::TrackIndex;
 use crate::pattern::{Edit, Grid, GridEdit, Pattern, PatternIndex, Song, TrackField};
@@ -67,6 +67,8 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     egui::Panel::top("patterns").exact_size(36.0).frame(frame).show(ui, |ui| {
         ui.horizontal_centered(|ui| {
             ui.spacing_mut().item_spacing.x = S2;
+            middles(ui, hands);
+            widgets::divide(ui);
             let track = hands.cursor.0;
             if scene.view.song.track(track).alive {
                 of_track(ui, track, scene, hands);
@@ -74,6 +76,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             }
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 super::arrangement::toggle(ui, scene, hands);
+                fill(ui, scene, hands);
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| {
                     ui.label(RichText::new("scenes").font(theme::font(12.0)).color(QUIET));
                     ScrollArea::horizontal().id_salt("scenes").auto_shrink([false, true]).show(ui, |ui| {
@@ -83,6 +86,36 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             });
         });
     });
+}
+
+/// What the middle of the window shows.
+fn middles(ui: &mut Ui, hands: &mut Hands) {
+    ui.spacing_mut().button_padding.x = S3;
+    for (word, view, hint) in [
+        ("Steps", Middle::Steps, "Every track's steps (G)"),
+        ("Notes", Middle::Notes, "The notes of the cursor's track by their pitch (N)"),
+        ("Sound", Middle::Sound, "Voice and effects of the cursor's track, and the master's (S)"),
+    ] {
+        if ui.selectable_label(hands.view == view, word).on_hover_text(hint).clicked() {
+            hands.view = view;
+        }
+    }
+}
+
+/// A fill, for as long as the button is held.
+fn fill(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
+    let on = scene.view.song.context.fill;
+    let word = RichText::new("FILL").font(theme::font(12.0)).color(if on { GROUND } else { TEXT });
+    let button = egui::Button::new(word).fill(if on { ACCENT } else { FIELD }).sense(Sense::click_and_drag());
+    let response =
+        ui.add(button).on_hover_text("Hold for a fill, for everybody: steps that ask for one sound (F)");
+    let held = response.is_pointer_button_down_on();
+    let by_key = ui.input(|input| input.key_down(Key::F));
+    if held && !hands.filling {
+        hands.fill(scene, true);
+    } else if !held && !by_key {
+        hands.release_fill(scene);
+    }
 }
 
 fn of_track(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) {
@@ -125,6 +158,8 @@ struct Look {
 /// in one that is empty.
 fn choice(ui: &mut Ui, pattern: PatternIndex, look: Look) -> egui::Response {
     let (rect, response) = ui.allocate_exact_size(vec2(BOX, BOX), Sense::click());
+    let said = format!("pattern {}", pattern.get() + 1);
+    response.widget_info(|| egui::WidgetInfo::selected(egui::Role::Button, true, look.shown, &said));
     let (fill, color) = match (look.plays, look.used) {
         (true, _) => (ACCENT, GROUND),
         (false, true) => (FIELD, TEXT),

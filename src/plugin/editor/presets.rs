@@ -15,7 +15,7 @@ pub fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>) {
     let profile = default_profile();
     let song = &scene.view.song;
     ui.horizontal(|ui| {
-        ui.menu_button("Sound ▸", |ui| {
+        ui.menu_button("Preset", |ui| {
             if let Some(name) = pick(ui, &presets::list(&profile, Bank::Sounds)) {
                 let sound = presets::find(&profile, Bank::Sounds, &name).map_err(|error| error.to_string());
                 let edits = sound
@@ -25,7 +25,7 @@ pub fn menu(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>) {
         })
         .response
         .on_hover_text("Another sound for this track; its notes stay");
-        ui.menu_button("Groove ▸", |ui| {
+        ui.menu_button("Groove", |ui| {
             if let Some(name) = pick(ui, &presets::list(&profile, Bank::Grooves)) {
                 let groove = presets::find(&profile, Bank::Grooves, &name).map_err(|error| error.to_string());
                 let edits =

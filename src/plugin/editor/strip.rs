@@ -1,18 +1,18 @@
-//! The left part of a track's row: name, mute, level, meter.
+//! The left part of a track's row: name, mute, solo, level, meter.
 
-use egui::{Align2, DragValue, Rect, RichText, Sense, Ui, pos2, vec2};
+use egui::{Align2, DragValue, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::theme::{self, LIGHT, QUIET, S2, S3, TEXT};
-use super::{Hands, Scene, patterns};
+use super::{Hands, Scene, chosen, patterns};
 use super::{presets, widgets};
 use crate::client::Command;
 use crate::param::{Owner, Param, Slot, TrackIndex};
 use crate::pattern::{Edit, Grid, GridEdit, MAX_STEPS, PatternField, TrackField, voice_named};
 
 /// How wide the strip is.
-const WIDTH: f32 = 292.0;
+const WIDTH: f32 = 308.0;
 /// How wide it is without level and meter.
-const NARROW: f32 = 124.0;
+const NARROW: f32 = 140.0;
 
 /// The strip's width in a row of a width: narrow where the steps would be too small to hit.
 pub fn width(row: f32) -> f32 {
@@ -24,18 +24,31 @@ pub fn show(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands
     let muted = song.param(Owner::Track(track), Param::Mute) >= 0.5;
     name(ui, Rect::from_min_size(rect.min, vec2(84.0, rect.height())), track, scene, hands, muted);
     patterns::differs(ui, rect, track, scene, hands);
-    let mute = Rect::from_center_size(pos2(rect.left() + 100.0, rect.center().y), vec2(24.0, 22.0));
-    let response = widgets::toggle(ui, mute, ui.scope_id().with(("mute", track.get())), "M", muted);
-    let hint = if muted { "Muted: click to hear it again" } else { "Mute this track for everybody" };
+    let row_name = song.track(track).name;
+    let button = |x: f32| Rect::from_center_size(pos2(rect.left() + x, rect.center().y), vec2(22.0, 22.0));
+    let id = ui.scope_id().with(("mute", track.get()));
+    let response = widgets::toggle(ui, button(97.0), id, "M", &format!("mute {row_name}"), muted);
+    let hint = if muted { "Muted: click to hear it again (M)" } else { "Mute this track for everybody (M)" };
     if response.on_hover_text(hint).clicked() {
-        let slot = Slot::new(Owner::Track(track), Param::Mute);
-        scene.edit(Edit::Param { slot, value: if muted { 0.0 } else { 1.0 } });
+        chosen::mute(scene, track);
     }
+    let solo = song.track(track).solo;
+    let id = ui.scope_id().with(("solo", track.get()));
+    let response = widgets::toggle(ui, button(121.0), id, "S", &format!("solo {row_name}"), solo);
+    let hint = if solo {
+        "Solo: click to hear the others again (O)"
+    } else {
+        "Hear this track alone, for everybody (O)"
+    };
+    if response.on_hover_text(hint).clicked() {
+        chosen::solo(scene, track);
+    }
+    let muted = muted || song.is_soloed_out(track);
     if rect.width() < WIDTH {
         return;
     }
     let fader =
-        Rect::from_min_max(pos2(rect.left() + 122.0, rect.top()), pos2(rect.right() - 62.0, rect.bottom()));
+        Rect::from_min_max(pos2(rect.left() + 140.0, rect.top()), pos2(rect.right() - 62.0, rect.bottom()));
     level(ui, fader, Slot::new(Owner::Track(track), Param::Level), scene, hands, muted);
     let peak = scene.view.meter.as_ref().map_or(0.0, |meter| meter.tracks[track.get()]);
     let meter = Rect::from_min_size(fader.left_center() + vec2(0.0, 10.0), vec2(fader.width(), 3.0));
@@ -46,6 +59,7 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &H
     let row = scene.view.song.track(track);
     let focused = scene.desk.choices().focus == track;
     let response = ui.interact(rect, ui.scope_id().with(("name", track.get())), Sense::click());
+    response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("track {}", row.name)));
     let color = if muted { QUIET } else { TEXT };
     let number = format!("{:>2}", track.get() + 1);
     let painter = ui.painter_at(rect);

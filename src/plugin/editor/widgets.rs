@@ -1,6 +1,8 @@
 //! Small painted parts that several rooms of the editor use.
 
-use egui::{Align2, Color32, Pos2, Rect, Response, Sense, Stroke, StrokeKind, Ui, Vec2, pos2, vec2};
+use egui::{
+    Align2, Color32, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, Ui, Vec2, WidgetInfo, pos2, vec2,
+};
 
 use super::theme::{self, ACCENT, CORNER, FIELD, LINE, QUIET, S2, S3, TEXT};
 
@@ -73,9 +75,10 @@ pub fn initial(ui: &mut Ui, letter: char, here: bool) -> Response {
     response
 }
 
-/// A toggle with a letter: filled when on.
-pub fn toggle(ui: &mut Ui, rect: Rect, id: egui::Id, letter: &str, on: bool) -> Response {
+/// A toggle with a letter that stands for a name: filled when on.
+pub fn toggle(ui: &mut Ui, rect: Rect, id: egui::Id, letter: &str, name: &str, on: bool) -> Response {
     let response = ui.interact(rect, id, Sense::click());
+    response.widget_info(|| WidgetInfo::selected(Role::CheckBox, true, on, name));
     let edge = if response.hovered() { QUIET } else { LINE };
     let (fill, color) = if on { (TEXT, theme::GROUND) } else { (FIELD, QUIET) };
     ui.painter().rect(rect, CORNER, fill, Stroke::new(1.0, edge), StrokeKind::Inside);
