@@ -33,6 +33,7 @@ mod profile;
 mod reach;
 pub mod recording;
 pub mod render;
+pub mod samples;
 mod socket;
 mod solo;
 mod studio;
@@ -156,6 +157,13 @@ pub enum Command {
     Focus(crate::param::TrackIndex),
     /// A line of chat.
     Chat(String),
+    /// Take a sound file in and let a track play it; [`Event::Sampled`] tells.
+    Sample {
+        /// The track.
+        track: crate::param::TrackIndex,
+        /// The file: WAV, AIFF, FLAC, MP3 or Ogg Vorbis.
+        path: PathBuf,
+    },
     /// Something about the people.
     People(people::Wish),
     /// Something about branches, versions or the past.
@@ -428,6 +436,24 @@ pub enum Event {
         velocity: f32,
         /// The song position that was heard.
         tick: Beats,
+    },
+    /// A sound file was taken in for a track.
+    Sampled {
+        /// The track.
+        track: crate::param::TrackIndex,
+        /// The sample file it became.
+        id: crate::pattern::FileId,
+        /// What it is called.
+        name: crate::pattern::Name,
+    },
+    /// A sample file that the song names is `here` or `missing`.
+    Sample {
+        /// Which.
+        id: crate::pattern::FileId,
+        /// What the song calls it.
+        name: crate::pattern::Name,
+        /// How it stands.
+        standing: &'static str,
     },
     /// What was played live has become steps.
     KeptNotes {

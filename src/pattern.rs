@@ -13,6 +13,7 @@ mod context;
 mod difference;
 mod digest;
 mod edit;
+mod file_id;
 mod grid;
 pub mod groove;
 mod harmony;
@@ -38,8 +39,9 @@ pub use context::{
     MAX_METRES, Metre, MetreChange, Scale,
 };
 pub use edit::{Edit, EditError, Register};
+pub use file_id::{FileId, FileIdError};
 pub use grid::{Grid, GridEdit};
-pub use kit::{Voice, VoiceChoice, default_voice, voice_named};
+pub use kit::{Voice, VoiceChoice, default_voice, voice_named, voice_of};
 pub use name::{Name, NameError};
 pub use part::{CHOKE_GROUPS, Choke, Follow, MidiMode};
 pub use schema::{Bounds, Class, Priority, Spec, Strategy};

@@ -7,6 +7,7 @@
 mod cues;
 mod echoes;
 mod engine;
+mod files;
 mod fingerprint;
 mod inserts;
 mod instrument;
@@ -32,6 +33,7 @@ mod timeline;
 mod transport;
 
 pub use engine::{Block, Drive, Engine, EngineConfig, MAX_MIDI_OUT, MidiBuffer};
+pub use files::FILES;
 pub use instrument::own_note;
 pub use player::notes_of;
 pub use sample_clock::SampleClock;

@@ -7,6 +7,7 @@ mod frame;
 mod lines;
 mod pace;
 mod people;
+mod sample_file;
 mod split;
 
 pub use codec::{WireError, decode_down, decode_up, encode_down, encode_up};
@@ -14,6 +15,9 @@ pub use frame::{Down, ErrorCode, Gesture, Hello, Participant, PresenceState, Rol
 pub use lines::{Gather, LineAsk, LineNews};
 pub use pace::{QUIET, commit_interval, gesture_interval};
 pub use people::{Ask, GivenInvite, Hidden, InviteInfo, MAX_NOTES, News, PlayedNote};
+pub use sample_file::{
+    MAX_SAMPLE_FILE, SampleFileError, check_sample_file, decode_sample_file, encode_sample_file,
+};
 pub use split::{Assembly, frames};
 
 pub use crate::rt::ports::BarFingerprint;

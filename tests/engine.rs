@@ -83,6 +83,8 @@ mod determinism;
 mod edits;
 #[path = "engine/locked.rs"]
 mod locked;
+#[path = "engine/sampler.rs"]
+mod sampler;
 #[path = "engine/scheduling.rs"]
 mod scheduling;
 #[path = "engine/tempo.rs"]

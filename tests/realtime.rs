@@ -5,10 +5,13 @@
 #[path = "engine/rig.rs"]
 mod rig;
 
+use std::sync::Arc;
+
+use antiphon::dsp::SampleFile;
 use antiphon::param::{Owner, Param, Slot};
 use antiphon::pattern::{
-    Choke, Condition, ContextField, Edit, Follow, MidiMode, Name, PatternIndex, Song, StepField, TrackField,
-    Trig, text,
+    Choke, Condition, ContextField, Edit, FileId, Follow, MidiMode, Name, PatternIndex, Song, StepField,
+    TrackField, Trig, text,
 };
 use antiphon::rt::ports::{
     FromEngine, HostTransport, LiveNote, Lock, Mode, ParamMove, SessionPorts, ToEngine, ports,
@@ -133,6 +136,57 @@ fn no_pattern_launch_or_lock_allocates() {
         guarded.process(600, Drive::Session, &[], &[]);
         while guarded.session.from_engine.pop().is_ok() {}
     }
+}
+
+/// Loading, switching, missing and removing sample files, in every block.
+#[test]
+fn no_sample_file_allocates() {
+    let mut guarded = Guarded::new(44_100.0);
+    let (own, now) =
+        (|field| Edit::Track { track: track(1), field }, |edit| ToEngine::Edit { edit, at: None });
+    let files: Vec<_> = (1..4u8)
+        .map(|n| {
+            let words: Vec<i32> =
+                (0..9_000).map(|at| (at * 977 * i32::from(n)) % 8_000_000 - 4_000_000).collect();
+            (FileId([n; 32]), Arc::new(SampleFile::new(&words)))
+        })
+        .collect();
+    let tell = |guarded: &mut Guarded, message| {
+        guarded.session.to_engine.push(message).expect("room in the ring");
+    };
+    tell(&mut guarded, ToEngine::Start { tick: Beats::ZERO, frame: 0 });
+    let mut sizes = sizes();
+    for round in 0..60usize {
+        let (id, file) = files[round % 3].clone();
+        let place = (round % 2) as u8;
+        let told = match round % 10 {
+            // Before its name and after it, twice the same, gone while it plays, at no place.
+            0..=2 => {
+                vec![ToEngine::File { place, file: Some((id, file)) }, now(own(TrackField::File(Some(id))))]
+            }
+            3 => vec![now(own(TrackField::File(Some(id)))), ToEngine::File { place, file: Some((id, file)) }],
+            4 => vec![ToEngine::File { place: 0, file: Some((id, file.clone())) }; 2],
+            5 => vec![ToEngine::File { place: 0, file: None }, ToEngine::File { place: 1, file: None }],
+            6 => vec![ToEngine::File { place: 200, file: Some((id, file)) }],
+            7 => vec![now(own(TrackField::Alive(false))), now(own(TrackField::Alive(true)))],
+            8 => vec![now(own(TrackField::File(None)))],
+            _ => vec![ToEngine::Song(Box::new(groove()))],
+        };
+        told.into_iter().for_each(|message| tell(&mut guarded, message));
+        for param in [Param::SampleStart, Param::SampleEnd, Param::SampleReverse, Param::SamplePlay] {
+            let (slot, spec) = (Slot::new(Owner::Track(track(1)), param), param.spec());
+            let value = [spec.max, spec.min, spec.default][round % 3];
+            tell(&mut guarded, now(Edit::Param { slot, value }));
+        }
+        for _ in 0..4 {
+            let frames = sizes.next().expect("endless");
+            guarded.process(frames, Drive::Session, &[], &NOTES[..round % 4]);
+        }
+        guarded.engine.hold_session(round % 7 == 3);
+        while guarded.session.from_engine.pop().is_ok() {}
+    }
+    drop(guarded);
+    assert!(files.iter().all(|(_, file)| Arc::strong_count(file) == 1), "every file came back");
 }
 
 fn messages() -> Vec<ToEngine> {

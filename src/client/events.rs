@@ -160,6 +160,12 @@ pub fn to_json(event: &Event) -> Value {
         Event::PlayedHere { track, note, velocity, tick } => json!({
             "event": "played-here", "track": track.get(), "note": note, "velocity": velocity, "tick": tick.0,
         }),
+        Event::Sampled { track, id, name } => {
+            json!({"event": "sampled", "track": track.get(), "hash": id.to_string(), "name": name.as_str()})
+        }
+        Event::Sample { id, name, standing } => {
+            json!({"event": "sample", "hash": id.to_string(), "name": name.as_str(), "standing": standing})
+        }
         Event::KeptNotes { notes, left_out } => {
             json!({"event": "kept-notes", "notes": notes, "left_out": left_out})
         }

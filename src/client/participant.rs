@@ -12,6 +12,7 @@ mod lines;
 mod mode;
 mod past;
 mod people;
+mod samples;
 mod session;
 mod shown;
 #[cfg(test)]
@@ -27,6 +28,7 @@ use tokio::sync::mpsc;
 use self::engine::EngineSide;
 use self::lines::LinesSide;
 use self::mode::ModeSide;
+use self::samples::SampleSide;
 use self::session::SessionSide;
 use self::shown::Shown;
 use super::events::Events;
@@ -34,6 +36,7 @@ use super::feed::Feed;
 use super::hands::{Hands, RemoteHands};
 use super::hub::line::{HubSlot, Inbox, Line, Outgoing};
 use super::profile::Profile;
+use super::samples::SampleStore;
 use super::solo::SoloKeeper;
 use super::studio::{Made, Studio};
 use super::trim::Trim;
@@ -73,6 +76,7 @@ pub struct Participant {
     engine: EngineSide,
     mode: ModeSide,
     shown: Shown,
+    samples: SampleSide,
     lines: LinesSide,
     events: Events,
     /// When something last moved.
@@ -88,6 +92,7 @@ impl Participant {
         events: Events,
     ) -> (Participant, Arc<RwLock<Arc<View>>>, Inbox) {
         let (network, inbox) = Line::new(profile.folder());
+        let samples = SampleSide::new(SampleStore::of(profile.folder()));
         let mut participant = Participant {
             clock: HostClock,
             trim: Trim::of(profile.folder()),
@@ -107,6 +112,7 @@ impl Participant {
             engine: EngineSide::default(),
             mode: ModeSide::default(),
             shown: Shown::default(),
+            samples,
             lines: LinesSide::new(State::new()),
             events,
             stirred: HostNanos(0),
@@ -188,6 +194,7 @@ impl Participant {
                 self.feed.push(ToEngine::Focus(track));
             }
             Command::Chat(line) => self.chat(line),
+            Command::Sample { track, path } => self.import_sample(track, path),
             Command::Trim(ms) => self.set_trim(ms, now),
             Command::DeviceLatency(ms) => self.set_latency(ms, now),
             Command::Look(answer) => {
@@ -214,6 +221,7 @@ impl Participant {
             it.speak(now);
         });
         self.speak_branch(now);
+        self.mind_samples(now);
         self.schedule();
         if self.feed.flush() {
             self.tell_everything();
@@ -379,6 +387,7 @@ impl Participant {
     }
 
     fn tell_everything(&mut self) {
+        self.tell_files();
         self.tell_song();
         let waiting: Vec<(Beats, Edit)> = self.studio.waiting();
         waiting.into_iter().for_each(|(at, edit)| self.feed.edit(edit, Some(at)));

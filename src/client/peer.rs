@@ -315,6 +315,9 @@ impl Peer {
                     tell(json!({"event": "error", "message": format!("{file} cannot be read: {error}")}))?
                 }
             },
+            Order::Sample(track, file) => {
+                self.client.send(Command::Sample { track, path: PathBuf::from(file) });
+            }
             Order::Chat(line) => self.client.send(Command::Chat(line)),
             Order::Hash => self.client.send(Command::Digest),
             Order::State => {

@@ -10,15 +10,18 @@
 //! 64 frames.
 
 use std::io::{Read, Write};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::dsp::SampleFile;
 use crate::param::TrackIndex;
-use crate::pattern::{Edit, Song};
+use crate::pattern::{Edit, FileId, Song};
 use crate::rt::ports::{LiveNote, Mode, ToEngine, ports};
 use crate::rt::{Block, Drive, ENGINE_VERSION, Engine, EngineConfig, MidiBuffer};
 use crate::time::{Beats, ClockMap, HostNanos, SessionNanos, TempoMap};
+use crate::wire::{decode_sample_file, encode_sample_file};
 
 /// What a file begins with.
 const MAGIC: [u8; 8] = *b"antiphon";
@@ -54,18 +57,45 @@ enum Record {
 /// A message as it is written.
 #[derive(Debug, Serialize, Deserialize)]
 enum Told {
-    Edit { edit: Edit, at: Option<Beats> },
+    Edit {
+        edit: Edit,
+        at: Option<Beats>,
+    },
     Song(Vec<Edit>),
     TempoMap(TempoMap),
-    Start { tick: Beats, frame: i64 },
-    Timeline { tick: Beats, at: SessionNanos },
-    Clock { map: Map, latency_ns: i64 },
-    Mode { mode: Mode, offset: Beats },
+    Start {
+        tick: Beats,
+        frame: i64,
+    },
+    Timeline {
+        tick: Beats,
+        at: SessionNanos,
+    },
+    Clock {
+        map: Map,
+        latency_ns: i64,
+    },
+    Mode {
+        mode: Mode,
+        offset: Beats,
+    },
     Stop,
     Focus(TrackIndex),
-    Echo { track: TrackIndex, note: u8, velocity: f32, at: Beats },
+    Echo {
+        track: TrackIndex,
+        note: u8,
+        velocity: f32,
+        at: Beats,
+    },
     Metronome(f32),
-    Renew { bar: i32 },
+    Renew {
+        bar: i32,
+    },
+    /// A sample file, whole: a recording lacks nothing.
+    File {
+        place: u8,
+        file: Option<(FileId, Vec<u8>)>,
+    },
 }
 
 /// A clock's map; host time has no meaning elsewhere, but here it is the recording's own.
@@ -201,6 +231,10 @@ fn told(message: ToEngine) -> Told {
         ToEngine::Echo { track, note, velocity, at } => Told::Echo { track, note, velocity, at },
         ToEngine::Metronome(level) => Told::Metronome(level),
         ToEngine::Renew { bar } => Told::Renew { bar },
+        ToEngine::File { place, file } => {
+            let file = file.map(|(id, file)| (id, encode_sample_file(&file.words())));
+            Told::File { place, file }
+        }
     }
 }
 
@@ -220,6 +254,13 @@ fn message(told: Told) -> Result<ToEngine, ReplayError> {
         Told::Echo { track, note, velocity, at } => ToEngine::Echo { track, note, velocity, at: sound(at)? },
         Told::Metronome(level) => ToEngine::Metronome(level),
         Told::Renew { bar } => ToEngine::Renew { bar },
+        Told::File { place, file } => {
+            let unsound = |_| ReplayError::Unsound("a sample file cannot be read");
+            let made =
+                |bytes: &[u8]| decode_sample_file(bytes).map(|words| Arc::new(SampleFile::new(&words)));
+            let file = file.map(|(id, bytes)| made(&bytes).map(|file| (id, file)));
+            ToEngine::File { place, file: file.transpose().map_err(unsound)? }
+        }
     })
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::client::people::People;
-use crate::pattern::{Bars, Edit, Metre, Song};
+use crate::pattern::{Bars, Edit, FileId, Metre, Song};
 use crate::rt::ports::{Meter, Mode, Sync, TempoMatch};
 use crate::session::{
     Branch, BranchId, ClientId, HistoryEntry, MergeOutcome, MergeSummary, Role, Seq, Timeline, Version,
@@ -60,6 +60,9 @@ pub struct View {
     pub metronome: f32,
     /// Whether what is played live here becomes steps, and whether exactly on them.
     pub recording: Option<bool>,
+    /// The sample files that the song names and that are not on this machine: their tracks are silent
+    /// here.
+    pub missing_files: Vec<FileId>,
     /// The step each track last sounded.
     pub lamps: [Option<u8>; crate::param::MAX_TRACKS],
     /// Branches, versions, history.

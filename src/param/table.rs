@@ -156,4 +156,8 @@ table! {
     VoiceSub "voice.sub" "Sub", -1.0 to 1.0, default 0.0, stated 0.0, Unit::None, Linear, Mean, 0.5;
     VoiceGlide "voice.glide" "Glide", 0.0 to 1.0, default 0.06, stated 0.06, Unit::Seconds, Linear, Mean, 0.4;
     VoiceRatio "voice.ratio" "FM ratio", 0.25 to 16.0, default 2.0, stated 2.0, Unit::None, Log, Mean, 0.5;
+    SampleStart "sample.start" "Sample start", 0.0 to 1.0, default 0.0, stated 0.0, Unit::None, Linear, Mean, 0.6;
+    SampleEnd "sample.end" "Sample end", 0.0 to 1.0, default 1.0, stated 1.0, Unit::None, Linear, Mean, 0.6;
+    SampleReverse "sample.reverse" "Sample backwards", 0.0 to 1.0, default 0.0, stated 0.0, Unit::Switch, Stepped, LastWrite, 0.6;
+    SamplePlay "sample.play" "Sample plays", 0.0 to 2.0, default 0.0, stated 0.0, Unit::Words(&["once", "held", "loop"]), Stepped, LastWrite, 0.6;
 }

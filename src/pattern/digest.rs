@@ -27,6 +27,8 @@ pub(super) fn track(track: &Track, hash: &mut Xxh3) {
     };
     let channel = track.channel.unwrap_or(u8::MAX);
     hash.update(&[u8::from(track.solo), choke, track.follow as u8, track.midi as u8, channel]);
+    hash.update(&[u8::from(track.file.is_some())]);
+    hash.update(&track.file.map_or([0; 32], |file| file.0));
     hash.update(&track.order.0.to_le_bytes());
     for (at, held) in track.patterns.iter().enumerate() {
         // The first one to differ ends the comparison, so only untouched patterns are read whole.

@@ -1,6 +1,6 @@
 //! Which voice a track plays.
 
-use super::Name;
+use super::{Name, Track};
 
 /// A sound source of the engine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -31,6 +31,8 @@ pub enum Voice {
     Pad,
     /// Frequency modulation by two operators, eight notes at once.
     Fm,
+    /// A sample file, eight notes at once. No word names it: it comes with the track's file.
+    Sampler,
 }
 
 /// A voice, and whether it stands in for one this version does not have.
@@ -43,7 +45,7 @@ pub struct VoiceChoice {
 }
 
 impl Voice {
-    /// All of them.
+    /// Those that a word names: all but the sampler.
     pub const ALL: [Voice; 13] = [
         Voice::Kick,
         Voice::Snare,
@@ -76,12 +78,23 @@ impl Voice {
             Voice::Bass => "bass",
             Voice::Pad => "pad",
             Voice::Fm => "fm",
+            Voice::Sampler => "sampler",
         }
     }
 
     /// Whether its notes are held as long as they are written; the others ring out.
     pub const fn is_held(self) -> bool {
         matches!(self, Voice::Synth | Voice::Bass | Voice::Pad | Voice::Fm)
+    }
+}
+
+/// What a track plays: its file where it has one, else the voice that its `sample` or id names.
+///
+/// Realtime-safe: yes.
+pub fn voice_of(track: &Track) -> VoiceChoice {
+    match track.file {
+        Some(_) => VoiceChoice { voice: Voice::Sampler, stands_in: false },
+        None => voice_named(&track.name, &track.sample),
     }
 }
 

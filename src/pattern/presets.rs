@@ -121,7 +121,7 @@ impl Song {
         copy_sound(&mut preset, place, self, track);
         let only = &mut preset.tracks[place.get()];
         (only.alive, only.name, only.pitch) = (true, name, own.pitch);
-        if own.sample.is_empty() {
+        if own.sample.is_empty() && own.file.is_none() {
             // The name is gone that chose the voice.
             let says = !voice_named(&name, &own.name).stands_in;
             only.sample = if says { own.name } else { Name::new("synth").expect("a short word") };
@@ -135,6 +135,7 @@ impl Song {
         for (at, own) in self.alive() {
             let only = &mut preset.tracks[at.get()];
             (only.alive, only.name, only.sample, only.pitch) = (true, own.name, own.sample, own.pitch);
+            only.file = own.file;
             (only.overflow, only.lanes) = (own.overflow, own.lanes);
             (only.groove_steps, only.groove_template) = (own.groove_steps, own.groove_template);
             only.patterns[0] = *own.playing();
@@ -171,7 +172,7 @@ impl Song {
 
 fn copy_sound(song: &mut Song, to: TrackIndex, preset: &Song, from: TrackIndex) {
     let source = preset.track(from);
-    song.tracks[to.get()].sample = source.sample;
+    (song.tracks[to.get()].sample, song.tracks[to.get()].file) = (source.sample, source.file);
     for param in Param::ALL.into_iter().filter(|param| of_sound(*param)) {
         copy_param(song, to, preset, from, param);
     }

@@ -193,6 +193,7 @@ always_sound!(
     u64,
     Name,
     Param,
+    super::FileId,
     super::Overflow,
     super::Rate,
     super::Scale,

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 use super::schema::fields;
-use super::{Choke, Follow, MidiMode, Name};
+use super::{Choke, FileId, Follow, MidiMode, Name};
 use crate::param::Param;
 
 /// The most steps a pattern holds.
@@ -155,8 +155,10 @@ pub struct Track {
     pub order: Order,
     /// The notation's id.
     pub name: Name,
-    /// The sample's or voice's name; empty takes the id's default voice.
+    /// The voice's name; empty takes the id's default voice. Of a track with a file, the file's.
     pub sample: Name,
+    /// The sample file that it plays instead of a voice of ours.
+    pub file: Option<FileId>,
     /// The pitch of steps without a note of their own; `None` takes the voice's.
     pub pitch: Option<Pitch>,
     /// Which of its patterns plays.
@@ -229,6 +231,7 @@ fields! {
     Follow(Follow) follow, "track.follow", Any, Discrete, 0.6;
     Midi(MidiMode) midi, "track.midi", Any, Discrete, 0.5;
     Channel(Option<u8>) channel, "track.midi.channel", Whole(0, 15), Discrete, 0.3;
+    File(Option<FileId>) file, "track.file", Any, Discrete, 0.9;
 }
 
 impl Step {
@@ -398,6 +401,7 @@ impl Track {
         order: Order(0),
         name: Name::EMPTY,
         sample: Name::EMPTY,
+        file: None,
         pitch: None,
         pattern: PatternIndex::FIRST,
         overflow: Overflow::Loop,

@@ -232,6 +232,7 @@ impl Desk {
             lamps: [None; MAX_TRACKS],
             transport: Default::default(),
             metronome: 0.0,
+            missing_files: Vec::new(),
             recording: None,
             lines: Default::default(),
         })

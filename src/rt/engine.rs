@@ -69,10 +69,10 @@ impl Engine {
         config: EngineConfig,
         song: Box<Song>,
         tempo_map: Box<TempoMap>,
-        ports: EnginePorts,
+        mut ports: EnginePorts,
     ) -> Engine {
         let material = Material { song, map: tempo_map };
-        let renderer = Renderer::new(&material);
+        let renderer = Renderer::new(&material, std::mem::take(&mut ports.files));
         let mut output = Output::new(config.rate);
         output.silence(0);
         Engine {
@@ -105,7 +105,9 @@ impl Engine {
         block.midi_out.clear();
         self.midi.pay(block.midi_out);
         self.flush();
-        if !self.held {
+        if self.held {
+            self.take_files();
+        } else {
             self.take_messages();
         }
         let song = Sounding::plain(&self.material.song);
@@ -207,7 +209,8 @@ impl Engine {
 
     /// Takes the engine apart, so that one for another rate or block size can be built over the
     /// same song and rings. *Thread: any but audio.*
-    pub fn into_parts(self) -> (Box<Song>, Box<TempoMap>, EnginePorts) {
+    pub fn into_parts(mut self) -> (Box<Song>, Box<TempoMap>, EnginePorts) {
+        self.ports.files = self.renderer.into_files();
         (self.material.song, self.material.map, self.ports)
     }
 

@@ -28,6 +28,8 @@ pub(super) enum Input {
     Edit(Edit),
     /// A waiting edit of a step that sounds before its place is known from here on.
     Foreseen(Edit),
+    /// The files of these tracks, bit n for track n, are missing here from now on.
+    Missing(u16),
     /// A live note began (velocity > 0) or ended on a track.
     Live { track: u8, note: u8, velocity: f32 },
 }
@@ -47,6 +49,7 @@ impl InputKey {
             Input::Wrap => placed.fold(3),
             Input::Edit(edit) => placed.fold(4).fold(edit_digest(&edit)),
             Input::Foreseen(edit) => placed.fold(6).fold(edit_digest(&edit)),
+            Input::Missing(tracks) => placed.fold(7).fold(u64::from(tracks)),
             Input::Live { track, note, velocity } => placed
                 .fold(5)
                 .fold(u64::from(track) << 8 | u64::from(note))
@@ -69,7 +72,7 @@ impl InputKey {
 /// The hash of an edit's bytes on the wire.
 fn edit_digest(edit: &Edit) -> u64 {
     let mut bytes = [0; 64];
-    // The longest edit, a name of 24 letters, takes 29 bytes.
+    // The longest edit, of a sample file, takes 36 bytes.
     let bytes = postcard::to_slice(edit, &mut bytes).expect("an edit fits into 64 bytes");
     xxh3_64(bytes)
 }

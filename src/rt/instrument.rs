@@ -3,15 +3,18 @@
 //! Thread: audio. Realtime-safe: yes. Drums ring on over each other, three deep; hats choke
 //! themselves; synths play eight notes, the bass one.
 
+use std::sync::Arc;
+
 use super::cues::Cue;
 use super::locked::Sounding;
 use super::notes::VOICES;
 use crate::dsp::{
-    Character, ClapVoice, CymbalVoice, EnvShape, FmVoice, HatKind, HatVoice, KickVoice, Patch, PercVoice,
-    QUANTUM, Quantum, ShakerVoice, SnareVoice, Strike, SynthVoice, TomVoice, math,
+    Character, ClapVoice, CymbalVoice, EnvShape, Excerpt, FmVoice, HatKind, HatVoice, KickVoice, Patch,
+    PercVoice, Play, QUANTUM, Quantum, SampleFile, SamplerVoice, ShakerVoice, SnareVoice, Strike, SynthVoice,
+    TomVoice, math,
 };
 use crate::param::{Owner, Param, TrackIndex};
-use crate::pattern::{Pitch, Track, Voice, voice_named};
+use crate::pattern::{self, Pitch, Track, Voice};
 
 /// How many strokes of a drum may ring at once.
 const DRUMS: usize = 3;
@@ -31,6 +34,7 @@ pub(super) enum Instrument {
     Synth([SynthVoice; VOICES], Patch),
     Bass([SynthVoice; 1]),
     Fm([FmVoice; VOICES]),
+    Sampler([SamplerVoice; VOICES], Option<Arc<SampleFile>>),
 }
 
 /// Does the same with the voices of whatever kind.
@@ -48,6 +52,7 @@ macro_rules! each {
             Instrument::Synth($voices, _) => $does,
             Instrument::Bass($voices) => $does,
             Instrument::Fm($voices) => $does,
+            Instrument::Sampler($voices, _) => $does,
         }
     };
 }
@@ -61,11 +66,14 @@ pub(super) struct Touch {
     pub(super) shape: Option<EnvShape>,
     /// What is turned on the voice.
     pub(super) character: Character,
+    /// What of a sample file is played.
+    pub(super) excerpt: Excerpt,
 }
 
 impl Touch {
     /// As the voices were made.
-    pub(super) const NEUTRAL: Touch = Touch { decay: 1.0, shape: None, character: Character::NEUTRAL };
+    pub(super) const NEUTRAL: Touch =
+        Touch { decay: 1.0, shape: None, character: Character::NEUTRAL, excerpt: Excerpt::WHOLE };
 
     /// An owner's.
     pub(super) fn of(param: &impl Fn(Param) -> f32) -> Touch {
@@ -87,20 +95,26 @@ impl Touch {
             ratio: param(Param::VoiceRatio),
         };
         let shape = (param(Param::EnvEnabled) >= 0.5).then_some(stated);
-        Touch { decay: param(Param::Decay), shape, character }
+        let excerpt = Excerpt {
+            from: param(Param::SampleStart),
+            to: param(Param::SampleEnd),
+            reverse: param(Param::SampleReverse) >= 0.5,
+            play: [Play::Once, Play::Held, Play::Loop][(param(Param::SamplePlay) as usize).min(2)],
+        };
+        Touch { decay: param(Param::Decay), shape, character, excerpt }
     }
 }
 
 /// The voice of a track.
 pub(super) fn voice_of(track: &Track) -> Voice {
-    voice_named(&track.name, &track.sample).voice
+    pattern::voice_of(track).voice
 }
 
 /// Voices a kind has.
 pub(super) fn polyphony(voice: Voice) -> usize {
     match voice {
         Voice::Bass => 1,
-        Voice::Synth | Voice::Pad | Voice::Fm => VOICES,
+        Voice::Synth | Voice::Pad | Voice::Fm | Voice::Sampler => VOICES,
         _ => DRUMS,
     }
 }
@@ -120,6 +134,7 @@ fn own_pitch(voice: Voice) -> (f32, u8) {
         Voice::Bass => (0.5 * SynthVoice::PITCH_HZ, 33),
         Voice::Synth | Voice::Pad => (SynthVoice::PITCH_HZ, 45),
         Voice::Fm => (FmVoice::PITCH_HZ, 57),
+        Voice::Sampler => (SamplerVoice::PITCH_HZ, 60),
     }
 }
 
@@ -170,11 +185,17 @@ impl Instrument {
             Voice::Pad => Instrument::synth(Patch::Pad),
             Voice::Bass => Instrument::Bass([SynthVoice::of(Patch::Bass)]),
             Voice::Fm => Instrument::Fm(from_fn(|_| FmVoice::new())),
+            Voice::Sampler => Instrument::sampler(None),
         }
     }
 
     fn synth(patch: Patch) -> Instrument {
         Instrument::Synth(std::array::from_fn(|_| SynthVoice::of(patch)), patch)
+    }
+
+    /// Plays a file; silent while there is none.
+    pub(super) fn sampler(file: Option<Arc<SampleFile>>) -> Instrument {
+        Instrument::Sampler(std::array::from_fn(|_| SamplerVoice::new()), file)
     }
 
     /// Silences every voice at once.
@@ -221,6 +242,7 @@ impl Instrument {
                     Instrument::Synth(voices, _) => voices[at % VOICES].release(),
                     Instrument::Bass(voices) => voices[0].release(),
                     Instrument::Fm(voices) => voices[at % VOICES].release(),
+                    Instrument::Sampler(voices, _) => voices[at % VOICES].release(),
                     _ => {}
                 }
             }
@@ -229,6 +251,8 @@ impl Instrument {
                 let strike = Strike { pitch_hz, velocity, decay, seed, length: None, character };
                 if let (Instrument::Bass([voice]), true) = (&mut *self, legato) {
                     voice.slide(strike, touch.shape.unwrap_or(Patch::Bass.shape()));
+                } else if let Instrument::Sampler(voices, Some(file)) = self {
+                    voices[usize::from(voice) % VOICES].strike(strike, file, touch.excerpt, touch.shape);
                 } else {
                     self.strike(usize::from(voice), strike, touch.shape);
                 }
@@ -255,6 +279,8 @@ impl Instrument {
             }
             Instrument::Bass(voices) => voices[0].strike(strike, shape.unwrap_or(Patch::Bass.shape())),
             Instrument::Fm(voices) => voices[voice % VOICES].strike(strike, shape.unwrap_or(FmVoice::SHAPE)),
+            // Its file is missing.
+            Instrument::Sampler(..) => {}
         }
     }
 }

@@ -3,11 +3,14 @@
 //! Thread: audio. Realtime-safe: yes, but for [`Mixer::new`]. Invariant: what a quantum gives is a
 //! function of the song's parameters, the cues and what was rendered since the last reset.
 
+use std::sync::Arc;
+
 use super::cues::CueList;
+use super::files::{Files, Named};
 use super::inserts::{Buses, Fader, Inserts, RAMP, Space};
 use super::instrument::{Instrument, Touch, voice_of};
 use super::locked::Sounding;
-use crate::dsp::{Limiter, QUANTUM, Quantum, Smoother};
+use crate::dsp::{Limiter, QUANTUM, Quantum, SampleFile, Smoother};
 use crate::param::{MAX_TRACKS, Owner, Param, TrackIndex};
 use crate::pattern::Voice;
 
@@ -46,13 +49,16 @@ impl TrackChain {
         }
     }
 
-    fn head_for(&mut self, song: &Sounding<'_>, track: TrackIndex, ramp: u32) {
+    fn head_for(&mut self, song: &Sounding<'_>, files: &Files, track: TrackIndex, ramp: u32) {
         let pattern = song.track(track);
         let kind = pattern.alive.then(|| voice_of(pattern));
-        if self.kind != kind {
+        let file = pattern.file.and_then(|id| files.get(id)).filter(|_| kind == Some(Voice::Sampler));
+        if self.kind != kind || !self.plays(file) {
             self.kind = kind;
-            self.instrument = Instrument::new(kind.unwrap_or(Voice::Kick));
-            (self.seam, self.seam_left) = (self.last, if self.last == 0.0 { 0 } else { SEAM });
+            self.take(match file {
+                Some(file) => Instrument::sampler(Some(file.clone())),
+                None => Instrument::new(kind.unwrap_or(Voice::Kick)),
+            });
         }
         let soloed_out = song.is_soloed_out(track);
         let param = |param| match param {
@@ -65,6 +71,21 @@ impl TrackChain {
         self.fader.head_for(&param, ramp);
         self.sends[0].set(param(Param::SendReverb), ramp);
         self.sends[1].set(param(Param::SendDelay), ramp);
+    }
+
+    /// Whether this is the file that it plays.
+    fn plays(&self, file: Option<&Arc<SampleFile>>) -> bool {
+        let Instrument::Sampler(_, held) = &self.instrument else { return file.is_none() };
+        match (held, file) {
+            (Some(held), Some(file)) => Arc::ptr_eq(held, file),
+            (held, file) => held.is_none() && file.is_none(),
+        }
+    }
+
+    /// Plays by another instrument from now on; what sounded fades.
+    fn take(&mut self, instrument: Instrument) {
+        self.instrument = instrument;
+        (self.seam, self.seam_left) = (self.last, if self.last == 0.0 { 0 } else { SEAM });
     }
 
     fn silence(&mut self) {
@@ -132,6 +153,7 @@ pub(super) struct Mixer {
     ceiling: Smoother,
     limiter: Limiter,
     mixed: Box<Mixed>,
+    pub(super) files: Files,
     /// Owners whose parameters have changed: bit n for row n.
     changed: u32,
     /// A bit to flip, and in which sample of the next quantum. For tests.
@@ -153,6 +175,7 @@ impl Mixer {
             ceiling: Smoother::new(0.0),
             limiter: Limiter::new(),
             mixed: Box::new(Mixed { tracks, rights: tracks, wide: 0, left: silence, right: silence }),
+            files: Files::default(),
             changed: u32::MAX,
             planted: None,
         }
@@ -166,6 +189,25 @@ impl Mixer {
     /// Notes that everything may have changed.
     pub(super) fn note_song(&mut self) {
         self.changed = u32::MAX;
+    }
+
+    /// Puts a sample file, or none, at a place. What was there comes back, and no voice holds it: those
+    /// that played it fade, and find what is there now with the next quantum.
+    pub(super) fn put_file(&mut self, place: u8, file: Option<Named>) -> Option<Named> {
+        let again = file.as_ref().map(|(_, file)| Arc::as_ptr(file));
+        let old = self.files.put(place, file);
+        if old.as_ref().map(|(_, old)| Arc::as_ptr(old)) == again {
+            return old;
+        }
+        for chain in self.tracks.iter_mut() {
+            if let Some((_, old)) = &old
+                && chain.plays(Some(old))
+            {
+                chain.take(Instrument::sampler(None));
+            }
+        }
+        self.note_song();
+        old
     }
 
     /// Silence, with every value where the song has it.
@@ -216,7 +258,7 @@ impl Mixer {
     fn head_for(&mut self, song: &Sounding<'_>, ramp: u32) {
         for (track, chain) in TrackIndex::all().zip(self.tracks.iter_mut()) {
             if self.changed & 1 << track.get() != 0 {
-                chain.head_for(song, track, ramp);
+                chain.head_for(song, &self.files, track, ramp);
             }
         }
         if self.changed & 1 << Owner::Master.row() != 0 {

@@ -5,6 +5,7 @@
 
 use rtrb::Producer;
 
+use super::files::Named;
 use super::ports::{Fault, FromEngine};
 use crate::param::{SLOT_COUNT, Slot};
 use crate::pattern::Song;
@@ -54,13 +55,20 @@ impl Moved {
 pub(super) struct Outbox {
     songs: [Option<Box<Song>>; WAITING],
     maps: [Option<Box<TempoMap>>; WAITING],
+    files: [Option<Named>; WAITING],
     dropped: u32,
     overfull: u32,
 }
 
 impl Outbox {
     pub(super) fn new() -> Outbox {
-        Outbox { songs: Default::default(), maps: Default::default(), dropped: 0, overfull: 0 }
+        Outbox {
+            songs: Default::default(),
+            maps: Default::default(),
+            files: Default::default(),
+            dropped: 0,
+            overfull: 0,
+        }
     }
 
     /// Sends what may be dropped.
@@ -80,9 +88,11 @@ impl Outbox {
         self.dropped = self.dropped.saturating_add(1);
     }
 
-    /// Whether one more song and one more map can be retired.
+    /// Whether one more song, one more map and one more file can be retired.
     pub(super) fn has_room(&self) -> bool {
-        self.songs.iter().any(Option::is_none) && self.maps.iter().any(Option::is_none)
+        self.songs.iter().any(Option::is_none)
+            && self.maps.iter().any(Option::is_none)
+            && self.files.iter().any(Option::is_none)
     }
 
     /// Keeps a song until it can leave; the caller has asked [`Outbox::has_room`].
@@ -102,6 +112,14 @@ impl Outbox {
         }
     }
 
+    /// As [`Outbox::retire_song`].
+    pub(super) fn retire_file(&mut self, file: Named) {
+        match self.files.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(file),
+            None => std::mem::forget(file),
+        }
+    }
+
     /// Sends what has waited: boxes, then the counts of what had to be dropped.
     pub(super) fn flush(&mut self, ring: &mut Producer<FromEngine>) {
         for place in &mut self.songs {
@@ -112,6 +130,11 @@ impl Outbox {
         for place in &mut self.maps {
             if let Some(map) = place.take_if(|_| !ring.is_full()) {
                 let _ = ring.push(FromEngine::RetiredTempoMap(map)).map_err(std::mem::forget);
+            }
+        }
+        for place in &mut self.files {
+            if let Some((_, file)) = place.take_if(|_| !ring.is_full()) {
+                let _ = ring.push(FromEngine::RetiredFile(file)).map_err(std::mem::forget);
             }
         }
         for (count, fault) in [

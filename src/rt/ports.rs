@@ -1,11 +1,15 @@
 //! The only ways across the audio thread's boundary.
 
+use std::sync::Arc;
+
 use rtrb::{Consumer, Producer, RingBuffer};
 use serde::{Deserialize, Serialize};
 
+use super::files::Files;
 pub use super::mode::{Lock, Mode, ModeError, Sync, TempoMatch};
+use crate::dsp::SampleFile;
 use crate::param::{MAX_TRACKS, Slot, TrackIndex};
-use crate::pattern::{Edit, Song};
+use crate::pattern::{Edit, FileId, Song};
 use crate::time::{Beats, ClockMap, HostNanos, SamplePos, SessionNanos, TempoMap};
 
 /// Messages the ring towards the engine holds. A sender that finds it full keeps the message and
@@ -104,6 +108,17 @@ pub enum ToEngine {
         /// The bar, counted from 0 by the bars that the engine plays by.
         bar: i32,
     },
+    /// Hold a sample file, or none, at a place below [`super::FILES`]; told before the edits that name
+    /// it. Tracks find theirs by name at the next quantum, what played the one before fades; a track
+    /// whose file is at no place is silent. Which tracks those are is an input of the sound. What was
+    /// there comes back in [`FromEngine::RetiredFile`]: nothing else on the audio thread may hold the
+    /// last of it. Taken in while the session is held, too, where nothing waits before it.
+    File {
+        /// Where.
+        place: u8,
+        /// The file and its name.
+        file: Option<(FileId, Arc<SampleFile>)>,
+    },
 }
 
 /// From the engine, to the session's thread.
@@ -120,6 +135,8 @@ pub enum FromEngine {
     RetiredSong(Box<Song>),
     /// A tempo map to drop.
     RetiredTempoMap(Box<TempoMap>),
+    /// A sample file to drop.
+    RetiredFile(Arc<SampleFile>),
     /// A note of the pattern (or played live) began.
     NoteOn {
         /// On which track.
@@ -217,13 +234,18 @@ pub struct EnginePorts {
     pub from_session: Consumer<ToEngine>,
     /// Towards the session.
     pub to_session: Producer<FromEngine>,
+    /// The sample files that an engine before this one was told to hold.
+    pub(super) files: Files,
 }
 
 /// A pair of rings between one engine and one session thread.
 pub fn ports() -> (SessionPorts, EnginePorts) {
     let (to_engine, from_session) = RingBuffer::new(TO_ENGINE_CAPACITY);
     let (to_session, from_engine) = RingBuffer::new(FROM_ENGINE_CAPACITY);
-    (SessionPorts { to_engine, from_engine }, EnginePorts { from_session, to_session })
+    (
+        SessionPorts { to_engine, from_engine },
+        EnginePorts { from_session, to_session, files: Files::default() },
+    )
 }
 
 /// A note from the host's MIDI, within a block.

@@ -10,6 +10,7 @@ mod renewal;
 use self::plan::{Marks, hash_tracks};
 use self::renewal::Renewal;
 use super::echoes::Echoes;
+use super::files::{Files, Named};
 use super::fingerprint::{BarHasher, Input, InputKey, tempo_digest};
 use super::locked::Sounding;
 use super::mixer::{Mixer, Planted};
@@ -88,6 +89,8 @@ pub(super) struct Renderer {
     renewal: Option<Renewal>,
     /// Samples of the next quantum that lie before the run's origin.
     stems_from: usize,
+    /// Tracks whose sample file is not here: bit n for track n, as the key has it.
+    missing: u16,
     /// Planted by a test: track, song sample.
     pub(super) planted: Option<(Planted, i64)>,
 }
@@ -102,8 +105,9 @@ pub(super) struct Given {
 
 impl Renderer {
     /// Allocates.
-    pub(super) fn new(material: &Material) -> Renderer {
+    pub(super) fn new(material: &Material, files: Files) -> Renderer {
         let mut mixer = Mixer::new();
+        mixer.files = files;
         mixer.reset(&Sounding::plain(&material.song));
         let track = TrackIndex::all().next().expect("a song has tracks");
         let slot = Slot::all().next().expect("there are parameters");
@@ -132,6 +136,7 @@ impl Renderer {
             stems: None,
             renewal: None,
             stems_from: 0,
+            missing: 0,
             planted: None,
         }
     }
@@ -159,6 +164,8 @@ impl Renderer {
         let tempo = timing.segment_at(&material.map, from);
         self.tempo = Some(tempo);
         self.key = InputKey::origin(material.song.digest(), tempo_digest(&tempo), song, self.metres.digest());
+        self.missing = 0;
+        self.note_missing(&material.song, song);
         offset as usize
     }
 
@@ -214,6 +221,28 @@ impl Renderer {
             self.set_bars(Bars::in_song(song));
         }
         self.key = self.key.with(Input::Song(song.digest()), self.song_head());
+        self.note_missing(song, self.song_head());
+    }
+
+    /// Puts a sample file, or none, at a place; gives back what was there.
+    pub(super) fn put_file(&mut self, song: &Song, place: u8, file: Option<Named>) -> Option<Named> {
+        let old = self.mixer.put_file(place, file);
+        self.note_missing(song, self.song_head());
+        old
+    }
+
+    /// The files, for another renderer.
+    pub(super) fn into_files(mut self) -> Files {
+        std::mem::take(&mut self.mixer.files)
+    }
+
+    /// Folds into the key which tracks miss their file, where those are others now.
+    fn note_missing(&mut self, song: &Song, at: i64) {
+        let missing = self.mixer.files.missing(song);
+        if self.missing != missing {
+            self.missing = missing;
+            self.key = self.key.with(Input::Missing(missing), at);
+        }
     }
 
     /// Whether something from a tick on has been planned.
@@ -316,6 +345,9 @@ impl Renderer {
         }
         song.apply(&edit);
         self.key = self.key.with(Input::Edit(edit), at);
+        if let Edit::Track { field: TrackField::File(_) | TrackField::Alive(_), .. } = edit {
+            self.note_missing(song, at);
+        }
         match edit {
             // One track's solo changes what becomes of the others.
             Edit::Track { field: TrackField::Solo(_) | TrackField::Alive(_), .. } => self.mixer.note_song(),

@@ -48,6 +48,7 @@ pub fn write(song: &Song, register: Register, n: u32) -> Edit {
             TrackField::Follow(follow) => *follow = Follow::ALL[n as usize % Follow::ALL.len()].1,
             TrackField::Midi(mode) => *mode = MidiMode::ALL[n as usize % MidiMode::ALL.len()].1,
             TrackField::Channel(channel) => *channel = flag.then_some(whole(0, 15) as u8),
+            TrackField::File(file) => *file = flag.then_some(antiphon::pattern::FileId([n as u8; 32])),
         },
         Edit::Pattern { field, .. } => match field {
             PatternField::Length(length) => *length = whole(1, 64) as u8,

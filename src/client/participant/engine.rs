@@ -74,6 +74,7 @@ impl Participant {
                 FromEngine::ParamMoved { slot, value } => self.param_moved(slot, value, now),
                 FromEngine::RetiredSong(song) => drop(song),
                 FromEngine::RetiredTempoMap(map) => drop(map),
+                FromEngine::RetiredFile(file) => drop(file),
                 FromEngine::NoteOn { track, step, tick, frame, heard } => {
                     self.engine.lamps[track.get()] = step;
                     let session = heard.and_then(|host| self.session_time(host));

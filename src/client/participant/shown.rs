@@ -111,6 +111,7 @@ impl Participant {
             meter: self.engine.meter,
             lamps: self.engine.lamps,
             metronome: self.engine.metronome,
+            missing_files: self.samples.missing(),
             recording: self.session.company.live.armed(),
             lines: self.lines_view(),
             transport: self.transport_view(self.clock.now()),

@@ -10,7 +10,8 @@ use super::shape;
 use crate::client::{LineCommand, Link, LinkError, When};
 use crate::param::{Owner, Param, Slot, TrackIndex, Unit};
 use crate::pattern::{
-    Bars, Edit, EditError, GridEdit, MAX_BARS, MAX_STEPS, Metre, Name, PatternIndex, Section, Song, StepField,
+    Bars, Edit, EditError, GridEdit, MAX_BARS, MAX_STEPS, Metre, Name, PatternIndex, Section, Song,
+    StepField, TrackField,
 };
 use crate::rt::ports::{Mode, ModeError};
 use crate::session::MAX_RAMP_BARS;
@@ -79,6 +80,8 @@ pub enum Order {
     Trim(f64),
     /// `latency MS`: what lies behind the device's callback.
     Latency(f64),
+    /// `sample vox FILE`: a sound file for a track; `sample vox none` is an edit.
+    Sample(TrackIndex, String),
     /// `chat TEXT`.
     Chat(String),
     /// Something about the people.
@@ -103,7 +106,7 @@ pub enum OrderError {
         "'{0}' is no command; there are: set, step, velocity, tempo, ramp, tap, metre, metronome, count-in, play, stop, mode, join, leave, load, state, hash, \
          fingerprint, peers, clock, trim, latency, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, note, keep, record, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
-         fill, euclid, copy, overlay, pattern, track, scene, arrangement, capture, undo, redo, conflicts, resolve, try, strategy, permit, presets, sound, groove, \
+         fill, euclid, copy, overlay, pattern, track, sample, scene, arrangement, capture, undo, redo, conflicts, resolve, try, strategy, permit, presets, sound, groove, \
          save, randomize, quit"
     )]
     Unknown(String),
@@ -234,6 +237,16 @@ impl Order {
             ("latency", [ms]) => Ok(Order::Latency(f64::from(number(ms)?))),
             ("latency", _) => Err(OrderError::Form("latency 11.6")),
             ("trim", _) => Err(OrderError::Form("trim -2.5")),
+            ("sample", [name, "none"]) => {
+                let track = track(name, song)?;
+                let fields = [TrackField::Sample(Name::EMPTY), TrackField::File(None)];
+                Ok(Order::Edits(fields.map(|field| Edit::Track { track, field }).into(), When::Now))
+            }
+            ("sample", [name, _, ..]) => {
+                let file = rest.split_once(char::is_whitespace).map_or("", |(_, file)| file.trim());
+                Ok(Order::Sample(track(name, song)?, file.to_owned()))
+            }
+            ("sample", _) => Err(OrderError::Form("sample vox FILE | sample vox none")),
             ("chat", [_, ..]) => Ok(Order::Chat(rest.to_owned())),
             ("export", [_, ..]) => Ok(Order::Export(rest.to_owned())),
             ("import", [_, ..]) => Ok(Order::Import(rest.to_owned())),

@@ -9,7 +9,7 @@ use super::keys;
 use super::statement::{Scope, Statement};
 use super::whole::Whole;
 use crate::param::{MAX_TRACKS, Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, Name, Song, groove, voice_named};
+use crate::pattern::{Edit, Name, Song, groove, voice_of};
 use crate::time::Tempo;
 
 /// What a document stands for; problems that need the whole text are added to `found`.
@@ -165,7 +165,10 @@ impl Assembly<'_> {
             Statement::Midi { mode, channel, .. } => (record.midi, record.channel) = (*mode, *channel),
             Statement::Note { pitch, .. } => record.pitch = Some(*pitch),
             Statement::Overflow { overflow, .. } => record.overflow = *overflow,
-            Statement::Module { sample, steps, template, .. } => {
+            Statement::Module { module, sample, steps, template, file, .. } => {
+                if *module == "sample" {
+                    record.file = *file;
+                }
                 record.sample = sample.unwrap_or(record.sample);
                 record.groove_steps = steps.unwrap_or(record.groove_steps);
                 record.groove_template = template.unwrap_or(record.groove_template);
@@ -240,7 +243,7 @@ impl Assembly<'_> {
     fn remark_voices(&mut self, said: &[(usize, &Said)]) {
         for (name, place) in self.places.clone() {
             let sample = self.song.track(place).sample;
-            let choice = voice_named(&name, &sample);
+            let choice = voice_of(self.song.track(place));
             if !choice.stands_in {
                 continue;
             }

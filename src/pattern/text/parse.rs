@@ -500,6 +500,8 @@ const STEPS: &str = "steps";
 const TEMPLATE: &str = "name";
 /// Of a compressor: a parameter, but that a track may be named by its id, too.
 const SIDE: &str = "side";
+/// Of a sample: the file that it is.
+const HASH: &str = "hash";
 
 fn module_statement(
     scope: Scope,
@@ -511,9 +513,12 @@ fn module_statement(
     let mut keys: Vec<&str> = params.iter().map(|param| keys::key_of(*param)).collect();
     if module == "groove" {
         keys.extend([STEPS, TEMPLATE]);
+    } else if module == "sample" && scope != Scope::Master {
+        keys.push(HASH);
     }
     let mut said = vec![None; params.len()];
-    let (mut sample, mut steps, mut template, mut side, mut seen) = (None, None, None, None, 0);
+    let (mut sample, mut steps, mut template, mut side, mut file) = (None, None, None, None, None);
+    let mut seen = 0;
     let errors = line.found.len();
     for (at, pair) in pairs(tail).into_iter().enumerate() {
         if module == "sample" && at == 0 && pair.value.is_none() {
@@ -524,6 +529,10 @@ fn module_statement(
         match keys[index] {
             STEPS => steps = step_set(word, line),
             TEMPLATE => template = name("a template's name", word, line),
+            HASH => match word.text.parse() {
+                Ok(id) => file = Some(id),
+                Err(_) => line.expected("the 64 hexadecimal digits of a sample file", word),
+            },
             SIDE if keys::value_of(params[index], word.text).is_none() => {
                 side = name("own, a track's id or its place from 1 to 16", word, line);
             }
@@ -532,7 +541,7 @@ fn module_statement(
     }
     let values = params.into_iter().zip(said).filter_map(|(param, value)| Some((param, value?))).collect();
     let sound = line.found[errors..].iter().all(|problem| problem.severity != Severity::Error);
-    sound.then_some(Statement::Module { scope, module, values, sample, steps, template, side })
+    sound.then_some(Statement::Module { scope, module, values, sample, steps, template, side, file })
 }
 
 fn sample_name(scope: Scope, word: Word<'_>, line: &mut Line<'_, '_>) -> Option<Name> {

@@ -6,7 +6,8 @@ use super::keys::{self, LFO_TARGETS, OVERFLOWS, STEP_SETS};
 use super::whole::Whole;
 use crate::param::{Param, TrackIndex};
 use crate::pattern::{
-    LANES, MAX_STEPS, MidiMode, Name, Overflow, PatternIndex, Pitch, Rate, Step, StepField, TrackField,
+    FileId, LANES, MAX_STEPS, MidiMode, Name, Overflow, PatternIndex, Pitch, Rate, Step, StepField,
+    TrackField,
 };
 use crate::time::Tempo;
 
@@ -138,6 +139,8 @@ pub enum Statement {
         template: Option<Name>,
         /// The track a compressor listens to, where it is said by its id.
         side: Option<Name>,
+        /// The sample file that a track plays.
+        file: Option<FileId>,
     },
 }
 
@@ -285,7 +288,7 @@ impl Display for Statement {
             }
             Statement::Value { param: Param::Mute, value, .. } if *value >= 0.5 => Ok(()),
             Statement::Value { param, value, .. } => write!(f, ": {}", keys::say(*param, *value)),
-            Statement::Module { values, sample, steps, template, side, .. } => {
+            Statement::Module { values, sample, steps, template, side, file, .. } => {
                 f.write_str(":")?;
                 if let Some(sample) = sample {
                     write!(f, " {sample}")?;
@@ -297,6 +300,7 @@ impl Display for Statement {
                     write!(f, " steps={}", said_steps(*steps))?;
                 }
                 side.map_or(Ok(()), |track| write!(f, " side={track}"))?;
+                file.map_or(Ok(()), |file| write!(f, " hash={file}"))?;
                 template.map_or(Ok(()), |name| write!(f, " name={name}"))
             }
         }

@@ -188,10 +188,12 @@ fn module_statement(
     let sample = Some(track.sample).filter(|name| module == "sample" && !name.is_empty());
     let steps = Some(groove.0).filter(|mask| module == "groove" && *mask != Track::ODD_STEPS);
     let template = Some(groove.1).filter(|name| module == "groove" && !name.is_empty());
-    let kept = keys::params_of(module).any(touched) || sample.is_some() || steps.is_some();
-    // What goes without saying is left out: a module that is named is on, a sample's gain is 0,
-    // a compressor hears itself.
-    let quiet = |param: &Param| matches!(keys::key_of(*param), "enabled" | "gain" | "side");
+    let file = track.file.filter(|_| module == "sample");
+    let kept = keys::params_of(module).any(touched) || sample.is_some() || file.is_some() || steps.is_some();
+    // What goes without saying is left out: a module that is named is on, a sample is whole and its
+    // gain 0, a compressor hears itself.
+    let quiet =
+        |param: &Param| matches!(keys::key_of(*param), "enabled" | "gain" | "side") || module == "sample";
     let said = |param: &Param| !quiet(param) || song.param(owner, *param) != param.spec().stated;
     let values = keys::params_of(module).filter(said).map(|param| (param, song.param(owner, param)));
     (kept || template.is_some()).then(|| Statement::Module {
@@ -202,5 +204,6 @@ fn module_statement(
         steps,
         template,
         side: None,
+        file,
     })
 }

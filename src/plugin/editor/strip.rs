@@ -7,7 +7,7 @@ use super::{Hands, Scene, chosen, patterns};
 use super::{presets, widgets};
 use crate::client::Command;
 use crate::param::{Owner, Param, Slot, TrackIndex};
-use crate::pattern::{Edit, Grid, GridEdit, MAX_STEPS, PatternField, TrackField, voice_named};
+use crate::pattern::{Edit, Grid, GridEdit, MAX_STEPS, PatternField, TrackField, voice_of};
 
 /// How wide the strip is.
 const WIDTH: f32 = 308.0;
@@ -76,7 +76,7 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &H
         let under = [text.left_bottom() + vec2(0.0, S2 / 2.0), text.right_bottom() + vec2(0.0, S2 / 2.0)];
         painter.line_segment(under, (1.5, LIGHT));
     }
-    let choice = voice_named(&row.name, &row.sample);
+    let choice = voice_of(row);
     let voice = choice.voice.name();
     let stands_in = if choice.stands_in { ", standing in for a sample that is not here" } else { "" };
     let hint = format!(

@@ -6,6 +6,7 @@ use super::{Driver, Engine};
 use crate::dsp::{LIMITER_LATENCY, QUANTUM};
 use crate::param::TrackIndex;
 use crate::pattern::Voice;
+use crate::rt::files::Named;
 use crate::rt::instrument::voice_of;
 use crate::rt::ports::{FromEngine, LiveNote, ParamMove, ToEngine};
 use crate::rt::renderer::TrackNote;
@@ -61,8 +62,24 @@ impl Engine {
                 }
                 ToEngine::Renew { bar } => self.renderer.take_renewal(&self.material, i64::from(bar)),
                 ToEngine::Metronome(level) => self.metronome.level = level.clamp(0.0, 1.0),
+                ToEngine::File { place, file } => self.put_file(place, file),
             }
         }
+    }
+
+    /// Takes sample files in, as far as nothing else waits before them.
+    pub(super) fn take_files(&mut self) {
+        while self.outbox.has_room()
+            && matches!(self.ports.from_session.peek(), Ok(ToEngine::File { .. }))
+            && let Ok(ToEngine::File { place, file }) = self.ports.from_session.pop()
+        {
+            self.put_file(place, file);
+        }
+    }
+
+    fn put_file(&mut self, place: u8, file: Option<Named>) {
+        let old = self.renderer.put_file(&self.material.song, place, file);
+        old.into_iter().for_each(|old| self.outbox.retire_file(old));
     }
 
     /// Plays by another map from here on, at the same tick.

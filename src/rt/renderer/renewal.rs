@@ -127,6 +127,8 @@ impl Renderer {
         let tempo = anchor.timing.segment_at(&material.map, tick);
         self.tempo = Some(tempo);
         self.key = InputKey::origin(material.song.digest(), tempo_digest(&tempo), song, self.metres.digest());
+        self.missing = 0;
+        self.note_missing(&material.song, song);
         // Quanta that lie otherwise on the song than a start's sound otherwise.
         if (song - offset).rem_euclid(QUANTUM as i64) != 0 {
             self.key = self.key.with(Input::Wrap, offset);
