@@ -27,6 +27,7 @@ mod participant;
 mod pass;
 pub mod peer;
 pub mod people;
+pub mod personal;
 pub mod presets;
 mod priority;
 mod profile;
@@ -128,6 +129,12 @@ pub enum Command {
     },
     /// How loud this machine's metronome is, 0 (off) to 1.
     Metronome(f32),
+    /// Change this machine's own mix, which nobody else sees or hears.
+    Mine(crate::rt::personal::PersonalEdit),
+    /// Put another own mix in its place, as a project does that is loaded.
+    MineAll(Box<personal::Personal>),
+    /// Forget what the own mix says of an owner; `None`: all of it.
+    MineClear(Option<crate::param::Owner>),
     /// Start the session's transport from a tick, on a bar soon enough for everybody.
     Start(Beats),
     /// As [`Command::Start`], where the session stands still: so many bars later, in which every

@@ -8,6 +8,8 @@ mod effects;
 mod hanging;
 #[path = "engine/metronome.rs"]
 mod metronome;
+#[path = "engine/personal.rs"]
+mod personal;
 #[path = "support/registers.rs"]
 mod registers;
 #[path = "engine/renewal.rs"]

@@ -13,10 +13,11 @@ use antiphon::pattern::{
     Choke, Condition, ContextField, Edit, FileId, Follow, MidiMode, Name, PatternIndex, Song, StepField,
     TrackField, Trig, text,
 };
+use antiphon::rt::personal::{PersonalEdit, is_personal};
 use antiphon::rt::ports::{
-    FromEngine, HostTransport, LiveNote, Lock, Mode, ParamMove, SessionPorts, ToEngine, ports,
+    FromEngine, HostTransport, LiveNote, Lock, Mode, ParamMove, Room, SessionPorts, ToEngine, ports,
 };
-use antiphon::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer};
+use antiphon::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer, OwnEffects};
 use antiphon::time::{Beats, ClockMap, HostNanos, SessionNanos, Tempo, TempoMap};
 use assert_no_alloc::{AllocDisabler, assert_no_alloc};
 use rig::{add, groove, track};
@@ -189,6 +190,35 @@ fn no_sample_file_allocates() {
     assert!(files.iter().all(|(_, file)| Arc::strong_count(file) == 1), "every file came back");
 }
 
+/// Room for a mix of one's own, and everything in it on, moved and off; then room that is not needed.
+fn own_mix() -> Vec<ToEngine> {
+    let at = track(4);
+    let rooms = || {
+        let mut rooms = vec![ToEngine::Room(Room::Mix(Box::default()))];
+        for owner in [Owner::Track(at), Owner::Master] {
+            rooms.push(ToEngine::Room(Room::Effects(Box::new(OwnEffects::new(owner)))));
+        }
+        rooms
+    };
+    let mut edits = vec![
+        PersonalEdit::Mute { track: at, on: true },
+        PersonalEdit::Mute { track: at, on: false },
+        PersonalEdit::Solo { track: at, on: true },
+        PersonalEdit::Trim { owner: Owner::Master, db: 12.0 },
+        PersonalEdit::Pan { track: at, pan: -1.0 },
+    ];
+    for slot in Slot::all().filter(|slot| is_personal(*slot)) {
+        if slot.owner() == Owner::Track(at) || slot.owner() == Owner::Master {
+            let spec = slot.spec();
+            edits.extend([spec.max, spec.min, spec.stated].map(|value| PersonalEdit::Param { slot, value }));
+        }
+    }
+    let mut messages = rooms();
+    messages.extend(edits.into_iter().map(ToEngine::Mine));
+    messages.extend(rooms());
+    messages
+}
+
 fn messages() -> Vec<ToEngine> {
     let cutoff = Slot::new(Owner::Track(track(4)), Param::FilterFreq);
     let now = |edit| ToEngine::Edit { edit, at: None };
@@ -245,6 +275,7 @@ fn messages() -> Vec<ToEngine> {
             }
         }
     }
+    messages.extend(own_mix());
     messages.push(ToEngine::Song(Box::new(groove())));
     // More than the table of waiting edits holds.
     messages.extend((0..300).map(|n| ToEngine::Edit {

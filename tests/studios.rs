@@ -15,6 +15,8 @@ mod hearing;
 mod killing;
 #[path = "studios/live.rs"]
 mod live;
+#[path = "studios/mine.rs"]
+mod mine;
 #[path = "support/peer.rs"]
 mod peer;
 #[path = "studios/people.rs"]

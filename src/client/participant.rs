@@ -12,6 +12,7 @@ mod lines;
 mod mode;
 mod past;
 mod people;
+mod personal;
 mod samples;
 mod session;
 mod shown;
@@ -28,6 +29,7 @@ use tokio::sync::mpsc;
 use self::engine::EngineSide;
 use self::lines::LinesSide;
 use self::mode::ModeSide;
+use self::personal::MineSide;
 use self::samples::SampleSide;
 use self::session::SessionSide;
 use self::shown::Shown;
@@ -75,6 +77,7 @@ pub struct Participant {
     from_engine: Consumer<FromEngine>,
     engine: EngineSide,
     mode: ModeSide,
+    mine: MineSide,
     shown: Shown,
     samples: SampleSide,
     lines: LinesSide,
@@ -111,6 +114,7 @@ impl Participant {
             from_engine: ports.from_engine,
             engine: EngineSide::default(),
             mode: ModeSide::default(),
+            mine: MineSide::default(),
             shown: Shown::default(),
             samples,
             lines: LinesSide::new(State::new()),
@@ -189,6 +193,9 @@ impl Participant {
                 self.engine.metronome = level.clamp(0.0, 1.0);
                 self.feed.push(ToEngine::Metronome(self.engine.metronome));
             }
+            Command::Mine(edit) => self.mine(edit, now),
+            Command::MineAll(mix) => self.take_mix(*mix, now),
+            Command::MineClear(owner) => self.clear_mine(owner, now),
             Command::Focus(track) => {
                 self.engine.focus = Some(track);
                 self.feed.push(ToEngine::Focus(track));
@@ -216,6 +223,7 @@ impl Participant {
         self.hear_engine(now);
         self.doze(now);
         self.rest_hands(now);
+        self.look_at_mine(now);
         self.on_main(|it| {
             it.promote(now);
             it.speak(now);
@@ -225,6 +233,7 @@ impl Participant {
         self.schedule();
         if self.feed.flush() {
             self.tell_everything();
+            self.tell_all_of_mine();
         }
         self.publish(now);
     }
@@ -233,6 +242,7 @@ impl Participant {
     pub fn close(&mut self) -> Option<mpsc::Sender<Outgoing>> {
         let now = self.clock.now();
         self.settle_hands(HostNanos(i64::MAX));
+        self.keep_mine();
         self.speak_branch(now);
         self.on_main(|it| it.speak(now));
         self.events.flush();

@@ -7,6 +7,7 @@
 
 mod decision_order;
 mod device;
+mod mine_order;
 mod order;
 mod past;
 mod people_order;
@@ -368,6 +369,7 @@ impl Peer {
                 }
                 Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
             },
+            Order::Mine(order) => order.carry_out(&self.client, &view).into_iter().try_for_each(tell)?,
             Order::Clock => tell(clock_json(&self.client.view_after_commands().clock))?,
             Order::Trim(ms) => self.client.send(Command::Trim(ms)),
             Order::Latency(ms) => self.client.send(Command::DeviceLatency(ms)),

@@ -16,10 +16,11 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::dsp::SampleFile;
-use crate::param::TrackIndex;
+use crate::param::{Owner, TrackIndex};
 use crate::pattern::{Edit, FileId, Song};
-use crate::rt::ports::{LiveNote, Mode, ToEngine, ports};
-use crate::rt::{Block, Drive, ENGINE_VERSION, Engine, EngineConfig, MidiBuffer};
+use crate::rt::personal::PersonalEdit;
+use crate::rt::ports::{LiveNote, Mode, Room, ToEngine, ports};
+use crate::rt::{Block, Drive, ENGINE_VERSION, Engine, EngineConfig, MidiBuffer, OwnEffects};
 use crate::time::{Beats, ClockMap, HostNanos, SessionNanos, TempoMap};
 use crate::wire::{decode_sample_file, encode_sample_file};
 
@@ -96,6 +97,9 @@ enum Told {
         place: u8,
         file: Option<(FileId, Vec<u8>)>,
     },
+    OwnMix,
+    OwnEffects(Owner),
+    Mine(PersonalEdit),
 }
 
 /// A clock's map; host time has no meaning elsewhere, but here it is the recording's own.
@@ -235,6 +239,9 @@ fn told(message: ToEngine) -> Told {
             let file = file.map(|(id, file)| (id, encode_sample_file(&file.words())));
             Told::File { place, file }
         }
+        ToEngine::Room(Room::Mix(_)) => Told::OwnMix,
+        ToEngine::Room(Room::Effects(effects)) => Told::OwnEffects(effects.owner()),
+        ToEngine::Mine(edit) => Told::Mine(edit),
     }
 }
 
@@ -260,6 +267,12 @@ fn message(told: Told) -> Result<ToEngine, ReplayError> {
                 |bytes: &[u8]| decode_sample_file(bytes).map(|words| Arc::new(SampleFile::new(&words)));
             let file = file.map(|(id, bytes)| made(&bytes).map(|file| (id, file)));
             ToEngine::File { place, file: file.transpose().map_err(unsound)? }
+        }
+        Told::OwnMix => ToEngine::Room(Room::Mix(Box::default())),
+        Told::OwnEffects(owner) => ToEngine::Room(Room::Effects(Box::new(OwnEffects::new(owner)))),
+        Told::Mine(edit) => {
+            let unsound = |_| ReplayError::Unsound("an edit of the own mix is outside its bounds");
+            ToEngine::Mine(edit.check().map_err(unsound)?)
         }
     })
 }

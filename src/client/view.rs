@@ -6,6 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::client::people::People;
+use crate::client::personal::Personal;
 use crate::pattern::{Bars, Edit, FileId, Metre, Song};
 use crate::rt::ports::{Meter, Mode, Sync, TempoMatch};
 use crate::session::{
@@ -58,6 +59,8 @@ pub struct View {
     pub meter: Option<Meter>,
     /// How loud this machine's metronome is, 0 for off.
     pub metronome: f32,
+    /// This machine's own mix.
+    pub personal: Arc<Personal>,
     /// Whether what is played live here becomes steps, and whether exactly on them.
     pub recording: Option<bool>,
     /// The sample files that the song names and that are not on this machine: their tracks are silent

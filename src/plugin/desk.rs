@@ -135,6 +135,7 @@ impl Desk {
         match Client::spawn(config, ports) {
             Ok(client) => {
                 client.send(Command::Focus(project.choices.focus));
+                project.personal.into_iter().for_each(|mix| client.send(Command::MineAll(Box::new(mix))));
                 client.send(Command::Mode(project.choices.mode.or_else(|| super::startup_mode(self))));
                 #[cfg(feature = "midi")]
                 if let Err(reason) = super::midi_clock::begin(&client) {
@@ -194,6 +195,20 @@ impl Desk {
                 Err(error) => return kept.notice = Some(error.to_string()),
             },
             Command::Tempo(tempo) => project.tempo_map = TempoMap::constant(tempo),
+            Command::Mine(edit) => {
+                let mix = project.personal.get_or_insert_default();
+                edit.check().into_iter().for_each(|edit| mix.apply(edit));
+                return;
+            }
+            Command::MineAll(mix) => {
+                project.personal = Some(*mix);
+                return;
+            }
+            Command::MineClear(owner) => {
+                let mix = project.personal.take().unwrap_or_default();
+                project.personal = owner.map(|owner| mix.without(owner));
+                return;
+            }
             Command::Join(_) => {
                 kept.notice = Some("Joining works once the host has activated the plugin.".to_owned());
                 return;
@@ -233,6 +248,7 @@ impl Desk {
             transport: Default::default(),
             metronome: 0.0,
             missing_files: Vec::new(),
+            personal: Arc::new(project.personal.unwrap_or_default()),
             recording: None,
             lines: Default::default(),
         })
@@ -268,6 +284,7 @@ impl Desk {
             tempo_map: view.tempo_map.clone(),
             session: view.session.as_ref().and_then(|link| link.parse().ok()),
             choices: kept.project.choices,
+            personal: Some((*view.personal).clone()),
         }
     }
 
@@ -282,6 +299,7 @@ impl Desk {
         let view = client.view();
         client.send(Command::Focus(project.choices.focus));
         client.send(Command::Mode(project.choices.mode));
+        let mix = project.personal.clone();
         let alone = view.session.is_none();
         let elsewhere = project.session.as_ref().is_some_and(|link| Some(link.to_string()) != view.session);
         if alone {
@@ -292,6 +310,10 @@ impl Desk {
             client.send(Command::Join(link));
         } else if !alone && !elsewhere && project.session.is_none() {
             self.notify("You are in a session: the loaded project's own groove was left aside.".to_owned());
+        }
+        // Behind a join, which brings what the profile keeps for that session.
+        if let Some(mix) = mix.filter(|_| alone || project.session.is_some()) {
+            client.send(Command::MineAll(Box::new(mix)));
         }
         let mut kept = self.kept.lock();
         let differs = view.song != project.song || view.tempo_map != project.tempo_map;

@@ -43,5 +43,11 @@ pub fn project() -> Project {
     steps[10].note = Some(43);
     steps[12].note = Some(39);
     let tempo = Tempo::from_bpm(124.0).expect("a playable tempo");
-    Project { song, tempo_map: TempoMap::constant(tempo), session: None, choices: Choices::default() }
+    Project {
+        song,
+        tempo_map: TempoMap::constant(tempo),
+        session: None,
+        choices: Choices::default(),
+        personal: None,
+    }
 }

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::client::Link;
+use crate::client::personal::{KeptPersonal, Personal};
 use crate::param::TrackIndex;
 use crate::pattern::{EditError, Song};
 use crate::rt::ports::Mode;
@@ -35,6 +36,8 @@ pub struct Project {
     pub session: Option<Link>,
     /// This instance's own choices.
     pub choices: Choices,
+    /// The musician's own mix; `None` in a project from before there were any.
+    pub personal: Option<Personal>,
 }
 
 /// What one musician chose for one instance; others neither see nor hear it.
@@ -97,6 +100,9 @@ pub fn write(project: &Project) -> String {
     let bytes = postcard::to_stdvec(&project.song.edits()).expect("plain data is always written");
     let bytes = postcard::to_extend(&saved, bytes).expect("plain data is always written");
     let mut bytes = postcard::to_extend(&project.choices.mode, bytes).expect("plain data is always written");
+    if let Some(mix) = &project.personal {
+        bytes = postcard::to_extend(&mix.to_kept(), bytes).expect("plain data is always written");
+    }
     let checksum = xxhash_rust::xxh3::xxh3_64(&bytes);
     bytes.extend_from_slice(&checksum.to_le_bytes());
     format!("{PREFIX}{}", base64::encode(&bytes))
@@ -120,8 +126,13 @@ pub fn read(text: &str) -> Result<Project, StateError> {
     }
     let (edits, rest) = read_edits(version, content)?;
     let (mut saved, rest): (Saved, _) = postcard::take_from_bytes(rest)?;
+    let mut personal = None;
     if !rest.is_empty() {
-        saved.choices.mode = postcard::from_bytes(rest)?;
+        let (mode, rest) = postcard::take_from_bytes(rest)?;
+        saved.choices.mode = mode;
+        if !rest.is_empty() {
+            personal = Some(Personal::of_kept(&postcard::from_bytes::<KeptPersonal>(rest)?));
+        }
     }
     let mut song = Song::new();
     for edit in edits {
@@ -134,18 +145,22 @@ pub fn read(text: &str) -> Result<Project, StateError> {
         secret: String::new(),
         fingerprint: None,
     });
-    Ok(Project { song, tempo_map: saved.tempo_map, session, choices: saved.choices })
+    Ok(Project { song, tempo_map: saved.tempo_map, session, choices: saved.choices, personal })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::param::Owner;
     use crate::plugin::starter;
+    use crate::rt::personal::PersonalEdit;
 
     fn project() -> Project {
         let session = "http://127.0.0.1:9000/s/blue-42#secret".parse().ok();
         let choices = Choices { mode: Some(Mode::Session), ..Choices::default() };
-        Project { session, choices, ..starter::project() }
+        let mut mix = Personal::default();
+        mix.apply(PersonalEdit::Trim { owner: Owner::Master, db: -6.0 });
+        Project { session, choices, personal: Some(mix), ..starter::project() }
     }
 
     #[test]
@@ -154,6 +169,7 @@ mod tests {
         let back = read(&text).expect("a project");
         assert_eq!(back.choices, project().choices);
         assert_eq!(back.song, project().song);
+        assert_eq!(back.personal, project().personal);
         assert_eq!(back.tempo_map, project().tempo_map);
         let link = back.session.expect("a session");
         assert_eq!((link.session.as_str(), link.secret.as_str()), ("blue-42", ""));

@@ -205,6 +205,7 @@ impl Engine {
     /// others do meanwhile. *Thread: audio. Realtime-safe: yes.*
     pub fn hold_session(&mut self, hold: bool) {
         self.held = hold;
+        self.renderer.bounce(hold);
     }
 
     /// Takes the engine apart, so that one for another rate or block size can be built over the

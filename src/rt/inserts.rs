@@ -416,7 +416,7 @@ impl Fader {
 }
 
 /// A straight line over one quantum that ends exactly.
-fn line(from: f32, to: f32) -> Quantum {
+pub(super) fn line(from: f32, to: f32) -> Quantum {
     if from == to {
         return [to; QUANTUM];
     }
@@ -470,6 +470,11 @@ impl Buses {
         self.reverb.reset();
         self.delays.iter_mut().for_each(Delay::reset);
         self.used = [false; 2];
+    }
+
+    /// Whether they give nothing until they are sent something.
+    pub(super) fn is_silent(&self) -> bool {
+        self.reverb.is_silent() && self.delays.iter().all(Delay::is_silent)
     }
 
     /// Adds a track's two sides, after its fader, along a send's two ends; bus 0 is the reverb, 1 the

@@ -7,10 +7,13 @@ use std::sync::Arc;
 
 use super::cues::CueList;
 use super::files::{Files, Named};
-use super::inserts::{Buses, Fader, Inserts, RAMP, Space};
+use super::inserts::{Fader, Inserts, RAMP, Space};
 use super::instrument::{Instrument, Touch, voice_of};
 use super::locked::Sounding;
-use crate::dsp::{Limiter, QUANTUM, Quantum, SampleFile, Smoother};
+use super::master::Master;
+use super::own_mix::{OwnMix, Room};
+use super::personal::PersonalEdit;
+use crate::dsp::{QUANTUM, Quantum, SampleFile, Smoother};
 use crate::param::{MAX_TRACKS, Owner, Param, TrackIndex};
 use crate::pattern::Voice;
 
@@ -131,6 +134,8 @@ pub(super) struct Mixed {
     /// The master, later by the limiter's look-ahead.
     pub(super) left: Quantum,
     pub(super) right: Quantum,
+    /// What is heard here: the master, or a musician's own mix.
+    pub(super) heard: [Quantum; 2],
 }
 
 impl Mixed {
@@ -146,12 +151,9 @@ pub(super) struct Mixer {
     tracks: Box<[TrackChain; MAX_TRACKS]>,
     /// What the voices of each track play, before its effects.
     voices: Box<[Quantum; MAX_TRACKS]>,
-    buses: Buses,
-    master: Inserts<2>,
-    space: Space,
-    fader: Fader,
-    ceiling: Smoother,
-    limiter: Limiter,
+    master: Master,
+    /// Present once a musician has used a mix of their own.
+    own: Option<Box<OwnMix>>,
     mixed: Box<Mixed>,
     pub(super) files: Files,
     /// Owners whose parameters have changed: bit n for row n.
@@ -168,13 +170,16 @@ impl Mixer {
         Mixer {
             tracks: Box::new(std::array::from_fn(|_| TrackChain::new())),
             voices: Box::new(tracks),
-            buses: Buses::new(),
-            master: Inserts::new(),
-            space: Space::new(),
-            fader: Fader::new(),
-            ceiling: Smoother::new(0.0),
-            limiter: Limiter::new(),
-            mixed: Box::new(Mixed { tracks, rights: tracks, wide: 0, left: silence, right: silence }),
+            master: Master::new(),
+            own: None,
+            mixed: Box::new(Mixed {
+                tracks,
+                rights: tracks,
+                wide: 0,
+                left: silence,
+                right: silence,
+                heard: [silence; 2],
+            }),
             files: Files::default(),
             changed: u32::MAX,
             planted: None,
@@ -217,20 +222,15 @@ impl Mixer {
         for chain in self.tracks.iter_mut() {
             chain.silence();
         }
-        self.reset_master();
-    }
-
-    fn reset_master(&mut self) {
-        self.buses.reset();
         self.master.reset();
-        self.space.reset();
-        self.limiter.reset();
+        self.own.iter_mut().for_each(|own| own.reset());
     }
 
     /// Silences one track and what the master remembers.
     pub(super) fn reset_track(&mut self, track: usize) {
         self.tracks[track].silence();
-        self.reset_master();
+        self.master.reset();
+        self.own.iter_mut().for_each(|own| own.reset_track(track));
     }
 
     /// A run begins: the next quantum's first sample is this one of the song.
@@ -240,14 +240,40 @@ impl Mixer {
             chain.space.begin(sample);
         }
         self.master.begin(sample);
-        self.space.begin(sample);
+        self.own.iter_mut().for_each(|own| own.begin(sample));
     }
 
     /// The song goes on from elsewhere: the next quantum's first sample is this one. What only
     /// sways (chorus, phaser) sways on.
     pub(super) fn seek(&mut self, sample: i64) {
-        let inserts = self.tracks.iter_mut().map(|chain| &mut chain.inserts.modulation);
-        inserts.chain([&mut self.master.modulation]).for_each(|modulation| modulation.seek(sample));
+        self.tracks.iter_mut().for_each(|chain| chain.inserts.modulation.seek(sample));
+        self.master.seek(sample);
+        self.own.iter_mut().for_each(|own| own.seek(sample));
+    }
+
+    /// Takes room for a musician's own mix in, while the next quantum's first sample is `head`; gives
+    /// back what is not needed.
+    pub(super) fn take_room(&mut self, room: Room, song: &Sounding<'_>, head: i64) -> Option<Room> {
+        match (room, &mut self.own) {
+            (Room::Mix(mut own), None) => {
+                own.head_for(&|param| song.param(Owner::Master, param), 0);
+                own.begin(head);
+                self.own = Some(own);
+                None
+            }
+            (Room::Effects(effects), Some(own)) => own.take(effects, head).map(Room::Effects),
+            (room, _) => Some(room),
+        }
+    }
+
+    /// Writes an edit of the own mix; without room for it, it is forgotten.
+    pub(super) fn write_own(&mut self, edit: PersonalEdit) {
+        self.own.iter_mut().for_each(|own| own.write(edit));
+    }
+
+    /// Whether the host bounces: that gets everybody's mix, unless the musician wants theirs.
+    pub(super) fn bounce(&mut self, bouncing: bool) {
+        self.own.iter_mut().for_each(|own| own.bounce(bouncing));
     }
 
     /// Flips a bit of one sample in the next quantum.
@@ -263,11 +289,8 @@ impl Mixer {
         }
         if self.changed & 1 << Owner::Master.row() != 0 {
             let param = |param| song.param(Owner::Master, param);
-            self.buses.head_for(&param, ramp);
             self.master.head_for(&param, ramp);
-            self.space.head_for(&param, ramp);
-            self.fader.head_for(&param, ramp);
-            self.ceiling.set(param(Param::Ceiling), ramp);
+            self.own.iter_mut().for_each(|own| own.head_for(&param, ramp));
         }
         self.changed = 0;
     }
@@ -281,10 +304,12 @@ impl Mixer {
         if let Some((Planted::Voices(track), sample)) = self.planted {
             flip(&mut self.voices[track][sample], 18);
         }
-        let Mixed { tracks, rights, wide, left, right } = &mut *self.mixed;
+        let Mixed { tracks, rights, wide, left, right, .. } = &mut *self.mixed;
         left.fill(0.0);
         right.fill(0.0);
         *wide = 0;
+        let mut own = self.own.as_deref_mut();
+        own.iter_mut().for_each(|own| own.begin_quantum());
         for (at, chain) in self.tracks.iter_mut().enumerate() {
             let (out, side) = (&mut tracks[at], &mut rights[at]);
             *out = self.voices[at];
@@ -293,10 +318,9 @@ impl Mixer {
             if silence && chain.inserts.is_silent() && chain.space.is_silent() {
                 chain.inserts.rest(key);
                 chain.space.rest();
-                chain.fader.quantum(chain.inserts.pan_sway());
-                chain.sends.iter_mut().for_each(|send| {
-                    send.advance_by(QUANTUM as u32);
-                });
+                let gains = chain.fader.quantum(chain.inserts.pan_sway());
+                let sends = chain.sends.each_mut().map(ends_of);
+                own.iter_mut().for_each(|own| own.add(at, None, &gains, sends, &self.voices));
                 continue;
             }
             chain.inserts.process([&mut *out], silence, key);
@@ -313,12 +337,11 @@ impl Mixer {
             let faded = [product(sides[0], &gains[0]), product(sides[1], &gains[1])];
             add(left, &faded[0]);
             add(right, &faded[1]);
-            for (bus, send) in chain.sends.iter_mut().enumerate() {
-                let (from, to) = (send.value(), send.advance_by(QUANTUM as u32));
-                if (from, to) != (0.0, 0.0) {
-                    self.buses.send(bus, faded.each_ref(), from, to);
-                }
+            let sends = chain.sends.each_mut().map(ends_of);
+            for (bus, ends) in sends.into_iter().enumerate().filter(|(_, ends)| *ends != (0.0, 0.0)) {
+                self.master.send(bus, faded.each_ref(), ends);
             }
+            own.iter_mut().for_each(|own| own.add(at, Some(sides), &gains, sends, &self.voices));
         }
         if let Some((Planted::Output(track), sample)) = self.planted.take() {
             flip(&mut tracks[track][sample], 0);
@@ -342,26 +365,25 @@ impl Mixer {
         sounding
     }
 
-    /// From the sum of the tracks to the master's output.
+    /// From the sum of the tracks to the master's output, and to what is heard here.
     fn finish(&mut self) {
-        let Mixed { left, right, .. } = &mut *self.mixed;
-        self.buses.add_to(left, right);
-        let key = self.master.side.map(|side| &self.voices[side]);
-        self.master.process([left, right], false, key);
-        if self.space.is_off() {
-            self.space.rest();
-        } else {
-            self.space.process(left, right);
+        let Mixed { left, right, heard, .. } = &mut *self.mixed;
+        self.master.gather(left, right, &self.voices);
+        self.master.limit(left, right, 0.0);
+        *heard = [*left, *right];
+        if let Some(own) = &mut self.own {
+            own.finish(heard, &self.voices);
         }
-        let gains = self.fader.quantum(self.master.pan_sway());
-        (*left, *right) = (product(left, &gains[0]), product(right, &gains[1]));
-        let ceiling = self.ceiling.advance_by(QUANTUM as u32);
-        self.limiter.process(left, right, ceiling);
     }
 }
 
 fn flip(sample: &mut f32, bit: u32) {
     *sample = f32::from_bits(sample.to_bits() ^ 1 << bit);
+}
+
+/// A value at a quantum's two ends.
+fn ends_of(value: &mut Smoother) -> (f32, f32) {
+    (value.value(), value.advance_by(QUANTUM as u32))
 }
 
 fn product(samples: &Quantum, gains: &Quantum) -> Quantum {

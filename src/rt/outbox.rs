@@ -6,6 +6,7 @@
 use rtrb::Producer;
 
 use super::files::Named;
+use super::own_mix::Room;
 use super::ports::{Fault, FromEngine};
 use crate::param::{SLOT_COUNT, Slot};
 use crate::pattern::Song;
@@ -56,19 +57,15 @@ pub(super) struct Outbox {
     songs: [Option<Box<Song>>; WAITING],
     maps: [Option<Box<TempoMap>>; WAITING],
     files: [Option<Named>; WAITING],
+    rooms: [Option<Room>; WAITING],
     dropped: u32,
     overfull: u32,
 }
 
 impl Outbox {
     pub(super) fn new() -> Outbox {
-        Outbox {
-            songs: Default::default(),
-            maps: Default::default(),
-            files: Default::default(),
-            dropped: 0,
-            overfull: 0,
-        }
+        let (songs, maps, files, rooms) = Default::default();
+        Outbox { songs, maps, files, rooms, dropped: 0, overfull: 0 }
     }
 
     /// Sends what may be dropped.
@@ -88,11 +85,12 @@ impl Outbox {
         self.dropped = self.dropped.saturating_add(1);
     }
 
-    /// Whether one more song, one more map and one more file can be retired.
+    /// Whether one more of each kind of box can be retired.
     pub(super) fn has_room(&self) -> bool {
         self.songs.iter().any(Option::is_none)
             && self.maps.iter().any(Option::is_none)
             && self.files.iter().any(Option::is_none)
+            && self.rooms.iter().any(Option::is_none)
     }
 
     /// Keeps a song until it can leave; the caller has asked [`Outbox::has_room`].
@@ -120,6 +118,14 @@ impl Outbox {
         }
     }
 
+    /// As [`Outbox::retire_song`].
+    pub(super) fn retire_room(&mut self, room: Room) {
+        match self.rooms.iter_mut().find(|place| place.is_none()) {
+            Some(place) => *place = Some(room),
+            None => std::mem::forget(room),
+        }
+    }
+
     /// Sends what has waited: boxes, then the counts of what had to be dropped.
     pub(super) fn flush(&mut self, ring: &mut Producer<FromEngine>) {
         for place in &mut self.songs {
@@ -135,6 +141,11 @@ impl Outbox {
         for place in &mut self.files {
             if let Some((_, file)) = place.take_if(|_| !ring.is_full()) {
                 let _ = ring.push(FromEngine::RetiredFile(file)).map_err(std::mem::forget);
+            }
+        }
+        for place in &mut self.rooms {
+            if let Some(room) = place.take_if(|_| !ring.is_full()) {
+                let _ = ring.push(FromEngine::RetiredRoom(room)).map_err(std::mem::forget);
             }
         }
         for (count, fault) in [

@@ -7,6 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::files::Files;
 pub use super::mode::{Lock, Mode, ModeError, Sync, TempoMatch};
+pub use super::own_mix::Room;
+use super::personal::PersonalEdit;
 use crate::dsp::SampleFile;
 use crate::param::{MAX_TRACKS, Slot, TrackIndex};
 use crate::pattern::{Edit, FileId, Song};
@@ -119,6 +121,12 @@ pub enum ToEngine {
         /// The file and its name.
         file: Option<(FileId, Arc<SampleFile>)>,
     },
+    /// Room for the musician's own mix, or for effects in it; what is not needed comes back in
+    /// [`FromEngine::RetiredRoom`].
+    Room(Room),
+    /// An edit of the musician's own mix, behind the room that it needs. It is nobody else's: no
+    /// fingerprint.
+    Mine(PersonalEdit),
 }
 
 /// From the engine, to the session's thread.
@@ -137,6 +145,8 @@ pub enum FromEngine {
     RetiredTempoMap(Box<TempoMap>),
     /// A sample file to drop.
     RetiredFile(Arc<SampleFile>),
+    /// Room to drop.
+    RetiredRoom(Room),
     /// A note of the pattern (or played live) began.
     NoteOn {
         /// On which track.

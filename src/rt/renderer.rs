@@ -4,6 +4,7 @@
 //! same song, timing, origin and inputs at the same samples give the same bits, however often
 //! [`Renderer::quantum`] is called between two blocks.
 
+mod own;
 mod plan;
 mod renewal;
 
@@ -95,8 +96,8 @@ pub(super) struct Renderer {
     pub(super) planted: Option<(Planted, i64)>,
 }
 
-/// What a quantum gives: the master's samples, which lag the head by the limiter's look-ahead, and
-/// a bar that they complete.
+/// What a quantum gives: what is heard, which lags the head by the limiter's look-ahead, and a bar
+/// that the master completes.
 pub(super) struct Given {
     pub(super) left: Quantum,
     pub(super) right: Quantum,
@@ -394,9 +395,9 @@ impl Renderer {
         for (at, peak) in self.peaks.0.iter_mut().enumerate() {
             *peak = mixed.sides(at).fold(*peak, peak_of);
         }
-        self.peaks.1 = [peak_of(self.peaks.1[0], &mixed.left), peak_of(self.peaks.1[1], &mixed.right)];
+        let [mut left, mut right] = mixed.heard;
+        self.peaks.1 = [peak_of(self.peaks.1[0], &left), peak_of(self.peaks.1[1], &right)];
         self.head += QUANTUM as i64;
-        let (mut left, mut right) = (mixed.left, mixed.right);
         // Behind the fingerprint: what a fault has made of the old sound fades unheard by it.
         if let Some(fade) = fade {
             fade.apply(&mut left);

@@ -75,6 +75,7 @@ impl Participant {
                 FromEngine::RetiredSong(song) => drop(song),
                 FromEngine::RetiredTempoMap(map) => drop(map),
                 FromEngine::RetiredFile(file) => drop(file),
+                FromEngine::RetiredRoom(room) => drop(room),
                 FromEngine::NoteOn { track, step, tick, frame, heard } => {
                     self.engine.lamps[track.get()] = step;
                     let session = heard.and_then(|host| self.session_time(host));
@@ -128,6 +129,7 @@ impl Participant {
     fn tell_new_engine(&mut self) {
         self.engine.focus.into_iter().for_each(|track| self.feed.push(ToEngine::Focus(track)));
         self.feed.push(ToEngine::Metronome(self.engine.metronome));
+        self.tell_all_of_mine();
         for (at, edit) in self.studio.waiting() {
             self.feed.edit(edit, Some(at));
         }

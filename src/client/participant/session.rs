@@ -104,7 +104,11 @@ impl Participant {
             self.go_on_with(Studio::joining(song, map));
             self.engine.audio = AudioMatch::Settling;
         }
-        self.shown.session = Some(link.to_string());
+        let session = link.to_string();
+        if self.shown.session.as_deref() != Some(&session) {
+            self.join_mix(&session, self.clock.now());
+        }
+        self.shown.session = Some(session);
         self.shown.notice = None;
         self.connection(Connection::Connecting);
         faults.into_iter().for_each(|fault| self.said(FromHub::SetAside(fault)));
@@ -114,6 +118,7 @@ impl Participant {
 
     /// Leaves the session; the song stays.
     pub(super) fn leave(&mut self) {
+        self.keep_mine();
         self.network.leave();
         let (song, map) = (self.studio.song().clone(), self.studio.tempo_map().clone());
         self.go_on_with(Studio::alone(song, map));

@@ -112,6 +112,7 @@ impl Participant {
             lamps: self.engine.lamps,
             metronome: self.engine.metronome,
             missing_files: self.samples.missing(),
+            personal: self.mine.mix.clone(),
             recording: self.session.company.live.armed(),
             lines: self.lines_view(),
             transport: self.transport_view(self.clock.now()),

@@ -3,6 +3,7 @@
 use thiserror::Error;
 
 use super::decision_order::DecisionOrder;
+use super::mine_order::MineOrder;
 use super::past;
 use super::people_order::PeopleOrder;
 use super::preset_order::PresetOrder;
@@ -96,6 +97,8 @@ pub enum Order {
     Decision(DecisionOrder),
     /// Sounds and grooves to begin with.
     Preset(PresetOrder),
+    /// This peer's own mix.
+    Mine(MineOrder),
 }
 
 /// Why a line was not understood.
@@ -107,7 +110,7 @@ pub enum OrderError {
          fingerprint, peers, clock, trim, latency, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, note, keep, record, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
          fill, euclid, copy, overlay, pattern, track, sample, scene, arrangement, capture, undo, redo, conflicts, resolve, try, strategy, permit, presets, sound, groove, \
-         save, randomize, quit"
+         save, randomize, my, quit"
     )]
     Unknown(String),
     /// A command in another form.
@@ -136,6 +139,9 @@ pub enum OrderError {
     /// Out of bounds.
     #[error(transparent)]
     Edit(#[from] EditError),
+    /// Out of the bounds of one's own mix.
+    #[error(transparent)]
+    Personal(#[from] crate::rt::personal::PersonalError),
     /// No mode.
     #[error(transparent)]
     Mode(#[from] ModeError),
@@ -247,6 +253,7 @@ impl Order {
                 Ok(Order::Sample(track(name, song)?, file.to_owned()))
             }
             ("sample", _) => Err(OrderError::Form("sample vox FILE | sample vox none")),
+            ("my", words) => MineOrder::read(words, song).map(Order::Mine),
             ("chat", [_, ..]) => Ok(Order::Chat(rest.to_owned())),
             ("export", [_, ..]) => Ok(Order::Export(rest.to_owned())),
             ("import", [_, ..]) => Ok(Order::Import(rest.to_owned())),
@@ -272,20 +279,34 @@ fn read_metre(word: &str) -> Result<Metre, OrderError> {
 }
 
 fn set(place: &str, value: &str, song: &Song) -> Result<Order, OrderError> {
-    let unknown = || OrderError::Param(place.to_owned());
-    let (owner, id) = place.split_once('.').ok_or_else(unknown)?;
-    let owner = match owner.eq_ignore_ascii_case("master") {
-        true => Owner::Master,
-        false => Owner::Track(track(owner, song)?),
-    };
-    let slot = Slot::new(owner, Param::by_id(&id.to_ascii_lowercase()).ok_or_else(unknown)?);
+    let (slot, value) = slot_and_value(place, value, song)?;
+    Ok(Order::Set(Edit::Param { slot, value }.check()?))
+}
+
+/// A slot as in `kick.filter.type`, and a number or word for it.
+pub(super) fn slot_and_value(place: &str, value: &str, song: &Song) -> Result<(Slot, f32), OrderError> {
+    let slot = slot(place, song)?;
     let word = match slot.spec().unit {
         Unit::Words(words) => words.iter().position(|word| *word == value).map(|at| at as f32),
         Unit::Switch => ["off", "on"].iter().position(|word| *word == value).map(|at| at as f32),
         _ => None,
     };
-    let value = word.map_or_else(|| number(value), Ok)?;
-    Ok(Order::Set(Edit::Param { slot, value }.check()?))
+    Ok((slot, word.map_or_else(|| number(value), Ok)?))
+}
+
+/// A slot as in `kick.filter.freq` and `master.level`.
+pub(super) fn slot(place: &str, song: &Song) -> Result<Slot, OrderError> {
+    let unknown = || OrderError::Param(place.to_owned());
+    let (owner, id) = place.split_once('.').ok_or_else(unknown)?;
+    Ok(Slot::new(owner_named(owner, song)?, Param::by_id(&id.to_ascii_lowercase()).ok_or_else(unknown)?))
+}
+
+/// `master` or a track.
+pub(super) fn owner_named(name: &str, song: &Song) -> Result<Owner, OrderError> {
+    match name.eq_ignore_ascii_case("master") {
+        true => Ok(Owner::Master),
+        false => track(name, song).map(Owner::Track),
+    }
 }
 
 fn cell(name: &str, step: &str, field: StepField, when: &[&str], song: &Song) -> Result<Order, OrderError> {
@@ -326,7 +347,7 @@ pub(super) fn track(name: &str, song: &Song) -> Result<TrackIndex, OrderError> {
     })
 }
 
-fn number(word: &str) -> Result<f32, OrderError> {
+pub(super) fn number(word: &str) -> Result<f32, OrderError> {
     word.parse()
         .ok()
         .filter(|value: &f32| value.is_finite())

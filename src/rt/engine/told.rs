@@ -63,6 +63,11 @@ impl Engine {
                 ToEngine::Renew { bar } => self.renderer.take_renewal(&self.material, i64::from(bar)),
                 ToEngine::Metronome(level) => self.metronome.level = level.clamp(0.0, 1.0),
                 ToEngine::File { place, file } => self.put_file(place, file),
+                ToEngine::Room(room) => {
+                    let left_over = self.renderer.take_room(&self.material.song, room);
+                    left_over.into_iter().for_each(|room| self.outbox.retire_room(room));
+                }
+                ToEngine::Mine(edit) => self.renderer.write_own(edit),
             }
         }
     }
