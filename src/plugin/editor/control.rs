@@ -187,7 +187,8 @@ pub fn words(
     triangle(&painter, arrow, QUIET);
     let mut picked = None;
     Popup::menu(&response).show(|ui| {
-        egui::ScrollArea::vertical().max_height(260.0).show(ui, |ui| {
+        let most = 0.6 * ui.ctx().content_rect().height();
+        egui::ScrollArea::vertical().max_height(most).show(ui, |ui| {
             for (place, word) in words.iter().enumerate() {
                 if ui.selectable_label(place == chosen, word).clicked() {
                     picked = Some(place);

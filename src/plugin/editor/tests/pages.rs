@@ -200,8 +200,8 @@ fn modules_switch_turn_and_go_back() {
     window.click("bandpass");
     assert_eq!(param(&window, Param::FilterType), 2.0);
     window.click("Listens to: own");
-    window.click("kick");
-    assert_eq!(param(&window, Param::CompSide), 1.0);
+    window.click("track 4 (none)");
+    assert_eq!(param(&window, Param::CompSide), 4.0);
     window.click("Template: none");
     window.click("shuffle");
     let song = window.song();

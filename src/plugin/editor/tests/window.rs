@@ -109,24 +109,32 @@ impl Window {
 
     /// Everything that has a name, and where it is.
     pub fn named(&self) -> impl Iterator<Item = (String, Rect)> {
-        let name = |node: &Node| node.label().or(node.value()).map(str::to_owned);
-        self.nodes.iter().filter_map(move |(_, node)| {
-            let bounds = node.bounds()?;
-            let rect = Rect::from_min_max(
-                pos2(bounds.x0 as f32, bounds.y0 as f32),
-                pos2(bounds.x1 as f32, bounds.y1 as f32),
-            );
-            Some((name(node)?, rect))
-        })
+        self.controls().chain(self.texts())
     }
 
-    /// Where the first control of a name is; a name that ends with "…" is the name's beginning.
+    fn controls(&self) -> impl Iterator<Item = (String, Rect)> {
+        self.nodes.iter().filter_map(|(_, node)| Some((node.label()?.to_owned(), bounds(node)?)))
+    }
+
+    /// Plain text, tooltips too.
+    fn texts(&self) -> impl Iterator<Item = (String, Rect)> {
+        self.nodes.iter().filter_map(|(_, node)| Some((node.value()?.to_owned(), bounds(node)?)))
+    }
+
+    /// Where the first control of a name is, from the top; else the first text. A name that ends with
+    /// "…" is the name's beginning.
     pub fn find(&self, name: &str) -> Option<Rect> {
-        let fits = |found: &str| match name.strip_suffix('…') {
-            Some(begin) if !begin.is_empty() => found.starts_with(begin),
-            _ => found == name,
+        let fits = |found: &str| {
+            found == name || name.strip_suffix(" …").is_some_and(|begin| found.starts_with(begin))
         };
-        self.named().find(|(found, _)| fits(found)).map(|(_, rect)| rect)
+        let first = |mut all: Vec<Rect>| {
+            all.sort_by(|a, b| (a.top(), a.left()).partial_cmp(&(b.top(), b.left())).expect("finite"));
+            all.first().copied()
+        };
+        let of = |all: &mut dyn Iterator<Item = (String, Rect)>| {
+            first(all.filter(|(found, _)| fits(found)).map(|(_, rect)| rect).collect())
+        };
+        of(&mut self.controls()).or_else(|| of(&mut self.texts()))
     }
 
     fn place(&self, name: &str) -> Rect {
@@ -191,4 +199,10 @@ impl Window {
         self.key(key, true, modifiers);
         self.key(key, false, modifiers);
     }
+}
+
+fn bounds(node: &Node) -> Option<Rect> {
+    let bounds = node.bounds()?;
+    let (from, to) = (pos2(bounds.x0 as f32, bounds.y0 as f32), pos2(bounds.x1 as f32, bounds.y1 as f32));
+    Some(Rect::from_min_max(from, to))
 }
