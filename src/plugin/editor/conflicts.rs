@@ -72,7 +72,10 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
         ui.label(RichText::new("Several wanted this").font(theme::font(15.0)).color(TEXT))
             .on_hover_text("Changes that were made without having seen each other");
         ui.add_space(S2);
-        ScrollArea::vertical().show(ui, |ui| cards.iter().for_each(|card| show_card(ui, card, scene, hands)));
+        ScrollArea::vertical().show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - S3);
+            cards.iter().for_each(|card| show_card(ui, card, scene, hands));
+        });
     });
 }
 

@@ -3,7 +3,7 @@
 use egui::{Align2, Pos2, Rect, RichText, Role, Sense, Stroke, StrokeKind, Ui, WidgetInfo, pos2, vec2};
 
 use super::cell::{self, Look};
-use super::theme::{self, ACCENT, CORNER, GROUND, LIGHT, LINE, QUIET, S3, S4, TEXT};
+use super::theme::{self, ACCENT, CORNER, GROUND, LIGHT, QUIET, S3, S4, TEXT};
 use super::transport::PAGE;
 use super::{Hands, Paint, Scene, chosen, people, strip};
 use crate::client::Command;
@@ -48,6 +48,8 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
         }
         egui::ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
             ui.spacing_mut().item_spacing.y = theme::S1;
+            // Room for the bar by which it scrolls.
+            ui.set_max_width(ui.available_width() - theme::S2);
             // Room for the ruler above and the button below.
             let share = (ui.available_height() - RULER - 52.0) / tracks.len() as f32 - theme::S1;
             let height = share.floor().clamp(*ROW.start(), *ROW.end());
@@ -250,7 +252,7 @@ fn empty(ui: &mut Ui, scene: &Scene<'_>) {
 
 fn add_track(ui: &mut Ui, scene: &Scene<'_>) {
     if TrackIndex::all().all(|track| scene.view.song.track(track).alive) {
-        ui.label(RichText::new("All sixteen tracks are in use").color(LINE));
+        ui.label(RichText::new("All sixteen tracks are in use").color(QUIET));
         return;
     }
     let menu = ui.menu_button("Add a track", |ui| {

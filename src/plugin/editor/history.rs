@@ -51,6 +51,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
         here(ui, scene, &mut hands.history);
         ui.add_space(S3);
         ScrollArea::vertical().auto_shrink(false).show(ui, |ui| {
+            ui.set_max_width(ui.available_width() - S3);
             branches(ui, scene);
             versions(ui, scene);
             changes(ui, scene, &mut hands.history);

@@ -23,6 +23,8 @@ pub const QUIET: Color32 = Color32::from_rgb(0xa7, 0xb2, 0xbf);
 pub const ACCENT: Color32 = Color32::from_rgb(0xff, 0xb4, 0x54);
 /// The accent, muted.
 pub const ACCENT_DIM: Color32 = Color32::from_rgb(0x8a, 0x69, 0x3d);
+/// Behind what is chosen.
+pub const CHOSEN: Color32 = Color32::from_rgb(0x5a, 0x44, 0x24);
 /// The playhead and the cursor.
 pub const LIGHT: Color32 = Color32::from_rgb(0xff, 0xff, 0xff);
 
@@ -80,7 +82,7 @@ fn dress(style: &mut Style) {
     visuals.window_stroke = Stroke::new(1.0, LINE);
     visuals.extreme_bg_color = GROUND;
     visuals.override_text_color = Some(TEXT);
-    visuals.selection.bg_fill = ACCENT_DIM;
+    visuals.selection.bg_fill = CHOSEN;
     visuals.selection.stroke = Stroke::new(1.0, TEXT);
     visuals.widgets.noninteractive.bg_stroke = Stroke::new(1.0, LINE);
     let widgets = &mut visuals.widgets;
@@ -131,6 +133,10 @@ mod tests {
             0.2126 * linear(color.r()) + 0.7152 * linear(color.g()) + 0.0722 * linear(color.b())
         }
         let contrast = |text, ground| (luminance(text) + 0.05) / (luminance(ground) + 0.05);
+        for ground in [CHOSEN, FIELD_ALT, ACCENT] {
+            let text = if ground == ACCENT { GROUND } else { TEXT };
+            assert!(contrast(text, ground).max(contrast(ground, text)) >= 7.0, "{text:?} on {ground:?}");
+        }
         for ground in [GROUND, PANEL, FIELD] {
             for text in [TEXT, QUIET, ACCENT] {
                 assert!(contrast(text, ground) >= 7.0, "{text:?} on {ground:?}: {}", contrast(text, ground));
