@@ -24,6 +24,14 @@ pub struct Page {
     bars: u32,
 }
 
+#[cfg(test)]
+impl Page {
+    /// Names the file.
+    pub fn to(&mut self, path: &Path) {
+        self.path = path.display().to_string();
+    }
+}
+
 /// The path and the buttons.
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let track = hands.cursor.0;

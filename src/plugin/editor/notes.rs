@@ -182,7 +182,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             && let Some(step) = roll.step(at.x)
         {
             let note = cell::note_name(roll.note(at.y));
-            response.on_hover_text_at_pointer(format!("{note} · step {}\nClick puts a note or takes it away · drag moves it · its right end: length · wheel: higher and lower", step + 1));
+            response.on_hover_text_at_pointer(format!("{note} · step {}", step + 1));
         }
     });
 }

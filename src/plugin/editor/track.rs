@@ -23,6 +23,8 @@ const WIDTH: f32 = 308.0;
 pub struct Page {
     /// The name being typed.
     name: Option<(TrackIndex, String)>,
+    /// What a sound or a groove is to be kept as.
+    preset: String,
     /// What is asked of whole patterns.
     pub shape: shape::Page,
     /// The chord being written.
@@ -167,6 +169,7 @@ fn voice(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) {
         });
     });
     presets::menu(ui, track, scene);
+    presets::keep(ui, track, &mut hands.track.preset, scene);
 }
 
 fn pattern(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) {

@@ -338,3 +338,16 @@ fn a_preset_and_a_sound_by_chance_are_taken_from_the_menu() {
     window.click(groove.name);
     assert!(window.song().alive().count() >= 3);
 }
+
+#[test]
+fn a_midi_file_is_written_by_a_click() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("groove.mid");
+    let mut window = window();
+    window.hands.track.files.to(&path);
+    window.press(Key::A, Modifiers::NONE);
+    window.click("Export MIDI");
+    assert!(window.desk.notice().is_some_and(|notice| notice.contains("written to")));
+    let read = crate::client::midi_file::import(&std::fs::read(&path).expect("the file"));
+    assert_eq!(read.expect("a MIDI file").song.alive().count(), 3);
+}
