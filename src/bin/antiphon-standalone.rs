@@ -2,7 +2,7 @@
 //!
 //! Arguments are the audio wrapper's (`--help` lists them); `ANTIPHON_LINK` joins a session,
 //! `ANTIPHON_MIDI_CLOCK` sends MIDI clock to the output port whose name holds it (`1`: from a port of
-//! its own).
+//! its own; `jack` or `jack:NAME`: from one in JACK).
 
 use std::process::ExitCode;
 

@@ -137,9 +137,10 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
         session,
     )?;
     #[cfg(feature = "midi")]
-    if let Some(port) = &args.midi_clock {
-        midi_out::send_clock(client.watch(), midi_out::port::open(port)?)?;
-    }
+    let midi_clock = match &args.midi_clock {
+        Some(port) => Some(midi_out::send_clock(client.watch(), midi_out::port::open(port)?)?),
+        None => None,
+    };
     code.into_iter().for_each(|code| client.send(Command::People(Wish::Join(code))));
     client.send(Command::Mode(args.mode));
     args.latency.into_iter().for_each(|ms| client.send(Command::DeviceLatency(ms)));
@@ -155,6 +156,8 @@ pub fn run(args: PeerArgs) -> anyhow::Result<ExitCode> {
     let ended = peer.listen(&orders());
     // Goodbye first, then silence.
     drop(peer);
+    #[cfg(feature = "midi")]
+    midi_clock.into_iter().for_each(midi_out::Sending::end);
     device.stop()?;
     ended
 }

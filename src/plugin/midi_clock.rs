@@ -22,5 +22,5 @@ pub fn send_midi_clock(port: String) {
 pub(super) fn begin(client: &Client) -> Result<(), String> {
     let Some(port) = PORT.get() else { return Ok(()) };
     let opened = midi_out::port::open(port).map_err(|error| format!("No MIDI clock: {error:#}"))?;
-    midi_out::send_clock(client.watch(), opened).map_err(|error| format!("No MIDI clock: {error}"))
+    midi_out::send_clock(client.watch(), opened).map(drop).map_err(|error| format!("No MIDI clock: {error}"))
 }

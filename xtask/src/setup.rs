@@ -62,6 +62,7 @@ const PACKAGES: &[Package] = &[
     package(Need::Link, "ableton-link-dev", Sign::File(LINK), "another build of Link, to test against"),
     package(Need::Link, "iproute2", Sign::Program("ip"), "networks of a test's own"),
     package(Need::Hosts, "ardour", Sign::Program("ardour7-lua"), "Ardour 7, a VST3 host"),
+    package(Need::Hosts, "jackd2", Sign::Program("jackd"), "a JACK server, to send MIDI clock through"),
     package(Need::Hosts, "python3-venv", Sign::PythonModule("ensurepip"), "Python, for two JUCE hosts"),
     package(Need::Hosts, "fonts-dejavu-core", Sign::File(FONT), "letters in the jam's picture"),
     package(Need::Screen, "xvfb", Sign::Program("Xvfb"), "an X server without a screen"),
