@@ -82,12 +82,10 @@ impl Groove {
     pub fn of(song: &Song, track: TrackIndex) -> Groove {
         let held = song.track(track);
         let context = &song.context;
-        let held_by_all = (context.groove_steps, template(&context.groove_template));
-        let template = template(&held.groove_template);
         let seed = hash(u64::from(song.seed), 0x6772_6f6f_7665 + track.get() as u64);
         Groove {
-            master: Part::of(song, Owner::Master, held_by_all.0, held_by_all.1, seed ^ 1),
-            own: Part::of(song, Owner::Track(track), held.groove_steps, template, seed),
+            master: Part::of(song, Owner::Master, context.groove_steps, &context.groove_template, seed ^ 1),
+            own: Part::of(song, Owner::Track(track), held.groove_steps, &held.groove_template, seed),
         }
     }
 
@@ -132,7 +130,7 @@ pub fn template(name: &Name) -> Option<[i8; 16]> {
 }
 
 impl Part {
-    fn of(song: &Song, owner: Owner, mask: u64, template: Option<[i8; 16]>, seed: u64) -> Option<Part> {
+    fn of(song: &Song, owner: Owner, mask: u64, name: &Name, seed: u64) -> Option<Part> {
         let amount = (song.param(owner, Param::GrooveAmount).clamp(0.0, 1.0) * PARTS as f32 + 0.5) as i64;
         if amount == 0 || song.param(owner, Param::GrooveEnabled) < 0.5 {
             return None;
@@ -142,7 +140,7 @@ impl Part {
             1 => Kind::Humanize,
             2 => Kind::Rush,
             3 => Kind::Drag,
-            _ => Kind::Template(template?),
+            _ => Kind::Template(template(name)?),
         };
         let unit = match (song.param(owner, Param::GrooveSubdivision) + 0.5) as i64 {
             0 => 4,

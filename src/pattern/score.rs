@@ -11,6 +11,8 @@
 mod arrangement;
 mod rounds;
 
+use std::cell::Cell;
+
 use arrangement::Near;
 use rounds::{At, Rounds};
 
@@ -192,7 +194,9 @@ impl<'a, O: Outlook> Score<'a, O> {
             length: i64::from(pattern.length).clamp(1, MAX_STEPS as i64),
             period,
         };
-        Player { song: self.song, outlook: self.outlook, score: self, track, index, pattern, rounds, groove }
+        let (seen, neighbour_seen) = (Cell::new(None), Cell::new(None));
+        let (song, outlook) = (self.song, self.outlook);
+        Player { song, outlook, score: self, track, index, pattern, rounds, groove, seen, neighbour_seen }
     }
 
     /// The longest pattern that is played at a tick: what resting ones wait for.
@@ -215,6 +219,16 @@ pub fn earliest(rate: Rate, straight: bool) -> Beats {
     Beats(rate.step().0 / 2) + groove
 }
 
+/// A row of cells that was asked back through: none of it decided anything, but for the first at most.
+#[derive(Clone, Copy)]
+struct Seen {
+    /// Counts of the first and the last.
+    low: i64,
+    high: i64,
+    /// How the first came out, if it decided.
+    decided: Option<bool>,
+}
+
 /// A pattern on its track.
 struct Player<'a, O> {
     song: &'a Song,
@@ -225,6 +239,10 @@ struct Player<'a, O> {
     pattern: &'a Pattern,
     rounds: Rounds,
     groove: &'a Groove,
+    /// What was asked back through last, so that a row of steps that all ask back looks at each cell
+    /// once; and the same of the neighbour, with the pattern and the origin that it was seen in.
+    seen: Cell<Option<Seen>>,
+    neighbour_seen: Cell<Option<(PatternIndex, Beats, Beats, Seen)>>,
 }
 
 impl<O: Outlook> Player<'_, O> {
@@ -306,16 +324,34 @@ impl<O: Outlook> Player<'_, O> {
         met != cell.condition.not
     }
 
-    /// How the last step with a condition or a probability came out, from a place back.
+    /// How a step with a condition or a probability came out; `None` for others, and for those that
+    /// ask back themselves.
+    fn outcome(&self, at: At) -> Option<bool> {
+        let cell = self.cell(at);
+        let asks_back = matches!(cell.condition.when, Trig::Previous | Trig::Neighbour);
+        let asks = cell.condition.when != Trig::Always || cell.probability < 1.0;
+        (cell.on && asks && !asks_back).then(|| self.holds(at, &cell) && self.falls(at, &cell))
+    }
+
+    /// How the last step with an outcome came out, from a place back through [`MAX_STEPS`] cells.
     fn last_outcome(&self, from: At) -> bool {
-        let mut back = std::iter::successors(Some(from), |at| self.rounds.before(*at)).take(MAX_STEPS);
-        let decided = back.find_map(|at| {
-            let cell = self.cell(at);
-            let asks_back = matches!(cell.condition.when, Trig::Previous | Trig::Neighbour);
-            let asks = cell.condition.when != Trig::Always || cell.probability < 1.0;
-            (cell.on && asks && !asks_back).then(|| self.holds(at, &cell) && self.falls(at, &cell))
-        });
-        decided.unwrap_or(false)
+        let first = self.rounds.count(from);
+        let mut row = Seen { low: first, high: first, decided: None };
+        let mut next = Some(from);
+        while let Some(at) = next.filter(|_| row.decided.is_none()) {
+            let count = self.rounds.count(at);
+            if first - count >= MAX_STEPS as i64 {
+                break;
+            }
+            let seen = self.seen.get().filter(|seen| (seen.low..=seen.high).contains(&count));
+            row = match seen {
+                Some(seen) => Seen { high: row.high.max(seen.high), ..seen },
+                None => Seen { low: count, decided: self.outcome(at), ..row },
+            };
+            next = self.rounds.before(self.rounds.counted(row.low));
+        }
+        self.seen.set(Some(row));
+        row.decided.is_some_and(|outcome| outcome && first - row.low < MAX_STEPS as i64)
     }
 
     fn neighbours_outcome(&self, tick: Beats) -> bool {
@@ -323,7 +359,15 @@ impl<O: Outlook> Player<'_, O> {
         let lay = self.score.lay(track, tick);
         let Some(pattern) = lay.pattern else { return false };
         let neighbour = self.score.player(track, pattern, &lay, tick, self.groove);
-        neighbour.rounds.at_or_before(tick).is_some_and(|at| neighbour.last_outcome(at))
+        let period = neighbour.rounds.period;
+        if let Some((of, origin, every, seen)) = self.neighbour_seen.get()
+            && (of, origin, every) == (pattern, lay.origin, period)
+        {
+            neighbour.seen.set(Some(seen));
+        }
+        let outcome = neighbour.rounds.at_or_before(tick).is_some_and(|at| neighbour.last_outcome(at));
+        self.neighbour_seen.set(neighbour.seen.get().map(|seen| (pattern, lay.origin, period, seen)));
+        outcome
     }
 
     /// Whether the last step that sounded before is tied to this one.

@@ -30,6 +30,16 @@ impl Rounds {
         At { round, cell: cell as u8, tick }
     }
 
+    /// Which of all cells one is, counted from the first at the origin.
+    pub(super) fn count(&self, at: At) -> i64 {
+        at.round * self.length + i64::from(at.cell)
+    }
+
+    /// The cell of a count.
+    pub(super) fn counted(&self, count: i64) -> At {
+        self.place(count.div_euclid(self.length), count.rem_euclid(self.length))
+    }
+
     /// Visits the cells that stand in `from..to`.
     pub(super) fn places(&self, from: Beats, to: Beats, mut visit: impl FnMut(At)) {
         let mut round = (from - self.origin).0.div_euclid(self.period.0);

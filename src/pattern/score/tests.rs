@@ -265,3 +265,37 @@ fn the_arrangement_places_patterns_and_rests_elsewhere() {
     assert_eq!(by_bar(2), (0..6).map(|n| (3 * n, 5)).collect::<Vec<_>>(), "a track's own clip goes first");
     assert_eq!(by_bar(3)[0], (1, 3), "the scene goes on where it would be");
 }
+
+#[test]
+fn asking_back_is_the_same_however_often_it_was_asked() {
+    // Rows that ask back, longer than what is remembered, with a decision here and there; tied, so that
+    // one stroke asks through all of them.
+    for decided in [0, 3, 40, 63] {
+        for of in 1..4 {
+            let mut song = song(|_| {});
+            (song.seed, song.tracks[1].alive) = (5, true);
+            for track in 0..2 {
+                let pattern = &mut song.tracks[track].patterns[0];
+                pattern.length = 64 - track as u8;
+                for (at, step) in pattern.steps.iter_mut().enumerate() {
+                    let asks = if at % 2 == track { Trig::Previous } else { Trig::Neighbour };
+                    let when = if at == decided { Trig::Nth { nth: 1, of } } else { asks };
+                    (step.on, step.tie) = (true, true);
+                    step.condition = Condition { when, not: at % 3 == 1 };
+                }
+            }
+            let bars = Bars::in_song(&song);
+            let score = Score::new(&song, &bars, &AsWritten, (Beats(0), Beats(8 * BAR)));
+            let groove = Groove::of(&song, first());
+            let lay = score.lay(first(), Beats(0));
+            let player = || score.player(first(), lay.pattern.expect("a pattern"), &lay, Beats(0), &groove);
+            let one = player();
+            // Forwards, backwards and across, against one that has seen nothing.
+            let counts = (0..200).chain((0..200).rev()).chain((0..200).map(|n| (n * 71) % 200));
+            for count in counts {
+                let at = one.rounds.counted(count);
+                assert_eq!(one.sounds(at), player().sounds(at), "cell {count}, decided by {decided} of {of}");
+            }
+        }
+    }
+}
