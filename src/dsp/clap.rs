@@ -1,9 +1,8 @@
 //! The hand clap.
 
 use super::character::{Push, level, turned};
-use super::math::soft_clip;
 use super::svf::{Coefficients, Core, Tuning};
-use super::voice::{RUNG_OUT, velocity_gain};
+use super::voice::{RUNG_OUT, clipped, velocity_gain};
 use super::{Body, Decay, Noise, QUANTUM, Quantum, Strike, Voice};
 
 /// A clap: noise around 1.1 kHz in three short bursts, as of hands that nearly meet, and a fourth
@@ -121,7 +120,7 @@ impl Body for Clap {
         }
         self.filters.iter_mut().for_each(Core::settle);
         self.push.apply(&mut out);
-        out.map(|sample| soft_clip(0.9 * sample) * self.gain)
+        clipped(out, 0.9, self.gain)
     }
 
     fn is_over(&self) -> bool {

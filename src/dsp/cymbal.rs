@@ -1,11 +1,10 @@
 //! The cymbal.
 
 use super::character::{Push, level, turned};
-use super::math::soft_clip;
 use super::noise::word;
 use super::oscillator::square_at;
 use super::svf::{Coefficients, Core, Tuning};
-use super::voice::{RUNG_OUT, velocity_gain};
+use super::voice::{RUNG_OUT, clipped, velocity_gain};
 use super::{Body, Decay, Noise, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// A crash: eight square oscillators in no harmony and noise, in two bands, of which the upper rings
@@ -120,7 +119,7 @@ impl Body for Cymbal {
         }
         self.filters.iter_mut().for_each(Core::settle);
         self.push.apply(&mut out);
-        out.map(|sample| soft_clip(1.1 * sample) * self.gain)
+        clipped(out, 1.1, self.gain)
     }
 
     fn is_over(&self) -> bool {

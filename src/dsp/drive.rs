@@ -86,7 +86,10 @@ impl Drive {
     /// The clipper, at twice the rate.
     #[inline]
     fn shape(&mut self, io: &mut [Twice; QUANTUM], Settings { gain, level, wet }: &Settings) {
-        let pushed: [Twice; QUANTUM] = std::array::from_fn(|n| io[n].map(|x| x * gain[n]));
+        let mut pushed = [[0.0; 2]; QUANTUM];
+        for n in 0..QUANTUM {
+            pushed[n] = [io[n][0] * gain[n], io[n][1] * gain[n]];
+        }
         let (mut was, mut was_pushed) = (self.dry, self.pushed);
         (self.dry, self.pushed) = (io[QUANTUM - 1][1], pushed[QUANTUM - 1][1]);
         for n in 0..QUANTUM {
@@ -139,6 +142,9 @@ impl Push {
 /// A straight line over one quantum that ends exactly.
 #[inline]
 fn line(from: f32, to: f32) -> Quantum {
+    if from == to {
+        return [to; QUANTUM];
+    }
     let step = (to - from) * (1.0 / QUANTUM as f32);
     let mut line = [0.0; QUANTUM];
     for (n, value) in line.iter_mut().enumerate() {
@@ -201,7 +207,8 @@ impl HalfBand {
     /// A quantum in, its samples at twice the rate out.
     #[inline]
     fn split(&mut self, io: &Quantum) -> [Twice; QUANTUM] {
-        let mut twice = io.map(|x| [snap(x); 2]);
+        let mut twice = [[0.0; 2]; QUANTUM];
+        twice.iter_mut().zip(io).for_each(|(twice, x)| *twice = [snap(*x); 2]);
         self.run(&mut twice);
         twice
     }
@@ -209,9 +216,14 @@ impl HalfBand {
     /// A quantum at twice the rate in, its samples out.
     #[inline]
     fn join(&mut self, twice: &[Twice; QUANTUM]) -> Quantum {
-        let mut chains = twice.map(|[first, second]| [snap(second), snap(first)]);
+        let mut chains = [[0.0; 2]; QUANTUM];
+        for (chains, [first, second]) in chains.iter_mut().zip(twice) {
+            *chains = [snap(*second), snap(*first)];
+        }
         self.run(&mut chains);
-        chains.map(|[even, odd]| 0.5 * (even + odd))
+        let mut out = [0.0; QUANTUM];
+        out.iter_mut().zip(&chains).for_each(|(out, [even, odd])| *out = 0.5 * (even + odd));
+        out
     }
 
     #[inline]

@@ -2,8 +2,8 @@
 
 use super::character::{Push, turned};
 use super::math::bound;
-use super::oscillator::sine_at;
-use super::voice::velocity_gain;
+use super::oscillator::{ahead, sine_at};
+use super::voice::{scaled, velocity_gain};
 use super::{Adsr, Body, Decay, EnvShape, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// A sine that turns another's phase (Chowning, "The synthesis of complex audio spectra by means of
@@ -14,9 +14,6 @@ use super::{Adsr, Body, Decay, EnvShape, Phase, QUANTUM, Quantum, Strike, Voice}
 /// pitch; the centroid of the first 50 ms at least 1.2 times that at 600 ms; released, 60 dB down
 /// within 500 ms; what is in no harmony 60 dB under the strongest.
 pub type FmVoice = Voice<Fm>;
-
-/// A turn in 2⁻³² turns.
-const TURN: f32 = 4_294_967_296.0;
 
 /// The sounding part of [`FmVoice`].
 #[derive(Clone, Debug)]
@@ -98,14 +95,14 @@ impl Body for Fm {
         let mut out = [0.0; QUANTUM];
         for n in 0..QUANTUM {
             let turns = sine_at(modulator[n]) * self.index * (self.stays + fade[n]);
-            out[n] = sine_at(carrier[n].wrapping_add((turns * TURN) as i64 as u32));
+            out[n] = sine_at(ahead(carrier[n], turns));
         }
         if self.sub_level > 0.0 {
             let sub = self.sub.quantum();
             out.iter_mut().zip(sub).for_each(|(out, place)| *out += self.sub_level * sine_at(place));
         }
         self.push.apply(&mut out);
-        out.map(|sample| sample * self.gain)
+        scaled(out, self.gain)
     }
 
     #[inline]

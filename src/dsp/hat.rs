@@ -5,7 +5,7 @@ use super::math::soft_clip;
 use super::noise::word;
 use super::oscillator::square_at;
 use super::svf::{Coefficients, Core, Tuning};
-use super::voice::{RUNG_OUT, velocity_gain};
+use super::voice::{RUNG_OUT, scaled, velocity_gain};
 use super::{Body, Decay, Noise, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// A hi-hat: six square oscillators in no harmony (the ratios of a classic analogue drum
@@ -134,7 +134,7 @@ impl Body for Hat {
             *sample = soft_clip(1.2 * *sample * (amp[n] + tick[n]));
         }
         self.push.apply(&mut out);
-        out.map(|sample| sample * self.gain)
+        scaled(out, self.gain)
     }
 
     fn is_over(&self) -> bool {

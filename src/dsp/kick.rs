@@ -4,7 +4,7 @@ use super::character::{Push, level, turned};
 use super::math::soft_clip;
 use super::oscillator::sine_at;
 use super::svf::OnePole;
-use super::voice::{RUNG_OUT, velocity_gain};
+use super::voice::{RUNG_OUT, scaled, velocity_gain};
 use super::{Body, Decay, Noise, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// A bass drum: a sine that falls from about four times its pitch, softly saturated, under a
@@ -109,7 +109,7 @@ impl Body for Kick {
             out[n] = body + click[n];
         }
         self.push.apply(&mut out);
-        out.map(|sample| sample * self.gain)
+        scaled(out, self.gain)
     }
 
     fn is_over(&self) -> bool {

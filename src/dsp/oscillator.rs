@@ -3,7 +3,7 @@
 //! Aliases below 16 kHz lie under the strongest partial by at least 60 dB at 110 Hz, 50 dB at 440 Hz
 //! and 40 dB at 1244.5 Hz, before any filter.
 
-use super::math::sin_half_turns;
+use super::math::{bound, sin_half_turns};
 use super::{QUANTUM, Quantum, RATE};
 
 /// A turn in 2³² steps: it wraps by itself and never drifts.
@@ -36,9 +36,14 @@ impl Phase {
     /// Where it is at each sample of a quantum, and moves past it.
     #[inline]
     pub(super) fn quantum(&mut self) -> Places {
+        // Four samples side by side, each four on from the last: sums are cheaper than products.
+        let mut lanes: [u32; 4] =
+            std::array::from_fn(|n| self.at.wrapping_add(self.step.wrapping_mul(n as u32)));
+        let fourth = self.step.wrapping_mul(4);
         let mut places = [0; QUANTUM];
-        for (n, place) in places.iter_mut().enumerate() {
-            *place = self.at.wrapping_add(self.step.wrapping_mul(n as u32));
+        for four in places.as_chunks_mut::<4>().0 {
+            *four = lanes;
+            lanes.iter_mut().for_each(|lane| *lane = lane.wrapping_add(fourth));
         }
         self.at = self.at.wrapping_add(self.step.wrapping_mul(QUANTUM as u32));
         places
@@ -72,8 +77,17 @@ pub(super) type Places = [u32; QUANTUM];
 #[inline]
 fn steps_of(hz: f32) -> u32 {
     const STEPS: f32 = 4_294_967_296.0 / RATE;
-    // 20 kHz are less than half a turn a sample, which a signed number holds.
-    (hz.clamp(0.0, 20_000.0) * STEPS) as i32 as u32
+    let steps = bound(hz, 0.0, 20_000.0) * STEPS;
+    // SAFETY: 20 kHz are less than half a turn a sample, which a signed number holds, and `bound` lets
+    // nothing through that is no number. Checked conversions do not run side by side.
+    let whole: i32 = unsafe { steps.to_int_unchecked() };
+    whole as u32
+}
+
+/// A place so many turns ahead.
+#[inline]
+pub(super) fn ahead(place: u32, turns: f32) -> u32 {
+    place.wrapping_add((turns * 4_294_967_296.0) as i64 as u32)
 }
 
 /// A sine, at its place.

@@ -1,10 +1,9 @@
 //! Small percussion.
 
 use super::character::{Push, level, turned};
-use super::math::soft_clip;
-use super::oscillator::sine_at;
+use super::oscillator::{ahead, sine_at};
 use super::svf::{Coefficients, Core, Tuning};
-use super::voice::{RUNG_OUT, velocity_gain};
+use super::voice::{RUNG_OUT, clipped, velocity_gain};
 use super::{Body, Decay, Noise, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// Small percussion, between a wood block and a conga: a tuned body, an overtone that lies in no
@@ -97,8 +96,6 @@ impl Default for PercVoice {
 impl Body for Perc {
     #[inline]
     fn quantum(&mut self) -> Quantum {
-        /// A turn in 2⁻³² turns.
-        const TURN: f32 = 4_294_967_296.0;
         let bend = self.bend.quantum();
         let hz: Quantum = std::array::from_fn(|n| self.hz * (1.0 + bend[n]));
         let (body, overtone) = (self.body.bent_quantum(&hz), self.overtone.quantum());
@@ -107,14 +104,14 @@ impl Body for Perc {
         let (tap, noise) = (self.tap.quantum(), self.noise.quantum());
         let mut out = [0.0; QUANTUM];
         for n in 0..QUANTUM {
-            let turned = (sine_at(modulator[n]) * index[n] * TURN) as i64 as u32;
-            let head = sine_at(body[n].wrapping_add(turned)) * body_amp[n]
-                + sine_at(overtone[n].wrapping_add(turned)) * overtone_amp[n];
+            let turns = sine_at(modulator[n]) * index[n];
+            let head = sine_at(ahead(body[n], turns)) * body_amp[n]
+                + sine_at(ahead(overtone[n], turns)) * overtone_amp[n];
             out[n] = 0.8 * head + self.tap_band.tick(noise[n] * tap[n], self.tap_at).band;
         }
         self.tap_band.settle();
         self.push.apply(&mut out);
-        out.map(|sample| soft_clip(0.85 * sample) * self.gain)
+        clipped(out, 0.85, self.gain)
     }
 
     fn is_over(&self) -> bool {

@@ -55,6 +55,8 @@ pub struct Reverb {
     quiet: u32,
     /// Nothing was heard since the last reset.
     fresh: bool,
+    /// It has been left out since, and remembers nothing.
+    passed: bool,
 }
 
 /// Quanta that the longest way through lines and diffusers takes.
@@ -80,6 +82,7 @@ impl Reverb {
             count: 0,
             quiet: LONGEST,
             fresh: true,
+            passed: false,
         }
     }
 
@@ -87,13 +90,15 @@ impl Reverb {
     pub fn reset(&mut self) {
         self.forget();
         self.feeds = [Feed::OPEN; 2];
-        (self.mix, self.balance, self.fresh) = (0.0, Balance::DRY, true);
+        (self.mix, self.balance, self.fresh, self.passed) = (0.0, Balance::DRY, true, false);
     }
 
     /// A quantum that it was left out of, as its mix is 0.
     pub fn pass(&mut self) {
-        self.reset();
-        self.fresh = false;
+        if !self.passed {
+            self.reset();
+            (self.fresh, self.passed) = (false, true);
+        }
     }
 
     fn forget(&mut self) {
@@ -141,7 +146,7 @@ impl Reverb {
                 io[n] = at(from.dry, to.dry) * io[n] + at(from.wet, to.wet) * wet[n];
             }
         }
-        (self.mix, self.balance, self.fresh) = (mix, to, false);
+        (self.mix, self.balance, self.fresh, self.passed) = (mix, to, false, false);
     }
 
     /// What a decay means for each line's gain, and for the level of all.

@@ -1,9 +1,8 @@
 //! The shaker.
 
 use super::character::{Push, turned};
-use super::math::soft_clip;
 use super::svf::{Coefficients, Core, Tuning};
-use super::voice::{RUNG_OUT, velocity_gain};
+use super::voice::{RUNG_OUT, clipped, velocity_gain};
 use super::{Body, Decay, Noise, QUANTUM, Quantum, Strike, Voice};
 
 /// A shaker: many small grains (noise with its quiet parts thinned out) around 7 kHz that swell and
@@ -91,7 +90,7 @@ impl Body for Shaker {
         }
         self.filters.iter_mut().for_each(Core::settle);
         self.push.apply(&mut out);
-        out.map(|sample| soft_clip(sample) * self.gain)
+        clipped(out, 1.0, self.gain)
     }
 
     fn is_over(&self) -> bool {

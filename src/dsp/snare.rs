@@ -4,7 +4,7 @@ use super::character::{Push, level, turned};
 use super::math::soft_clip;
 use super::oscillator::sine_at;
 use super::svf::{Coefficients, Core, Tuning};
-use super::voice::{RUNG_OUT, velocity_gain};
+use super::voice::{RUNG_OUT, scaled, velocity_gain};
 use super::{Body, Decay, Noise, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// A snare drum: two modes of the head, and the wires as band-limited noise with a snap of its own.
@@ -124,7 +124,7 @@ impl Body for Snare {
             out[n] = soft_clip(0.44 * (head + wires[n]));
         }
         self.push.apply(&mut out);
-        out.map(|sample| sample * self.gain)
+        scaled(out, self.gain)
     }
 
     fn is_over(&self) -> bool {

@@ -223,6 +223,11 @@ impl Svf {
             self.cutoff_hz = bound(cutoff[0], 20.0, 20_000.0);
             self.at = Coefficients::new(self.cutoff_hz, q);
         }
+        if from == to && self.at.k == 1.0 / q && self.rests_at(cutoff) {
+            self.rest(io, to);
+            (self.mix, self.fresh) = (to, false);
+            return;
+        }
         let (k_from, k_step) = (self.at.k, (1.0 / q - self.at.k) * (1.0 / QUANTUM as f32));
         for (group, samples) in io.as_chunks_mut::<CONTROL>().0.iter_mut().enumerate() {
             let last = (group + 1) * CONTROL;
@@ -236,6 +241,25 @@ impl Svf {
             }
         }
         (self.mix, self.fresh) = (to, false);
+    }
+
+    /// Whether every reading of the cutoff is the one that the coefficients stand for.
+    fn rests_at(&self, cutoff: &Quantum) -> bool {
+        let readings = cutoff.as_chunks::<CONTROL>().0.iter().map(|group| group[CONTROL - 1]);
+        readings.fold(true, |rests, hz| rests & (bound(hz, 20.0, 20_000.0) == self.cutoff_hz))
+    }
+
+    /// A quantum along which nothing moves: bit for bit what [`Svf::run`] and the crossing give then.
+    fn rest(&mut self, io: &mut Quantum, mix: Mix) {
+        let (tuning, k) = (self.at.tuned(), self.at.k);
+        for samples in io.as_chunks_mut::<CONTROL>().0 {
+            for sample in samples {
+                let heard = self.core.tick(snap(*sample), tuning);
+                let (band, low) = (k * heard.band, heard.low);
+                *sample = snap(mix.input * *sample + mix.band * band + mix.low * low);
+            }
+            self.core.settle();
+        }
     }
 
     /// The coefficients of a cutoff; where it rests, they are known.

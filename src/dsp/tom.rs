@@ -1,10 +1,9 @@
 //! The tom.
 
 use super::character::{Push, level, turned};
-use super::math::soft_clip;
 use super::oscillator::sine_at;
 use super::svf::OnePole;
-use super::voice::{RUNG_OUT, velocity_gain};
+use super::voice::{RUNG_OUT, clipped, velocity_gain};
 use super::{Body, Decay, Noise, Phase, QUANTUM, Quantum, Strike, Voice};
 
 /// A tom: two modes of a head whose tension lets the pitch fall by a fifth, and the stick's noise.
@@ -97,7 +96,7 @@ impl Body for Tom {
             out[n] = 0.72 * head + stick[n];
         }
         self.push.apply(&mut out);
-        out.map(|sample| soft_clip(sample) * self.gain)
+        clipped(out, 1.0, self.gain)
     }
 
     fn is_over(&self) -> bool {

@@ -3,7 +3,7 @@
 //! Peaks are chosen so that kick, bass and hat together at velocity 1 stay below 2: the limiter then
 //! has 5 dB to do at most on such a stroke, and a kit at full level is balanced as it comes.
 
-use super::math::bound;
+use super::math::{bound, soft_clip};
 use super::{Character, QUANTUM, Quantum};
 
 /// Samples a choked voice takes to fall silent: 3 ms.
@@ -188,6 +188,20 @@ impl<B: Body> Voice<B> {
             *sample += self.seam * (self.seam_left as f32 * (1.0 / SEAM_SAMPLES as f32));
         }
     }
+}
+
+/// A quantum at a gain.
+#[inline]
+pub(super) fn scaled(mut out: Quantum, gain: f32) -> Quantum {
+    out.iter_mut().for_each(|sample| *sample *= gain);
+    out
+}
+
+/// A quantum at a gain behind a clipper, with another before it.
+#[inline]
+pub(super) fn clipped(mut out: Quantum, before: f32, gain: f32) -> Quantum {
+    out.iter_mut().for_each(|sample| *sample = soft_clip(before * *sample) * gain);
+    out
 }
 
 /// Velocity as a gain: 0.7 is −4.8 dB, 0.3 is −15 dB.

@@ -387,7 +387,9 @@ fn ends_of(value: &mut Smoother) -> (f32, f32) {
 }
 
 fn product(samples: &Quantum, gains: &Quantum) -> Quantum {
-    std::array::from_fn(|n| samples[n] * gains[n])
+    let mut out = *samples;
+    out.iter_mut().zip(gains).for_each(|(out, gain)| *out *= gain);
+    out
 }
 
 fn add(to: &mut Quantum, samples: &Quantum) {
