@@ -1,7 +1,7 @@
 //! The project's own measurements: `cargo bench --features client,server --bench antiphon -- [NAME] [--json]`.
 //!
 //! Every comparison is a ratio within one run. Each measurement ends within ten seconds, but the
-//! session's, three jams of half a minute, and the clock's: four hundred simulated half hours
+//! engine's, a minute, the session's, three jams of half a minute, and the clock's: four hundred simulated half hours
 //! and as many lives with clocks that step (`clock-models`), and seven minutes of real sockets and sound
 //! (`clock-through`).
 
@@ -15,6 +15,7 @@ mod duo;
 mod engine;
 #[path = "../support/far.rs"]
 mod far;
+mod heap;
 #[path = "../support/network_model.rs"]
 mod network_model;
 mod ops;
@@ -36,6 +37,9 @@ mod virtual_peer;
 use std::process::ExitCode;
 
 use report::Report;
+
+#[global_allocator]
+static HEAP: heap::Counted = heap::Counted;
 
 type Measure = fn(&mut Report);
 
@@ -59,6 +63,10 @@ fn is_part(name: &str, known: &str) -> bool {
 fn main() -> ExitCode {
     // `cargo bench` itself adds `--bench`.
     let arguments: Vec<String> = std::env::args().skip(1).filter(|word| word != "--bench").collect();
+    if arguments.iter().any(|word| word == engine::instructions::COUNTED) {
+        engine::instructions::render();
+        return ExitCode::SUCCESS;
+    }
     let json = arguments.iter().any(|word| word == "--json");
     let names: Vec<&str> = arguments.iter().map(String::as_str).filter(|word| *word != "--json").collect();
     let name = match names[..] {

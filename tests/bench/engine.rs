@@ -1,48 +1,116 @@
-//! What `Engine::process` costs, in percent of the time a block lasts.
+//! What `Engine::process` costs, in percent of the time a block lasts, by the processor time of its
+//! own thread.
 //!
-//! Beside it, in the same run: a plain loop of one `libm` sine and two biquads a track, which is
-//! about the least that a track with an oscillator, a filter and an equaliser could do.
+//! Beside it, in the same run: a patch of as many tracks by `fundsp`, and a plain loop of one `libm`
+//! sine and two biquads a track, which is about the least that a track with an oscillator, a filter and
+//! an equaliser could do.
+
+mod beside;
+pub mod instructions;
+mod rig;
+mod songs;
 
 use std::hint::black_box;
-use std::time::Duration;
 
-use antiphon::pattern::{Song, text};
-use antiphon::rt::ports::{SessionPorts, ToEngine, ports};
-use antiphon::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer};
-use antiphon::time::{Beats, CANONICAL_RATE, HostNanos, Tempo, TempoMap};
+use antiphon::pattern::Song;
+use antiphon::rt::Engine;
 
-use crate::report::{Report, Row, median, thread_time};
+use self::beside::Patch;
+use self::rig::{RATE, Rig, percent_of};
+use crate::heap;
+use crate::report::{Report, Row, median, percentile, thread_time};
 
-const RATE: usize = CANONICAL_RATE as usize;
-const SECONDS: usize = 2;
+const SECONDS: f64 = 2.0;
 const ROUNDS: usize = 5;
 /// SPEC's target, for 16 busy tracks with effects in blocks of 64.
 const BAR: f64 = 5.0;
+/// Seconds whose every block is timed.
+const TIMED: f64 = 20.0;
+/// A block that takes longer than it lasts is heard.
+const DEADLINE: f64 = 100.0;
 
 pub fn measure(report: &mut Report) {
-    let cases = [
-        (8, 64, "busy tracks", None),
-        (8, 512, "busy tracks", None),
-        (16, 64, "busy tracks", Some(BAR)),
-        (16, 512, "busy tracks", None),
-        (16, 64, "tracks without effects", None),
-    ];
-    for (tracks, block, kind, bar) in cases {
-        let song = song_of(tracks, kind == "busy tracks");
-        let mut rig = Rig::new(&song, block);
-        rig.percent(block); // warm
-        assert!(rig.peak > 0.01, "the engine is silent: there is nothing to measure");
-        let mut engine = Vec::new();
-        let mut plain = Vec::new();
+    measure_blocks(report);
+    measure_worst(report);
+    measure_memory(report);
+    measure_parts(report);
+    instructions::measure(report);
+}
+
+fn row(report: &mut Report, case: impl Into<String>, value: f64, unit: &'static str) {
+    report.add(Row { case: case.into(), value, unit, beside: None, bar: None });
+}
+
+/// Sixteen tracks in blocks of every size.
+fn measure_blocks(report: &mut Report) {
+    let song = songs::busy(16, true);
+    let mut patch = Patch::new(16);
+    patch.percent(SECONDS); // warm
+    for block in [32, 64, 128, 256, 512, 1024] {
+        let (mut rig, mut engine, mut fundsp) = (warm(&song, block), Vec::new(), Vec::new());
         for _ in 0..ROUNDS {
-            engine.push(rig.percent(block));
-            plain.push(plain_percent(tracks));
+            engine.push(rig.percent(SECONDS));
+            fundsp.push(patch.percent(SECONDS));
         }
-        let case = format!("{tracks} {kind}, blocks of {block}");
-        let beside = Some(("a sine and two biquads a track", median(plain)));
+        let case = format!("16 busy tracks, blocks of {block}");
+        let beside = Some(("16 such tracks by fundsp 0.20", median(fundsp)));
+        let bar = (block == 64).then_some(BAR);
         report.add(Row { case, value: median(engine), unit: "% of real time", beside, bar });
     }
-    measure_parts(report);
+    let (mut rig, mut engine, mut plain) = (warm(&songs::busy(16, false), 64), Vec::new(), Vec::new());
+    for _ in 0..ROUNDS {
+        engine.push(rig.percent(SECONDS));
+        plain.push(plain_percent(16));
+    }
+    let beside = Some(("a sine and two biquads a track", median(plain)));
+    let case = "16 tracks without effects, blocks of 64".to_owned();
+    report.add(Row { case, value: median(engine), unit: "% of real time", beside, bar: None });
+}
+
+fn warm(song: &Song, block: usize) -> Rig {
+    let mut rig = Rig::new(song, block);
+    rig.percent(SECONDS);
+    assert!(rig.peak > 0.01, "the engine is silent: there is nothing to measure");
+    rig
+}
+
+/// Single blocks against the time that they last. What interrupts the thread counts in part: where
+/// others use the machine the worst block is theirs as well.
+fn measure_worst(report: &mut Report) {
+    for (song, name) in
+        [(songs::busy(16, true), "16 busy tracks"), (songs::tied(), "16 tracks of ties that ask back")]
+    {
+        // From the start on: that block is among them.
+        let took = Rig::new(&song, 64).blocks(TIMED);
+        for (part, bar, which) in
+            [(0.5, None, "half"), (0.999, None, "all but 1 in 1000"), (1.0, Some(DEADLINE), "all")]
+        {
+            let case = format!("{name}, {which} of the blocks of 64 within");
+            report.add(Row {
+                case,
+                value: percentile(&took, part),
+                unit: "% of deadline",
+                beside: None,
+                bar,
+            });
+        }
+    }
+}
+
+/// What an engine holds.
+fn measure_memory(report: &mut Report) {
+    const MIB: f64 = 1_048_576.0;
+    let song = Song::new();
+    let before = heap::held();
+    let rig = Rig::new(&song, 64);
+    let held = (heap::held() - before) as f64;
+    row(report, "an engine in place", size_of::<Engine>() as f64 / 1024.0, "KiB");
+    row(report, "an engine of 16 tracks and its rings, on the heap", held / MIB, "MiB");
+    row(report, "a sixteenth of it", held / MIB / 16.0, "MiB");
+    let before = heap::held();
+    drop(rig);
+    let left = held - (before - heap::held()) as f64;
+    assert!(left.abs() < 1024.0, "{left} bytes of an engine stay");
 }
 
 /// What one track of each voice costs, and each module on a track of noisy eighths, beyond the same
@@ -52,11 +120,13 @@ fn measure_parts(report: &mut Report) {
         "kick", "snare", "hat", "open", "clap", "tom", "perc", "shaker", "cymbal", "lead", "bass", "pad",
         "fm",
     ];
-    const MODULES: [&str; 12] = [
+    const MODULES: [&str; 14] = [
         "filter ID: freq=3000 Q=2",
         "distort ID: amount=.4 mix=.3",
         "eq ID: low=1 mid=-1 high=1",
         "comp ID: threshold=-30",
+        "comp ID: threshold=-30 side=1",
+        "amp ID: gain=1",
         "phaser ID: mix=.4",
         "delay ID: time=.2 mix=.2",
         "chorus ID: mix=.4",
@@ -66,114 +136,31 @@ fn measure_parts(report: &mut Report) {
         "send ID: reverb=.3",
         "send ID: delay=.3",
     ];
-    let song = |voice: &str, module: &str| {
-        let line = |n: usize| {
-            let id = format!("{voice}-{n}");
-            format!("seq {id}: x.x.x.x.x.x.x.x.\n{}\n", module.replace("ID", &id))
-        };
-        let source: String = (0..4).map(line).collect();
-        text::read(&source).expect("the song reads").song
-    };
     let cost = |song: &Song| {
         let mut rig = Rig::new(song, 64);
-        rig.percent(64);
-        median((0..ROUNDS).map(|_| rig.percent(64)).collect())
-    };
-    let mut row = |case: String, value: f64| {
-        report.add(Row { case, value, unit: "% of real time", beside: None, bar: None });
+        rig.percent(SECONDS);
+        median((0..ROUNDS).map(|_| rig.percent(SECONDS)).collect())
     };
     let empty = cost(&Song::new());
-    row("no track, blocks of 64".to_owned(), empty);
+    row(report, "no track, blocks of 64", empty, "% of real time");
     for voice in VOICES {
-        row(format!("a track of {voice}, eighths"), (cost(&song(voice, "")) - empty) / 4.0);
+        let value = (cost(&songs::four(voice, "")) - empty) / 4.0;
+        row(report, format!("a track of {voice}, eighths"), value, "% of real time");
     }
-    let plain = cost(&song("hat", ""));
+    let plain = cost(&songs::four("hat", ""));
     for module in MODULES {
-        let name = module.replace("ID", "track");
-        row(format!("{name} on it"), (cost(&song("hat", module)) - plain) / 4.0);
+        let value = (cost(&songs::four("hat", module)) - plain) / 4.0;
+        row(report, format!("{} on it", module.replace("ID", "track")), value, "% of real time");
     }
-}
-
-/// A song in which every track plays; with effects, its filter, drive and delay are in use.
-fn song_of(tracks: usize, effects: bool) -> Song {
-    const KINDS: [(&str, &str); 4] = [
-        ("kick", "X.x.x.x.X.x.x.x."),
-        ("snare", "..o.X..o..o.X.oo"),
-        ("hat", "xoxoxoxoxoxoxoxo"),
-        ("bass", "x.xxx.x.x.xxx.x."),
-    ];
-    let mut source = String::from("TEMPO 124\n");
-    for n in 0..tracks {
-        let (kind, cells) = KINDS[n % KINDS.len()];
-        let id = format!("{kind}{n}");
-        source += &format!("seq {id}: {cells}\n");
-        if effects {
-            source += &format!("filter {id}: type=lowpass freq=3000 Q=2\ndistort {id}: amount=.4 mix=.3\n");
-            source += &format!("delay {id}: time=.2 feedback=.4 mix=.2\n");
-        }
-    }
-    text::read(&source).expect("the busy song reads").song
-}
-
-/// An engine under way.
-struct Rig {
-    engine: Engine,
-    session: SessionPorts,
-    midi: MidiBuffer,
-    left: Vec<f32>,
-    right: Vec<f32>,
-    /// The loudest sample so far, so that silence is not taken for speed.
-    peak: f32,
-}
-
-impl Rig {
-    fn new(song: &Song, block: usize) -> Rig {
-        let (mut session, engine) = ports();
-        let start = ToEngine::Start { tick: Beats::ZERO, frame: 0 };
-        session.to_engine.push(start).expect("a new ring has room");
-        let tempo = Box::new(TempoMap::constant(Tempo::from_bpm(124.0).expect("a tempo")));
-        let config = EngineConfig { rate: RATE as f64, max_block: block };
-        Rig {
-            engine: Engine::new(config, Box::new(song.clone()), tempo, engine),
-            session,
-            midi: MidiBuffer::new(),
-            left: vec![0.0; block],
-            right: vec![0.0; block],
-            peak: 0.0,
-        }
-    }
-
-    /// Renders some seconds; the time it took, in percent of the time they last.
-    fn percent(&mut self, block: usize) -> f64 {
-        let blocks = RATE * SECONDS / block;
-        let begun = thread_time();
-        for _ in 0..blocks {
-            self.engine.process(Block {
-                left: &mut self.left,
-                right: &mut self.right,
-                now: HostNanos(0),
-                drive: Drive::Session,
-                params: &[],
-                notes: &[],
-                midi_out: &mut self.midi,
-            });
-            self.peak = self.peak.max(black_box(&self.left)[0].abs());
-            while self.session.from_engine.pop().is_ok() {}
-        }
-        percent_of(begun, blocks * block)
-    }
-}
-
-fn percent_of(begun: Duration, frames: usize) -> f64 {
-    100.0 * (thread_time() - begun).as_secs_f64() / (frames as f64 / RATE as f64)
 }
 
 /// The plain loop's cost for as much sound.
 fn plain_percent(tracks: usize) -> f64 {
     let mut phases = vec![0.0f32; tracks];
     let mut filters = vec![[[0.0f32; 2]; 2]; tracks];
+    let frames = (RATE as f64 * SECONDS) as usize;
     let begun = thread_time();
-    for _ in 0..RATE * SECONDS {
+    for _ in 0..frames {
         let mut sum = 0.0;
         for (phase, filters) in phases.iter_mut().zip(&mut filters) {
             *phase = (*phase + 0.01) % std::f32::consts::TAU;
@@ -182,7 +169,7 @@ fn plain_percent(tracks: usize) -> f64 {
         }
         black_box(sum);
     }
-    percent_of(begun, RATE * SECONDS)
+    percent_of(thread_time() - begun, frames)
 }
 
 /// A resonant low pass, transposed direct form II.

@@ -20,6 +20,11 @@ pub struct Arguments {
 /// `cargo xtask bench`.
 pub fn run(arguments: &Arguments) -> Result<()> {
     setup::ensure(&[Need::Build])?;
+    if arguments.name.as_deref().is_none_or(|name| name == "engine")
+        && let Err(error) = setup::ensure(&[Need::Instructions])
+    {
+        eprintln!("    {error:#}\n    going on without the count of instructions");
+    }
     steps::step("build the benches", || {
         steps::run(&mut steps::cargo(
             "bench --package antiphon --features client,server --bench antiphon --no-run",

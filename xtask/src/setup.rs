@@ -23,6 +23,8 @@ pub enum Need {
     Screen,
     /// To build and run for aarch64 and WebAssembly.
     Architectures,
+    /// To count the engine's instructions.
+    Instructions,
     /// A compiler for those where rustup can fetch no standard library.
     DebianRust,
 }
@@ -79,6 +81,7 @@ const PACKAGES: &[Package] = &[
     package(Need::Architectures, "libc6-dev-arm64-cross", Sign::File(AARCH64_LIBC), "C library for aarch64"),
     package(Need::Architectures, "qemu-user", Sign::Program("qemu-aarch64"), "runs programs for aarch64"),
     package(Need::Architectures, "nodejs", Sign::Program("node"), "runs WebAssembly"),
+    package(Need::Instructions, "valgrind", Sign::Program("valgrind"), "counts instructions"),
     package(Need::DebianRust, "rustc-web", Sign::File("/usr/bin/rustc"), "Rust for every processor"),
     package(Need::DebianRust, "cargo-web", Sign::File("/usr/bin/cargo"), "builds Rust"),
     package(Need::DebianRust, "rust-web-src", Sign::File(RUST_SOURCE), "Rust's standard library"),
