@@ -17,6 +17,7 @@ mod page;
 mod problem;
 mod room;
 mod router;
+mod samples;
 mod session_socket;
 pub mod store;
 mod tls;
@@ -121,7 +122,8 @@ pub async fn serve(
     let fingerprint = tls.as_ref().and_then(|tls| tls.fingerprint.clone());
     let naming =
         Naming { public_url: config.public_url, tls: tls.is_some(), fingerprint: fingerprint.clone() };
-    let app = App::new(store, clock, config.rates, config.patience, naming, alive.downgrade());
+    let shelf = samples::Shelf::of(&config.data);
+    let app = App::new(store, clock, config.rates, config.patience, naming, shelf, alive.downgrade());
     let app = Arc::new(app);
     let router = router::router(app.clone());
     let door = Door {

@@ -29,6 +29,8 @@ mod presets;
 mod recording;
 #[path = "studios/refusing.rs"]
 mod refusing;
+#[path = "studios/sampling.rs"]
+mod sampling;
 #[path = "studios/secure.rs"]
 mod secure;
 #[path = "support/server.rs"]

@@ -7,13 +7,15 @@ use std::io::{ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use antiphon::client::default_profile;
 use antiphon::client::midi_file;
 use antiphon::client::peer::{self, PeerArgs};
 use antiphon::client::recording::Replay;
 use antiphon::client::render::{RenderConfig, render_stems};
+use antiphon::client::samples::{SampleStore, Stored};
 use antiphon::param::TrackIndex;
-use antiphon::pattern::Song;
 use antiphon::pattern::text::{self, Diagnostic, Reading, Severity};
+use antiphon::pattern::{Name, Song};
 use antiphon::rt::Stems;
 use antiphon::rt::ports::BarFingerprint;
 use antiphon::time::TempoMap;
@@ -74,6 +76,9 @@ enum Command {
         /// Also write the bars' notes as a MIDI file.
         #[arg(long, value_name = "OUT.mid")]
         midi: Option<PathBuf>,
+        /// The profile folder with the sample files; without it, the musician's own.
+        #[arg(long, value_name = "FOLDER")]
+        profile: Option<PathBuf>,
         /// Also draw what was rendered: waveforms, spectrogram, octaves and levels.
         #[cfg(feature = "picture")]
         #[arg(long, value_name = "OUT.png")]
@@ -86,6 +91,18 @@ enum Command {
     /// Write a groove as a MIDI file, or make a groove of one.
     #[command(subcommand)]
     Midi(Midi),
+    /// Take a sound file (WAV, AIFF, FLAC, MP3, Ogg Vorbis; at most 30 s) into the profile folder and
+    /// print the statement that lets a track play it.
+    Sample {
+        /// The sound file.
+        file: PathBuf,
+        /// The track's id.
+        #[arg(long, default_value = "sample", value_parser = |word: &str| Name::new(word).map_err(|error| error.to_string()))]
+        track: Name,
+        /// The profile folder; without it, the musician's own.
+        #[arg(long, value_name = "FOLDER")]
+        profile: Option<PathBuf>,
+    },
     /// Play a recording of a session (peer --record-session) again into a WAV file.
     Replay {
         /// The recording.
@@ -166,6 +183,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
             fingerprints,
             stems,
             midi,
+            profile,
             #[cfg(feature = "picture")]
             picture,
             #[cfg(feature = "picture")]
@@ -176,6 +194,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
                 fingerprints,
                 stems,
                 midi,
+                profile,
                 #[cfg(feature = "picture")]
                 picture,
                 #[cfg(feature = "picture")]
@@ -185,6 +204,7 @@ fn run(command: Command) -> anyhow::Result<ExitCode> {
         }
         Command::Midi(Midi::Export { file, out, bars }) => export_midi(&file, &out, bars),
         Command::Midi(Midi::Import { file, out }) => import_midi(&file, &out),
+        Command::Sample { file, track, profile } => import_sample(&file, track, profile.as_deref()),
         Command::Replay { file, out } => replay(&file, &out),
         Command::Peer(args) => {
             let filter = tracing_subscriber::EnvFilter::try_from_env("ANTIPHON_LOG");
@@ -244,10 +264,22 @@ struct Also {
     fingerprints: bool,
     stems: Option<PathBuf>,
     midi: Option<PathBuf>,
+    profile: Option<PathBuf>,
     #[cfg(feature = "picture")]
     picture: Option<PathBuf>,
     #[cfg(feature = "picture")]
     figures: bool,
+}
+
+fn store(profile: Option<&Path>) -> SampleStore {
+    SampleStore::of(&profile.map_or_else(default_profile, Path::to_owned))
+}
+
+/// Takes a sound file in and prints the statement that lets a track play it.
+fn import_sample(file: &Path, track: Name, profile: Option<&Path>) -> anyhow::Result<ExitCode> {
+    let Stored { id, name } = store(profile).import(file)?;
+    writeln!(std::io::stdout(), "sample {track}: {name} hash={id}")?;
+    Ok(ExitCode::SUCCESS)
 }
 
 fn render_file(
@@ -262,6 +294,8 @@ fn render_file(
         Ok(reading) => reading,
         Err(code) => return Ok(code),
     };
+    let (files, missing) = store(also.profile.as_deref()).files_of(&reading.song);
+    missing.iter().for_each(|missing| eprintln!("antiphon: {missing}"));
     // A WAV file counts its bytes in 32 bits.
     let bytes = config.frames(reading.tempo) * 2 * u64::from(samples.bits() / 8);
     if bytes > u64::from(u32::MAX) - 1024 {
@@ -274,7 +308,7 @@ fn render_file(
     };
     let stem = stems.as_mut().map(|files| |track, stems: &mut Stems| files.write(track, stems));
     let mix = |left: &[f32], right: &[f32]| wav.write(left, right);
-    let bars = render_stems(&reading.song, reading.tempo, config, mix, stem)?;
+    let bars = render_stems(&reading.song, &files, reading.tempo, config, mix, stem)?;
     wav.writer.finalize().with_context(|| format!("cannot finish {}", out.display()))?;
     stems.map_or(Ok(()), StemFiles::finish)?;
     if let Some(path) = &also.midi {
@@ -282,7 +316,7 @@ fn render_file(
     }
     #[cfg(feature = "picture")]
     if also.picture.is_some() || also.figures {
-        picture::show(&source.name, &reading, config, also.picture.as_deref(), also.figures)?;
+        picture::show(&source.name, (&reading, &files), config, also.picture.as_deref(), also.figures)?;
     }
     if also.fingerprints {
         let mut stdout = std::io::stdout().lock();
@@ -503,7 +537,7 @@ mod picture {
     use std::path::Path;
 
     use antiphon::client::listen::{self, Figures, Sound};
-    use antiphon::client::render::{RenderConfig, render};
+    use antiphon::client::render::{NamedFile, RenderConfig, render};
     use antiphon::param::{Owner, Param, Slot};
     use antiphon::pattern::Song;
     use antiphon::pattern::text::Reading;
@@ -514,20 +548,20 @@ mod picture {
     /// Draws the song and prints its figures.
     pub fn show(
         name: &str,
-        reading: &Reading,
+        (reading, files): (&Reading, &[NamedFile]),
         config: RenderConfig,
         picture: Option<&Path>,
         print: bool,
     ) -> anyhow::Result<()> {
-        let sound = sound_of(&reading.song, reading, config);
+        let sound = sound_of(&reading.song, files, reading, config);
         let figures = Figures::of(&sound);
         if print {
             let mut quiet = Box::new(reading.song.clone());
             let level = Slot::new(Owner::Master, Param::Level).index();
             let fader = quiet.params[level];
             quiet.params[level] = LOW * fader;
-            let before =
-                Figures::of(&sound_of(&quiet, reading, config)).peak_db - 40.0 * f64::from(LOW).log10();
+            let before = Figures::of(&sound_of(&quiet, files, reading, config)).peak_db
+                - 40.0 * f64::from(LOW).log10();
             let ceiling = f64::from(reading.song.param(Owner::Master, Param::Ceiling));
             let mut line = figures.json();
             line["limited_db"] = ((10.0 * (before - ceiling).max(0.0)).round() / 10.0).into();
@@ -540,9 +574,9 @@ mod picture {
         Ok(())
     }
 
-    fn sound_of(song: &Song, reading: &Reading, config: RenderConfig) -> Sound {
+    fn sound_of(song: &Song, files: &[NamedFile], reading: &Reading, config: RenderConfig) -> Sound {
         let mut sides = [Vec::new(), Vec::new()];
-        let told = render(song, reading.tempo, config, |left, right| {
+        let told = render(song, files, reading.tempo, config, |left, right| {
             sides[0].extend_from_slice(left);
             sides[1].extend_from_slice(right);
             Ok::<(), Infallible>(())

@@ -95,7 +95,7 @@ impl Participant {
         events: Events,
     ) -> (Participant, Arc<RwLock<Arc<View>>>, Inbox) {
         let (network, inbox) = Line::new(profile.folder());
-        let samples = SampleSide::new(SampleStore::of(profile.folder()));
+        let samples = SampleSide::new(SampleStore::of(profile.folder()), config.reach);
         let mut participant = Participant {
             clock: HostClock,
             trim: Trim::of(profile.folder()),

@@ -3,11 +3,17 @@
 //! Thread: any but audio. Invariant: the same song, tempo and rate give the same samples, whatever
 //! the block size.
 
+use std::sync::Arc;
+
+use crate::dsp::SampleFile;
 use crate::param::TrackIndex;
-use crate::pattern::Song;
+use crate::pattern::{FileId, Song};
 use crate::rt::ports::{BarFingerprint, FromEngine, ToEngine, ports};
-use crate::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer, Stems};
+use crate::rt::{Block, Drive, Engine, EngineConfig, FILES, MidiBuffer, Stems};
 use crate::time::{Beats, HostNanos, Tempo, TempoMap};
+
+/// A sample file by its name.
+pub type NamedFile = (FileId, Arc<SampleFile>);
 
 /// A bar is 4/4.
 const BEATS_A_BAR: u128 = 4;
@@ -32,17 +38,19 @@ impl RenderConfig {
 }
 
 /// Renders a song: each block's left and right samples go to `sound`, and the fingerprint of each
-/// of the bars is given back, in order.
+/// of the bars is given back, in order. Of `files`, the first [`FILES`] are held; a track whose file
+/// is not among them is silent.
 ///
 /// # Errors
 /// The first error of `sound`.
 pub fn render<E>(
     song: &Song,
+    files: &[NamedFile],
     tempo: Tempo,
     config: RenderConfig,
     mut sound: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
 ) -> Result<Vec<BarFingerprint>, E> {
-    render_stems(song, tempo, config, &mut sound, None::<fn(TrackIndex, &mut Stems) -> Result<(), E>>)
+    render_stems(song, files, tempo, config, &mut sound, None::<fn(TrackIndex, &mut Stems) -> Result<(), E>>)
 }
 
 /// The same, and what each track plays by itself goes to `stem`, block by block: stereo, at 48 kHz
@@ -54,12 +62,13 @@ pub fn render<E>(
 /// The first error of `sound` or `stem`.
 pub fn render_stems<E>(
     song: &Song,
+    files: &[NamedFile],
     tempo: Tempo,
     config: RenderConfig,
     mut sound: impl FnMut(&[f32], &[f32]) -> Result<(), E>,
     mut stem: Option<impl FnMut(TrackIndex, &mut Stems) -> Result<(), E>>,
 ) -> Result<Vec<BarFingerprint>, E> {
-    let mut offline = Offline::new(song, tempo, config);
+    let mut offline = Offline::new(song, files, tempo, config);
     if stem.is_some() {
         offline.engine.collect_stems(Stems::new(2 * config.block));
     }
@@ -93,8 +102,12 @@ struct Offline {
 }
 
 impl Offline {
-    fn new(song: &Song, tempo: Tempo, config: RenderConfig) -> Offline {
+    fn new(song: &Song, files: &[NamedFile], tempo: Tempo, config: RenderConfig) -> Offline {
         let (mut session, engine) = ports();
+        for (place, file) in (0..FILES as u8).zip(files) {
+            let file = ToEngine::File { place, file: Some(file.clone()) };
+            session.to_engine.push(file).expect("a new ring has room");
+        }
         let start = ToEngine::Start { tick: Beats::ZERO, frame: 0 };
         session.to_engine.push(start).expect("a new ring has room");
         let block = config.block.max(1);

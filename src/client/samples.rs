@@ -7,10 +7,14 @@
 mod decode;
 pub(super) mod loader;
 mod resample;
+#[cfg(test)]
+mod tests;
+pub(super) mod transfer;
 
 use std::fs;
 use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 use thiserror::Error;
@@ -19,7 +23,7 @@ pub use decode::{DecodeError, MAX_INPUT, decode};
 
 use super::journal::set_aside;
 use crate::dsp::SampleFile;
-use crate::pattern::{FileId, Name};
+use crate::pattern::{FileId, Name, Song};
 use crate::wire::{
     MAX_SAMPLE_FILE, SampleFileError, check_sample_file, decode_sample_file, encode_sample_file,
 };
@@ -141,6 +145,26 @@ impl SampleStore {
         let damaged = |error: SampleFileError| SampleError::Damaged { id, reason: error.to_string() };
         let words = decode_sample_file(&bytes).map_err(damaged)?;
         Ok(Some(SampleFile::new(&words)))
+    }
+
+    /// The files that a song's tracks name, and those of them that cannot be had: each track with why.
+    pub fn files_of(&self, song: &Song) -> (Vec<(FileId, Arc<SampleFile>)>, Vec<String>) {
+        let (mut files, mut missing) = (Vec::<(FileId, Arc<SampleFile>)>::new(), Vec::new());
+        for (_, track) in song.alive() {
+            let Some(id) = track.file.filter(|id| files.iter().all(|(held, _)| held != id)) else { continue };
+            match self.load(id) {
+                Ok(Some(file)) => files.push((id, Arc::new(file))),
+                Ok(None) => missing.push(format!(
+                    "{} is silent: its sample '{}' ({}) is not in {}",
+                    track.name,
+                    track.sample,
+                    id.short(),
+                    self.folder.display()
+                )),
+                Err(error) => missing.push(format!("{} is silent: {error}", track.name)),
+            }
+        }
+        (files, missing)
     }
 
     /// Whether a file is here, as far as its name tells.

@@ -23,6 +23,7 @@ mod notes;
 mod patterns;
 mod people;
 mod presets;
+mod samples;
 mod scenes;
 mod shape;
 mod sound;
@@ -331,6 +332,7 @@ impl NiceEguiApp for App {
         frame.set_key_capture(keys::captured(ui));
         keys::take(ui, &scene, &mut self.hands);
         draw(ui, &scene, &mut self.hands);
+        samples::take_dropped(ui, &scene, &self.hands);
         self.hands.tell_cursor(&self.desk);
 
         // A host that rolls may be writing automation: its knobs move then only if asked for.

@@ -13,6 +13,7 @@ use super::invites::{Invite, Place, Secret, is_session_id};
 use super::limits::{Patience, Rates, TokenBucket};
 use super::problem::Problem;
 use super::room::{Room, RoomHandle};
+use super::samples::Shelf;
 use super::store::{Admission, AdmitError, Store, StoreError};
 use crate::wire::{ErrorCode, Hello, VERSION};
 
@@ -28,6 +29,8 @@ pub struct App {
     pub patience: Patience,
     /// How links name this server.
     pub naming: Naming,
+    /// The sessions' sample files.
+    pub shelf: Shelf,
     pub(super) rooms: Rooms,
     new_sessions: parking_lot::Mutex<TokenBucket>,
     tries: parking_lot::Mutex<Tries>,
@@ -75,6 +78,7 @@ impl App {
         rates: Rates,
         patience: Patience,
         naming: Naming,
+        shelf: Shelf,
         alive: mpsc::WeakSender<()>,
     ) -> App {
         let new_sessions = TokenBucket::new(super::NEW_SESSIONS, Instant::now());
@@ -84,6 +88,7 @@ impl App {
             rates,
             patience,
             naming,
+            shelf,
             rooms: Rooms::default(),
             new_sessions: parking_lot::Mutex::new(new_sessions),
             tries: parking_lot::Mutex::default(),

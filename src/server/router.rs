@@ -17,6 +17,7 @@ use super::invites::{Secret, is_session_id};
 use super::limits::{BODY_BYTES, NAME_CHARACTERS, REQUEST_TIMEOUT};
 use super::problem::Problem;
 use super::room::RoomHandle;
+use super::samples;
 use super::traffic::TrafficMeter;
 use super::upgrade::upgrade;
 use super::{clock_socket, metrics, page, session_socket, tokens};
@@ -40,7 +41,9 @@ pub fn router(app: Arc<App>) -> Router {
         .fallback(|| async { Problem::new(StatusCode::NOT_FOUND, "there is nothing at this address") })
         .layer(DefaultBodyLimit::max(BODY_BYTES))
         .layer(middleware::from_fn(in_time))
-        .with_state(app)
+        .with_state(app.clone())
+        // Sample files have a time of their own.
+        .merge(samples::router(app))
 }
 
 /// A request that takes too long is answered so; a socket's own life begins with its answer.
@@ -155,14 +158,19 @@ async fn fingerprints(
 
 /// The room of somebody who shows an invite's secret.
 async fn authorized_room(app: &App, session: &str, headers: &HeaderMap) -> Result<RoomHandle, Problem> {
+    admitted_role(app, session, headers).await?;
+    Ok(app.room(session).await?)
+}
+
+/// What somebody may do who shows an invite's secret.
+pub(super) async fn admitted_role(app: &App, session: &str, headers: &HeaderMap) -> Result<Role, Problem> {
     session_name(app, session).await?;
     let bearer = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
     let Some(secret) = bearer.and_then(|value| value.strip_prefix("Bearer ")) else {
         let detail = "send the invite's secret: Authorization: Bearer SECRET";
         return Err(Problem::new(StatusCode::UNAUTHORIZED, detail));
     };
-    app.store.role_of(session, &Secret::presented(secret)).await?;
-    Ok(app.room(session).await?)
+    Ok(app.store.role_of(session, &Secret::presented(secret)).await?)
 }
 
 async fn session_name(app: &App, session: &str) -> Result<String, Problem> {

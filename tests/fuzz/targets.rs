@@ -1,7 +1,7 @@
 //! What reads bytes from outside. A target may refuse its bytes; it may not panic, and it may not
 //! hold much more memory than it was given.
 
-use antiphon::client::{Link, journal, midi_file as midi};
+use antiphon::client::{Link, journal, midi_file as midi, samples};
 use antiphon::pattern::text;
 use antiphon::session::{ClientId, Commit, Cseq, Role, Seq, Sequencer, SessionFile, State};
 use antiphon::wire::{self, Assembly, Down, Snapshot, Up};
@@ -24,7 +24,7 @@ const fn a_state_and(factor: usize) -> fn(usize) -> usize {
 }
 
 /// Every target.
-pub const TARGETS: [Target; 9] = [
+pub const TARGETS: [Target; 10] = [
     Target { name: "up", read: up, memory: |bytes| 10_000 + 64 * bytes },
     Target { name: "down", read: down, memory: a_state_and(64) },
     Target { name: "ops", read: ops, memory: a_state_and(256) },
@@ -33,6 +33,8 @@ pub const TARGETS: [Target; 9] = [
     Target { name: "journal", read: journal, memory: |bytes| 100_000 + 64 * bytes },
     Target { name: "notation", read: notation, memory: a_state_and(256) },
     Target { name: "midi-file", read: midi_file, memory: a_state_and(256) },
+    // Sound that is packed unpacks to 30 s at most, in the file's rate and in ours.
+    Target { name: "sound-file", read: sound_file, memory: |bytes| 200_000_000 + 64 * bytes },
     Target { name: "link", read: link, memory: |bytes| 100_000 + 64 * bytes },
 ];
 
@@ -159,6 +161,15 @@ fn midi_file(bytes: &[u8]) {
         let again = text::read(&written).unwrap_or_else(|errors| panic!("{errors:?}\n{written}"));
         assert!(again.song == imported.song, "written and read again it is another song:\n{written}");
     }
+}
+
+/// A sound file: what is read is a sample file.
+fn sound_file(bytes: &[u8]) {
+    if let Ok(words) = samples::decode(bytes.to_vec()) {
+        let kept = wire::encode_sample_file(&words);
+        assert_eq!(wire::decode_sample_file(&kept).as_ref(), Ok(&words));
+    }
+    let _ = wire::decode_sample_file(bytes);
 }
 
 fn link(bytes: &[u8]) {

@@ -6,18 +6,23 @@ use std::sync::Arc;
 
 use super::Participant;
 use crate::client::samples::loader::{Done, Loader, Wish};
+use crate::client::samples::transfer::{Carrier, Errand, Outcome};
 use crate::client::samples::{SampleStore, Stored};
-use crate::client::{Event, When};
+use crate::client::{Event, Link, Reach, When};
 use crate::dsp::SampleFile;
 use crate::param::TrackIndex;
 use crate::pattern::{Edit, FileId, Name, TrackField};
 use crate::rt::FILES;
 use crate::rt::ports::ToEngine;
+use crate::session::Role;
 use crate::time::HostNanos;
 
 /// How soon a file that is missing is looked for again, and one that cannot be read.
 const LOOK_AGAIN: i64 = 1_000_000_000;
 const READ_AGAIN: i64 = 30_000_000_000;
+
+/// Between two tries to bring a file from or to the server.
+const CARRY_AGAIN: i64 = 2_000_000_000;
 
 /// How it stands with a file.
 enum Standing {
@@ -26,9 +31,20 @@ enum Standing {
     Here(Arc<SampleFile>),
 }
 
+/// Whither a file goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Way {
+    Here,
+    Server,
+}
+
 /// The sample files of this instance.
 pub struct SampleSide {
     loader: Loader,
+    carrier: Carrier,
+    /// Files that are on their way from or to the server, or have been refused or brought there, each
+    /// in its session; and when those that failed are tried again.
+    carried: BTreeMap<(String, FileId, Way), Option<HostNanos>>,
     files: BTreeMap<FileId, Standing>,
     /// What the engine holds.
     places: [Option<FileId>; FILES],
@@ -36,8 +52,14 @@ pub struct SampleSide {
 
 impl SampleSide {
     /// None yet.
-    pub fn new(store: SampleStore) -> SampleSide {
-        SampleSide { loader: Loader::new(store), files: BTreeMap::new(), places: [None; FILES] }
+    pub fn new(store: SampleStore, reach: Reach) -> SampleSide {
+        SampleSide {
+            loader: Loader::new(store.clone()),
+            carrier: Carrier::new(store, reach),
+            carried: BTreeMap::new(),
+            files: BTreeMap::new(),
+            places: [None; FILES],
+        }
     }
 
     /// The files that the song names and that are not here; one that is still sought is no such.
@@ -75,10 +97,67 @@ impl Participant {
                 self.samples.loader.wish(Wish::Load(*id));
             }
         }
+        self.carry(&wanted, now);
         // What is named no more is forgotten where the engine does not hold it; that goes when its
         // place is needed.
         let places = self.samples.places;
         self.samples.files.retain(|id, _| wanted.contains(id) || places.contains(&Some(*id)));
+    }
+
+    /// Brings what is missing from the session's server, and what is here to it.
+    fn carry(&mut self, wanted: &[FileId], now: HostNanos) {
+        while let Some(outcome) = self.samples.carrier.done() {
+            self.carried(outcome, now);
+        }
+        let Some(link) = self.network.link().filter(|link| !link.is_local() && self.session.is_open()) else {
+            return;
+        };
+        let link = link.clone();
+        for id in wanted {
+            let way = match self.samples.files.get(id) {
+                Some(Standing::Missing(_)) => Way::Here,
+                Some(Standing::Here(_)) if self.studio.role() >= Role::Editor => Way::Server,
+                _ => continue,
+            };
+            let key = (key_of(&link), *id, way);
+            let due =
+                self.samples.carried.get(&key).is_none_or(|again| again.is_some_and(|again| again <= now));
+            if due {
+                self.samples.carried.insert(key, None);
+                self.samples.carrier.send(match way {
+                    Way::Here => Errand::Fetch(*id, link.clone()),
+                    Way::Server => Errand::Share(*id, link.clone()),
+                });
+            }
+        }
+    }
+
+    fn carried(&mut self, outcome: Outcome, now: HostNanos) {
+        let (id, way, again, reason) = match outcome {
+            Outcome::Fetched(id, Ok(true)) => {
+                // It is in the store: read at once.
+                if let Some(standing @ Standing::Missing(_)) = self.samples.files.get_mut(&id) {
+                    *standing = Standing::Missing(now);
+                }
+                (id, Way::Here, true, None)
+            }
+            Outcome::Fetched(id, Ok(false)) => (id, Way::Here, true, None),
+            Outcome::Fetched(id, Err(reason)) => (id, Way::Here, true, Some(reason)),
+            Outcome::Shared(id, Ok(())) => (id, Way::Server, false, None),
+            Outcome::Shared(id, Err((for_good, reason))) => (id, Way::Server, !for_good, Some(reason)),
+        };
+        // Whichever session it was for: another's is asked for anew.
+        let mut first = false;
+        for ((_, carried, whither), when) in &mut self.samples.carried {
+            if (*carried, *whither) == (id, way) && when.is_none() {
+                (*when, first) = (again.then_some(HostNanos(now.0 + CARRY_AGAIN)), true);
+            }
+        }
+        match reason {
+            Some(reason) if first && !again => self.complain(format!("others cannot have {id}: {reason}")),
+            Some(reason) => tracing::warn!(%id, reason, "a sample file did not travel"),
+            None => {}
+        }
     }
 
     /// The files that tracks name now or at a beat to come.
@@ -161,4 +240,9 @@ impl Participant {
             }
         }
     }
+}
+
+/// A session by its server and id.
+fn key_of(link: &Link) -> String {
+    format!("{} {}", link.server, link.session)
 }

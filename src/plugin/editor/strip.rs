@@ -4,7 +4,7 @@ use egui::{Align2, DragValue, Rect, RichText, Role, Sense, Ui, WidgetInfo, pos2,
 
 use super::theme::{self, LIGHT, QUIET, S2, S3, TEXT};
 use super::{Hands, Scene, chosen, patterns};
-use super::{presets, widgets};
+use super::{presets, samples, widgets};
 use crate::client::Command;
 use crate::param::{Owner, Param, Slot, TrackIndex};
 use crate::pattern::{Edit, Grid, GridEdit, MAX_STEPS, PatternField, TrackField, voice_of};
@@ -68,7 +68,9 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &H
         rect.left_center() - vec2(0.0, if hands.shown.differs(track, &scene.view.song) { 7.0 } else { 0.0 });
     painter.text(middle + vec2(2.0, 0.0), Align2::LEFT_CENTER, number, theme::figures(12.0), QUIET);
     let at = middle + vec2(24.0, 0.0);
-    let text = painter.text(at, Align2::LEFT_CENTER, row.name.as_str(), theme::font(15.0), color);
+    let missing = row.file.is_some_and(|id| scene.view.missing_files.contains(&id));
+    let name = if missing { format!("{} · missing", row.name) } else { row.name.to_string() };
+    let text = painter.text(at, Align2::LEFT_CENTER, name, theme::font(15.0), color);
     if muted {
         painter.line_segment([text.left_center(), text.right_center()], (1.0, QUIET));
     }
@@ -77,7 +79,7 @@ fn name(ui: &mut Ui, rect: Rect, track: TrackIndex, scene: &Scene<'_>, hands: &H
         painter.line_segment(under, (1.5, LIGHT));
     }
     let choice = voice_of(row);
-    let voice = choice.voice.name();
+    let voice = samples::said(row, scene).unwrap_or_else(|| choice.voice.name().to_owned());
     let stands_in = if choice.stands_in { ", standing in for a sample that is not here" } else { "" };
     let hint = format!(
         "Track {}: {} ({voice}{stands_in})\nClick: live notes play it · right click: steps, length, remove",

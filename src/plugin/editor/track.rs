@@ -5,13 +5,13 @@ use egui::{DragValue, Id, Rect, RichText, ScrollArea, TextEdit, Ui, vec2};
 
 use super::control::{self, HEIGHT};
 use super::theme::{self, PANEL, QUIET, S2, S3, S4, TEXT};
-use super::{Hands, Page as Side, Scene, chosen, files, harmony, notes, presets, shape, step};
+use super::{Hands, Page as Side, Scene, chosen, files, harmony, notes, presets, samples, shape, step};
 use crate::client::Command;
 use crate::client::live::Keep;
 use crate::param::TrackIndex;
 use crate::pattern::{
-    CHOKE_GROUPS, Choke, Edit, Follow, MAX_STEPS, MidiMode, Name, Overflow, PatternField, Pitch, Rate,
-    TrackField, Voice, voice_named,
+    CHOKE_GROUPS, Choke, Edit, Follow, MAX_STEPS, MidiMode, Name, Overflow, PatternField, Pitch, Rate, Track,
+    TrackField, Voice, voice_named, voice_of,
 };
 use crate::session::Role;
 
@@ -31,6 +31,8 @@ pub struct Page {
     pub harmony: harmony::Page,
     /// Files.
     pub files: files::Page,
+    /// The sample.
+    pub samples: samples::Page,
 }
 
 /// The button that opens and closes the page.
@@ -51,6 +53,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             if scene.view.song.track(track).alive {
                 naming(ui, track, scene, hands);
                 voice(ui, track, scene, hands);
+                samples::show(ui, track, scene, hands);
                 heading(ui, "pattern");
                 pattern(ui, track, scene, hands);
                 shape::show(ui, track, scene, hands);
@@ -95,7 +98,7 @@ fn naming(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) 
                     scene.desk.notify(format!("another track is called '{name}'"));
                 }
                 // Its voice may come from its name: that stays.
-                Ok(name) => scene.edits(renamed(track, row.name, row.sample, name)),
+                Ok(name) => scene.edits(renamed(track, row, name)),
                 Err(error) => scene.desk.notify(error.to_string()),
             }
         } else if !field.has_focus() {
@@ -115,10 +118,11 @@ fn naming(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) 
 }
 
 /// A new name, and the voice that the old one chose.
-fn renamed(track: TrackIndex, old: Name, sample: Name, name: Name) -> Vec<Edit> {
+fn renamed(track: TrackIndex, held: &Track, name: Name) -> Vec<Edit> {
+    let (old, sample) = (held.name, held.sample);
     let mut edits = vec![Edit::Track { track, field: TrackField::Name(name) }];
     let (before, after) = (voice_named(&old, &sample).voice, voice_named(&name, &sample).voice);
-    if before != after {
+    if before != after && held.file.is_none() {
         edits.push(Edit::Track { track, field: TrackField::Sample(word_of(before)) });
     }
     edits
@@ -138,16 +142,20 @@ fn row(ui: &mut Ui) -> [Rect; 2] {
 
 fn voice(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) {
     let row_of = scene.view.song.track(track);
-    let choice = voice_named(&row_of.name, &row_of.sample);
-    let words: Vec<String> = Voice::ALL.iter().map(|voice| voice.name().to_owned()).collect();
-    let chosen = Voice::ALL.iter().position(|voice| *voice == choice.voice).unwrap_or(0);
+    let choice = voice_of(row_of);
+    let mut words: Vec<String> = Voice::ALL.iter().map(|voice| voice.name().to_owned()).collect();
+    words.extend(row_of.file.map(|_| Voice::Sampler.name().to_owned()));
+    let chosen = words.iter().position(|word| word == choice.voice.name()).unwrap_or(0);
     let hint =
         if choice.stands_in { "Stands in for a sample that is not here" } else { "What plays the notes" };
     let [left, right] = row(ui);
     let id = Id::unique(("voice", track));
     if let Some(picked) = control::words(ui, left, id, ("Voice", hint), &words, chosen) {
-        let field = TrackField::Sample(word_of(Voice::ALL[picked]));
-        scene.edit(Edit::Track { track, field });
+        if let Some(voice) = Voice::ALL.get(picked) {
+            let mut fields = vec![TrackField::Sample(word_of(*voice))];
+            fields.extend(row_of.file.map(|_| TrackField::File(None)));
+            scene.edits(fields.into_iter().map(|field| Edit::Track { track, field }).collect());
+        }
     }
     let area = right.with_min_y(right.top() + 11.0);
     ui.scope_builder(egui::UiBuilder::new().max_rect(area), |ui| {

@@ -5,7 +5,10 @@
 
 mod flush;
 
-use antiphon::pattern::{Song, text};
+use std::sync::Arc;
+
+use antiphon::dsp::SampleFile;
+use antiphon::pattern::{FileId, Song, text};
 use antiphon::rt::ports::{FromEngine, SessionPorts, ToEngine, ports};
 use antiphon::rt::{Block, Drive, Engine, EngineConfig, MidiBuffer};
 use antiphon::time::{Beats, CANONICAL_RATE, HostNanos, TempoMap};
@@ -23,6 +26,21 @@ pub const SONGS: [(&str, &str); 6] = [
 
 /// Ways to cut a render into blocks. The last is random, by a fixed seed.
 pub const BLOCKS: [&str; 6] = ["1", "17", "64", "512", "4096", "random"];
+
+/// The sample file that a song plays.
+const FILE: FileId = FileId([0x5a; 32]);
+
+/// A falling square and noise of whole numbers, 0.4 s long.
+fn sample_file() -> SampleFile {
+    let mut noise = 12_345u32;
+    let word = |at: i32| {
+        noise = noise.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        let fall = 19_200 - at;
+        let square = if at / 109 % 2 == 0 { 250 } else { -250 };
+        (square + (noise >> 24) as i32 - 128) * fall
+    };
+    SampleFile::new(&(0..19_200).map(word).collect::<Vec<_>>())
+}
 
 const MAX_BLOCK: usize = 4096;
 const BAR: Beats = Beats::quarters(4);
@@ -106,6 +124,8 @@ impl Run {
     fn new(song: &Song, map: &TempoMap, case: Case) -> Run {
         let (mut session, engine) = ports();
         let tick = Beats(BAR.0 * i64::from(case.from));
+        let file = ToEngine::File { place: 0, file: Some((FILE, Arc::new(sample_file()))) };
+        session.to_engine.push(file).expect("a new ring has room");
         session.to_engine.push(ToEngine::Start { tick, frame: 0 }).expect("a new ring has room");
         let config = EngineConfig { rate: f64::from(CANONICAL_RATE), max_block: MAX_BLOCK };
         Run {
