@@ -332,7 +332,6 @@ impl NiceEguiApp for App {
         frame.set_key_capture(keys::captured(ui));
         keys::take(ui, &scene, &mut self.hands);
         draw(ui, &scene, &mut self.hands);
-        samples::take_dropped(ui, &scene, &self.hands);
         self.hands.tell_cursor(&self.desk);
 
         // A host that rolls may be writing automation: its knobs move then only if asked for.

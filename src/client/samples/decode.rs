@@ -27,6 +27,8 @@ pub const MAX_INPUT: usize = 64 << 20;
 const MAX_SECONDS: usize = 30;
 const CHANNELS: std::ops::RangeInclusive<usize> = 1..=8;
 const RATES: std::ops::RangeInclusive<u32> = 8_000..=384_000;
+/// Frames that may lack: the length of an AIFF is told with the eight bytes before its sound.
+const TOLD_TOO_MANY: u64 = 8;
 /// A word's full scale.
 const FULL: f64 = 8_388_608.0;
 
@@ -116,7 +118,8 @@ fn decode_mono(bytes: Vec<u8>) -> Result<(u32, Vec<f64>), DecodeError> {
         }
     }
     let (rate, mono) = decode_track(reader.as_mut(), id, &said)?;
-    match said.n_frames.filter(|frames| !is_lossy(&said) && *frames > mono.len() as u64) {
+    let lacks = |frames: &u64| !is_lossy(&said) && *frames > mono.len() as u64 + TOLD_TOO_MANY;
+    match said.n_frames.filter(lacks) {
         Some(frames) => Err(DecodeError::CutOff { found: mono.len() as u64, said: frames }),
         None if mono.is_empty() => Err(DecodeError::Empty),
         None => Ok((rate, mono)),

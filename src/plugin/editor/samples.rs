@@ -1,4 +1,6 @@
 //! A track's sample file: which it is, whether it is here, and how to take another in.
+//!
+//! By its path: the window's library passes on no file that is dropped.
 
 use std::path::Path;
 
@@ -10,9 +12,6 @@ use crate::client::samples::{SampleStore, Stored};
 use crate::client::{Command, default_profile};
 use crate::param::TrackIndex;
 use crate::pattern::{Edit, Name, Track, TrackField};
-
-/// What a dropped file's name may end with.
-const KINDS: [&str; 7] = ["wav", "aif", "aiff", "flac", "mp3", "ogg", "oga"];
 
 /// What the person does here.
 #[derive(Default)]
@@ -74,7 +73,7 @@ pub fn show(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands
     ui.horizontal(|ui| {
         ui.spacing_mut().item_spacing.x = S2;
         let path = &mut hands.track.samples.path;
-        let field = TextEdit::singleline(path).hint_text("a sound file, or drop one").desired_width(196.0);
+        let field = TextEdit::singleline(path).hint_text("the path of a sound file").desired_width(196.0);
         let entered = ui.add(field).lost_focus() && ui.input(|input| input.key_pressed(egui::Key::Enter));
         let hint = "WAV, AIFF, FLAC, MP3 or Ogg Vorbis of up to 30 s; several channels are mixed to one";
         let clicked = ui.add_enabled(!path.trim().is_empty(), egui::Button::new("Load")).on_hover_text(hint);
@@ -83,21 +82,6 @@ pub fn show(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands
             path.clear();
         }
     });
-}
-
-/// Takes in what was dropped onto the window, for the cursor's track.
-pub fn take_dropped(ui: &Ui, scene: &Scene<'_>, hands: &Hands) {
-    let track = hands.cursor.0;
-    let dropped = ui.input(|input| input.raw.dropped_files.first().and_then(|file| file.path.clone()));
-    let Some(path) = dropped else { return };
-    let kind = path.extension().map(|kind| kind.to_string_lossy().to_lowercase()).unwrap_or_default();
-    if !KINDS.contains(&kind.as_str()) {
-        return;
-    }
-    match scene.view.song.track(track).alive {
-        true => load(scene, track, &path),
-        false => scene.desk.notify("Choose a track first: the sample goes to the cursor's".to_owned()),
-    }
 }
 
 fn load(scene: &Scene<'_>, track: TrackIndex, path: &Path) {

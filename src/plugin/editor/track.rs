@@ -150,12 +150,11 @@ fn voice(ui: &mut Ui, track: TrackIndex, scene: &Scene<'_>, hands: &mut Hands) {
         if choice.stands_in { "Stands in for a sample that is not here" } else { "What plays the notes" };
     let [left, right] = row(ui);
     let id = Id::unique(("voice", track));
-    if let Some(picked) = control::words(ui, left, id, ("Voice", hint), &words, chosen) {
-        if let Some(voice) = Voice::ALL.get(picked) {
-            let mut fields = vec![TrackField::Sample(word_of(*voice))];
-            fields.extend(row_of.file.map(|_| TrackField::File(None)));
-            scene.edits(fields.into_iter().map(|field| Edit::Track { track, field }).collect());
-        }
+    let picked = control::words(ui, left, id, ("Voice", hint), &words, chosen);
+    if let Some(voice) = picked.and_then(|picked| Voice::ALL.get(picked)) {
+        let mut fields = vec![TrackField::Sample(word_of(*voice))];
+        fields.extend(row_of.file.map(|_| TrackField::File(None)));
+        scene.edits(fields.into_iter().map(|field| Edit::Track { track, field }).collect());
     }
     let area = right.with_min_y(right.top() + 11.0);
     ui.scope_builder(egui::UiBuilder::new().max_rect(area), |ui| {
