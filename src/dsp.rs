@@ -36,17 +36,19 @@ mod sampler;
 mod shaker;
 mod smooth;
 mod snare;
+mod steady;
 mod svf;
 mod synth;
 mod tom;
 mod voice;
+mod width;
 
 pub use character::Character;
 pub use chorus::Chorus;
 pub use clap::{Clap, ClapVoice};
 pub use compressor::{CompSettings, Compressor, Levels};
 pub use cymbal::{Cymbal, CymbalVoice};
-pub use delay::{DELAY_MAX_SECONDS, Delay};
+pub use delay::{DELAY_MAX_SECONDS, Delay, PingPong};
 pub use drive::Drive;
 pub use envelope::{Adsr, Decay, EnvShape};
 pub use eq::{EQ_BELL_Q, EQ_HZ, Eq};
@@ -66,10 +68,12 @@ pub use sampler::{Excerpt, Play, Sampler, SamplerVoice};
 pub use shaker::{Shaker, ShakerVoice};
 pub use smooth::Smoother;
 pub use snare::{Snare, SnareVoice};
+pub use steady::Steady;
 pub use svf::{FilterKind, Svf};
 pub use synth::{Patch, Synth, SynthVoice};
 pub use tom::{Tom, TomVoice};
 pub use voice::{Body, CHOKE_SAMPLES, Strike, Voice};
+pub use width::{WIDTH_LONGEST, Width};
 
 /// The canonical rate in Hz, as the arithmetic here needs it.
 pub const RATE: f32 = 48_000.0;

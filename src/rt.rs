@@ -30,7 +30,9 @@ mod renderer;
 mod sample_clock;
 mod scheduler;
 mod session_lock;
+mod sides;
 mod stems;
+mod synced;
 mod timed;
 mod timeline;
 mod transport;
@@ -44,4 +46,4 @@ pub use sample_clock::SampleClock;
 pub use stems::Stems;
 
 /// Part of every input key: grows with each change that alters a sample.
-pub const ENGINE_VERSION: u32 = 3;
+pub const ENGINE_VERSION: u32 = 4;

@@ -93,6 +93,71 @@ impl Default for Delay {
     }
 }
 
+/// Two delay lines that feed each other: what comes in sounds on the left first, then on the right,
+/// and so on, each echo `feedback` times the last. Wet alone.
+///
+/// Times as in [`Delay`]. *Thread: audio, but for [`PingPong::new`]. Realtime-safe: yes.*
+#[derive(Debug)]
+pub struct PingPong {
+    lines: [Line; 2],
+    taps: [Tap; 2],
+    feedback: f32,
+    /// Nothing was heard since the last reset.
+    fresh: bool,
+}
+
+impl PingPong {
+    /// Two empty lines of [`DELAY_MAX_SECONDS`]. Allocates.
+    pub fn new() -> PingPong {
+        PingPong {
+            lines: std::array::from_fn(|_| Line::new((DELAY_MAX_SECONDS * RATE) as usize)),
+            taps: [Tap::new(12_000); 2],
+            feedback: 0.0,
+            fresh: true,
+        }
+    }
+
+    /// Forgets what it heard, in constant time; the next quantum begins with its settings.
+    pub fn reset(&mut self) {
+        self.lines.iter_mut().for_each(Line::reset);
+        self.fresh = true;
+    }
+
+    /// Whether silence in gives silence out from here on.
+    pub fn is_silent(&self) -> bool {
+        self.lines.iter().all(Line::is_silent)
+    }
+
+    /// What goes in comes back as its echoes: `time_s` 0.01 to 2 seconds, `feedback` 0 to 0.95.
+    pub fn process(&mut self, left: &mut Quantum, right: &mut Quantum, time_s: f32, feedback: f32) {
+        let feedback = bound(feedback, 0.0, 0.95);
+        let from = if self.fresh { feedback } else { self.feedback };
+        let samples = (bound(time_s, 0.01, DELAY_MAX_SECONDS) * RATE + 0.5) as usize;
+        let mut heard = [[0.0; QUANTUM]; 2];
+        for side in 0..2 {
+            self.taps[side].head_for(samples, &self.lines[side]);
+            heard[side] = self.taps[side].read(&self.lines[side]);
+        }
+        let mut written = [[0.0; QUANTUM]; 2];
+        for n in 0..QUANTUM {
+            let feedback = feedback - (feedback - from) * (SHARE * (QUANTUM - 1 - n) as f32);
+            // One side is as loud as both were.
+            let both = std::f32::consts::FRAC_1_SQRT_2 * (left[n] + right[n]);
+            written[0][n] = hush(both + feedback * heard[1][n]);
+            written[1][n] = hush(feedback * heard[0][n]);
+        }
+        self.lines.iter_mut().zip(&written).for_each(|(line, written)| line.put(written));
+        [*left, *right] = heard;
+        (self.feedback, self.fresh) = (feedback, false);
+    }
+}
+
+impl Default for PingPong {
+    fn default() -> PingPong {
+        PingPong::new()
+    }
+}
+
 /// Ends what only rings on far below hearing.
 #[inline]
 fn hush(value: f32) -> f32 {

@@ -71,11 +71,11 @@ impl FmVoice {
         });
         // Carson's rule: side bands reach to carrier + (index + 1) × modulator.
         let most = bound((20_000.0 - pitch_hz) / modulator_hz - 1.0, 0.0, 8.0);
-        let index = (0.5 + 1.9 * velocity) * turned(character.tone, 1.5);
+        let index = (0.6 + 2.9 * velocity) * turned(character.tone, 1.5);
         body.index = index.min(most) * (0.5 / std::f32::consts::PI);
         body.stays = bound(0.3 * turned(character.punch, -1.5), 0.05, 1.0);
         body.fade = Decay::new(1.0 - body.stays, 1.3 * decay);
-        body.gain = 0.5 * velocity_gain(velocity);
+        body.gain = 0.42 * velocity_gain(velocity);
         body.push = Push::new(character.drive);
         self.begin(length);
     }

@@ -64,10 +64,10 @@ impl KickVoice {
             knock: Decay::new(7.0 * velocity * turned(character.punch, 1.0), 0.018),
             amp: Decay::new(1.0, 0.72 * decay),
             drive: 0.55 + 0.3 * velocity,
-            gain: 1.2 * velocity_gain(velocity),
-            click: Decay::new(0.26 * velocity * level(character.noise) * turned(character.punch, 1.0), 0.014),
+            gain: 1.05 * velocity_gain(velocity),
+            click: Decay::new(0.5 * velocity * level(character.noise) * turned(character.punch, 1.0), 0.014),
             noise: Noise::new(seed),
-            click_tone: OnePole::new((1_500.0 + 5_000.0 * velocity) * turned(character.tone, 1.0).max(0.7)),
+            click_tone: OnePole::new((1_500.0 + 7_500.0 * velocity) * turned(character.tone, 1.0).max(0.7)),
             push: Push::new(character.drive),
         };
         self.begin(length);

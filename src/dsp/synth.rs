@@ -19,6 +19,10 @@ use super::{Adsr, Body, Decay, EnvShape, Noise, Phase, QUANTUM, Quantum, RATE, S
 /// The pad swells to half its peak in 0.1 to 0.4 s and beats: its level wanders by 1 dB or more.
 pub type SynthVoice = Voice<Synth>;
 
+/// Below this pitch the lowest oscillator does not go an octave further down: a bass guitar's second
+/// lowest string's E.
+const LOW_E_HZ: f32 = 82.0;
+
 /// Samples between two settings of the filter, counted from the note's start.
 const CONTROL: usize = 16;
 
@@ -62,9 +66,9 @@ const LEAD: Recipe = Recipe {
     square: 0.13,
     sub: 0.36,
     apart: 0.04,
-    foot_hz: 180.0,
-    foot: [2.0, 4.0],
-    sweep_hz: [700.0, 6_000.0],
+    foot_hz: 260.0,
+    foot: [2.4, 4.6],
+    sweep_hz: [1_000.0, 8_000.0],
     sweep_s: 0.8,
     q: 1.4,
     drive: 0.0,
@@ -75,12 +79,12 @@ const LEAD: Recipe = Recipe {
 const BASS: Recipe = Recipe {
     saws: 1,
     saw: 0.42,
-    square: 0.2,
-    sub: 0.52,
+    square: 0.24,
+    sub: 0.5,
     apart: 0.03,
-    foot_hz: 70.0,
-    foot: [1.5, 2.6],
-    sweep_hz: [250.0, 2_600.0],
+    foot_hz: 120.0,
+    foot: [2.0, 4.5],
+    sweep_hz: [400.0, 4_200.0],
     sweep_s: 0.34,
     q: 1.9,
     drive: 0.3,
@@ -94,14 +98,14 @@ const PAD: Recipe = Recipe {
     square: 0.0,
     sub: 0.14,
     apart: 0.12,
-    foot_hz: 260.0,
-    foot: [1.5, 3.0],
-    sweep_hz: [250.0, 1_700.0],
+    foot_hz: 480.0,
+    foot: [2.5, 5.5],
+    sweep_hz: [500.0, 3_000.0],
     sweep_s: 5.0,
     q: 0.8,
     drive: 0.0,
     // Four notes of a chord are as loud as a lead's one or two.
-    gain: 0.4,
+    gain: 0.34,
     shape: EnvShape { attack_s: 0.3, decay_s: 1.0, sustain: 0.8, release_s: 1.1 },
 };
 
@@ -127,6 +131,8 @@ pub struct Synth {
     saws: [Phase; 3],
     square: Phase,
     sub: Phase,
+    /// The lowest oscillator's frequency over the pitch.
+    below: f32,
     noise: Noise,
     hz: f32,
     /// Frequencies of the outer oscillators over the pitch.
@@ -165,6 +171,7 @@ impl SynthVoice {
             saws: [Phase::default(); 3],
             square: Phase::default(),
             sub: Phase::default(),
+            below: 0.5,
             noise: Noise::new(0),
             hz: SynthVoice::PITCH_HZ,
             apart: 1.0,
@@ -196,6 +203,8 @@ impl SynthVoice {
         body.hz = pitch_hz;
         body.glide = Smoother::new(0.0);
         body.apart = semitones(body.recipe.apart * turned(character.spread, 2.5));
+        // An octave below a low E nothing is heard, and much is moved.
+        body.below = if pitch_hz < LOW_E_HZ { 1.0 } else { 0.5 };
         // Weight below basses; leads keep their octave.
         let weight = (110.0 / pitch_hz).clamp(0.2, 1.0) * level(character.sub);
         body.sub_level = body.recipe.sub * weight;
@@ -280,7 +289,7 @@ impl Synth {
             third.set_hz(below);
         }
         self.square.set_hz(below);
-        self.sub.set_hz(hz * 0.5);
+        self.sub.set_hz(hz * self.below);
     }
 
     /// The oscillators, before clipper and filter.

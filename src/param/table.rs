@@ -160,4 +160,6 @@ table! {
     SampleEnd "sample.end" "Sample end", 0.0 to 1.0, default 1.0, stated 1.0, Unit::None, Linear, Mean, 0.6;
     SampleReverse "sample.reverse" "Sample backwards", 0.0 to 1.0, default 0.0, stated 0.0, Unit::Switch, Stepped, LastWrite, 0.6;
     SamplePlay "sample.play" "Sample plays", 0.0 to 2.0, default 0.0, stated 0.0, Unit::Words(&["once", "held", "loop"]), Stepped, LastWrite, 0.6;
+    DelaySync "delay.sync" "Delay sync", 0.0 to 17.0, default 0.0, stated 0.0, Unit::Words(&["off", "1/32", "1/16t", "1/32d", "1/16", "1/8t", "1/16d", "1/8", "1/4t", "1/8d", "1/4", "1/2t", "1/4d", "1/2", "1/1t", "1/2d", "1/1", "1/1d"]), Stepped, LastWrite, 0.5;
+    VoiceWidth "voice.width" "Width", -1.0 to 1.0, default 0.0, stated 0.0, Unit::None, Linear, Mean, 0.4;
 }

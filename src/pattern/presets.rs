@@ -95,7 +95,7 @@ impl Song {
                     let added = &mut song.tracks[to.get()];
                     (added.alive, added.name, added.pitch) = (true, record.name, record.pitch);
                     copy_sound(&mut song, to, groove, source);
-                    for param in [Param::Level, Param::Pan] {
+                    for param in [Param::Level, Param::Pan, Param::SendReverb, Param::SendDelay] {
                         copy_param(&mut song, to, groove, source, param);
                     }
                     to
@@ -190,17 +190,21 @@ struct Dice {
     params: &'static [(Param, f32, f32)],
 }
 
-const DICE: [Dice; 10] = [
+const DICE: [Dice; 13] = [
     Dice { used: 0.7, params: &[(Param::Tune, -7.0, 7.0)] },
     Dice { used: 0.8, params: &[(Param::Decay, 0.4, 2.5)] },
+    // Low-pass alone: what is left of a kick above a few hundred Hz is not musical.
+    Dice { used: 0.7, params: &[(Param::FilterFreq, 700.0, 16_000.0), (Param::FilterQ, 0.5, 4.0)] },
+    Dice { used: 0.7, params: &[(Param::VoiceTone, -0.6, 0.6), (Param::VoicePunch, -0.6, 0.8)] },
     Dice {
-        used: 0.8,
+        used: 0.5,
         params: &[
-            (Param::FilterType, 0.0, 2.0),
-            (Param::FilterFreq, 250.0, 9000.0),
-            (Param::FilterQ, 0.5, 6.0),
+            (Param::VoiceNoise, -0.6, 0.6),
+            (Param::VoiceSpread, -0.6, 0.8),
+            (Param::VoiceWidth, -0.5, 0.6),
         ],
     },
+    Dice { used: 0.4, params: &[(Param::VoiceBend, -0.4, 0.4), (Param::VoiceDrive, 0.0, 0.5)] },
     Dice { used: 0.4, params: &[(Param::DistortAmount, 0.1, 0.8), (Param::DistortMix, 0.1, 0.6)] },
     Dice {
         used: 0.6,
@@ -215,7 +219,7 @@ const DICE: [Dice; 10] = [
     Dice {
         used: 0.35,
         params: &[
-            (Param::DelayTime, 0.1, 0.6),
+            (Param::DelaySync, 4.0, 10.0),
             (Param::DelayFeedback, 0.1, 0.6),
             (Param::DelayMix, 0.1, 0.35),
         ],

@@ -4,10 +4,11 @@
 //! input bit for bit, at next to no cost; what switches or moves crosses over within [`RAMP`].
 
 use super::modulation::{Modulation, Target};
+use super::synced::{BEAT_S, echo_s};
 use crate::dsp::math::{db_to_gain, exp2};
 use crate::dsp::{
-    Chorus, CompSettings, Compressor, Delay, Drive, Eq, FilterKind, Levels, Lfo, Phaser, QUANTUM, Quantum,
-    Reverb, Smoother, Svf,
+    Chorus, CompSettings, Compressor, Delay, Drive, Eq, FilterKind, Levels, Lfo, Phaser, PingPong, QUANTUM,
+    Quantum, Reverb, Smoother, Steady, Svf,
 };
 use crate::param::Param;
 
@@ -37,6 +38,7 @@ pub(super) struct Inserts<const CHANNELS: usize> {
     comp: Compressor,
     phasers: [Phaser; CHANNELS],
     delays: [Delay; CHANNELS],
+    steady: [Steady; CHANNELS],
     pub(super) modulation: Modulation,
     kind: FilterKind,
     cutoff: Smoother,
@@ -57,6 +59,10 @@ pub(super) struct Inserts<const CHANNELS: usize> {
     phaser_depth: Smoother,
     phaser_mix: Smoother,
     delay_time: f32,
+    /// The length it has in the song's tempo, a word of `delay.sync`.
+    delay_sync: f32,
+    /// Seconds of a beat.
+    pub(super) beat_s: f32,
     feedback: Smoother,
     delay_mix: Smoother,
 }
@@ -72,6 +78,7 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
             comp: Compressor::new(),
             phasers: std::array::from_fn(|_| Phaser::new()),
             delays: std::array::from_fn(|_| Delay::new()),
+            steady: [Steady::new(); CHANNELS],
             modulation: Modulation::new(),
             kind: FilterKind::Lowpass,
             cutoff: Smoother::new(20_000.0),
@@ -96,6 +103,8 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
             phaser_depth: still,
             phaser_mix: still,
             delay_time: 0.25,
+            delay_sync: 0.0,
+            beat_s: BEAT_S,
             feedback: still,
             delay_mix: still,
         }
@@ -134,7 +143,7 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
         self.stages = STAGES[(param(Param::PhaserStages) as usize).min(STAGES.len() - 1)];
         self.phaser_depth.set(param(Param::PhaserDepth), ramp);
         self.phaser_mix.set(on(Param::PhaserEnabled, Param::PhaserMix, 0.0), ramp);
-        self.delay_time = param(Param::DelayTime);
+        (self.delay_time, self.delay_sync) = (param(Param::DelayTime), param(Param::DelaySync));
         self.feedback.set(param(Param::DelayFeedback), ramp);
         self.delay_mix.set(on(Param::DelayEnabled, Param::DelayMix, 0.0), ramp);
         self.modulation.head_for(param, ramp);
@@ -153,6 +162,7 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
         self.comp.reset();
         self.phasers.iter_mut().for_each(Phaser::reset);
         self.delays.iter_mut().for_each(Delay::reset);
+        self.steady.iter_mut().for_each(Steady::reset);
         (self.swept, self.trembling) = (1.0, 1.0);
     }
 
@@ -161,6 +171,7 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
         self.is_silent_to_comp()
             && self.phasers.iter().all(Phaser::is_silent)
             && self.delays.iter().all(Delay::is_silent)
+            && self.steady.iter().all(Steady::is_silent)
     }
 
     fn is_silent_to_comp(&self) -> bool {
@@ -219,6 +230,7 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
             // A quarter turn apart, two channels turn about each other.
             let sway = if mix == 0.0 { 0.0 } else { self.sweep.sine((at as u32) << 30) };
             self.phasers[at].process(io, sway, depth, self.stages, mix);
+            self.steady[at].process(io);
             self.delays[at].process(io, time, feedback, delay_mix);
         }
     }
@@ -270,7 +282,8 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
         let moved =
             if deep == 0.0 || stated == 0.0 { stated } else { (stated + 0.5 * mix).clamp(0.001, 1.0) };
         let feedback = (quantum_on(&mut self.feedback) + 0.475 * feedback).clamp(0.0, 0.95);
-        (self.delay_time * (1.0 + 0.5 * time), feedback, moved)
+        let own = echo_s(self.delay_sync, self.beat_s).unwrap_or(self.delay_time);
+        (own * (1.0 + 0.5 * time), feedback, moved)
     }
 
     /// Where an LFO has the pan, −1 to 1 to either side.
@@ -424,14 +437,17 @@ pub(super) fn line(from: f32, to: f32) -> Quantum {
     std::array::from_fn(|n| to - step * (QUANTUM - 1 - n) as f32)
 }
 
-/// What the tracks send to, for all together: a reverb and a delay, wet alone, by the master's
-/// decay, pre-delay, time and feedback.
+/// What the tracks send to, for all together: a reverb and a delay whose echoes change sides, wet
+/// alone, by the master's decay, pre-delay, time, sync and feedback.
 pub(super) struct Buses {
     reverb: Reverb,
-    delays: [Delay; 2],
+    echoes: PingPong,
     decay: Smoother,
     predelay: f32,
     time: f32,
+    sync: f32,
+    /// Seconds of a beat.
+    pub(super) beat_s: f32,
     feedback: Smoother,
     /// Whether each is switched on, and what it gets in this quantum.
     open: [Smoother; 2],
@@ -444,10 +460,12 @@ impl Buses {
     pub(super) fn new() -> Buses {
         Buses {
             reverb: Reverb::new(),
-            delays: std::array::from_fn(|_| Delay::new()),
+            echoes: PingPong::new(),
             decay: Smoother::new(2.5),
             predelay: 0.0,
             time: 0.25,
+            sync: 0.0,
+            beat_s: BEAT_S,
             feedback: Smoother::new(0.0),
             open: [Smoother::new(1.0); 2],
             inputs: [[[0.0; QUANTUM]; 2]; 2],
@@ -459,7 +477,7 @@ impl Buses {
     pub(super) fn head_for(&mut self, param: &impl Fn(Param) -> f32, ramp: u32) {
         self.decay.set(param(Param::ReverbDecay), ramp);
         self.predelay = param(Param::ReverbPredelay);
-        self.time = param(Param::DelayTime);
+        (self.time, self.sync) = (param(Param::DelayTime), param(Param::DelaySync));
         self.feedback.set(param(Param::DelayFeedback), ramp);
         for (open, switch) in self.open.iter_mut().zip([Param::ReverbEnabled, Param::DelayEnabled]) {
             open.set(if param(switch) >= 0.5 { 1.0 } else { 0.0 }, ramp);
@@ -468,7 +486,7 @@ impl Buses {
 
     pub(super) fn reset(&mut self) {
         self.reverb.reset();
-        self.delays.iter_mut().for_each(Delay::reset);
+        self.echoes.reset();
         self.used = [false; 2];
     }
 
@@ -498,7 +516,8 @@ impl Buses {
         let before = self.open.map(|open| open.value());
         let open = self.open.each_mut().map(quantum_on);
         let used = std::mem::take(&mut self.used);
-        let silent = [self.reverb.is_silent(), self.delays.iter().all(Delay::is_silent)];
+        let silent = [self.reverb.is_silent(), self.echoes.is_silent()];
+        let time = echo_s(self.sync, self.beat_s).unwrap_or(self.time);
         for bus in 0..2 {
             if !used[bus] {
                 if silent[bus] {
@@ -510,8 +529,7 @@ impl Buses {
             if bus == 0 {
                 self.reverb.process(to_left, to_right, decay, self.predelay, 1.0);
             } else {
-                self.delays[0].process(to_left, self.time, feedback, 1.0);
-                self.delays[1].process(to_right, self.time, feedback, 1.0);
+                self.echoes.process(to_left, to_right, time, feedback);
             }
             let amount = line(before[bus], open[bus]);
             for n in 0..QUANTUM {

@@ -57,6 +57,11 @@ impl Master {
         self.inserts.modulation.seek(sample);
     }
 
+    /// Seconds of a beat, for what is as long as the song says.
+    pub(super) fn follow(&mut self, beat_s: f32) {
+        (self.inserts.beat_s, self.buses.beat_s) = (beat_s, beat_s);
+    }
+
     /// Whether silence in gives silence out from here on.
     pub(super) fn is_silent(&self) -> bool {
         self.buses.is_silent() && self.inserts.is_silent() && self.space.is_silent()

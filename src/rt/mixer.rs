@@ -13,9 +13,12 @@ use super::locked::Sounding;
 use super::master::Master;
 use super::own_mix::{OwnMix, Room};
 use super::personal::PersonalEdit;
+use super::sides::Sides;
+use super::synced::beat_s;
 use crate::dsp::{QUANTUM, Quantum, SampleFile, Smoother};
 use crate::param::{MAX_TRACKS, Owner, Param, TrackIndex};
 use crate::pattern::Voice;
+use crate::time::Tempo;
 
 /// Samples over which voices that are taken away fade: 2 ms.
 const SEAM: u32 = 96;
@@ -30,6 +33,7 @@ struct TrackChain {
     seam_left: u32,
     touch: Touch,
     inserts: Inserts<1>,
+    sides: Sides,
     space: Space,
     fader: Fader,
     sends: [Smoother; 2],
@@ -46,6 +50,7 @@ impl TrackChain {
             seam_left: 0,
             touch: Touch::NEUTRAL,
             inserts: Inserts::new(),
+            sides: Sides::new(),
             space: Space::new(),
             fader: Fader::new(),
             sends: [Smoother::new(0.0); 2],
@@ -70,6 +75,7 @@ impl TrackChain {
         };
         self.touch = Touch::of(&param);
         self.inserts.head_for(&param, ramp);
+        self.sides.head_for(kind, &param, ramp);
         self.space.head_for(&param, ramp);
         self.fader.head_for(&param, ramp);
         self.sends[0].set(param(Param::SendReverb), ramp);
@@ -94,6 +100,7 @@ impl TrackChain {
     fn silence(&mut self) {
         self.instrument.reset();
         self.inserts.reset();
+        self.sides.reset();
         self.space.reset();
         (self.last, self.seam_left) = (0.0, 0);
     }
@@ -154,6 +161,7 @@ pub(super) struct Mixer {
     master: Master,
     /// Present once a musician has used a mix of their own.
     own: Option<Box<OwnMix>>,
+    tempo: Tempo,
     mixed: Box<Mixed>,
     pub(super) files: Files,
     /// Owners whose parameters have changed: bit n for row n.
@@ -181,6 +189,7 @@ impl Mixer {
                 heard: [silence; 2],
             }),
             files: Files::default(),
+            tempo: Tempo::DEFAULT,
             changed: u32::MAX,
             planted: None,
         }
@@ -276,6 +285,18 @@ impl Mixer {
         self.own.iter_mut().for_each(|own| own.bounce(bouncing));
     }
 
+    /// The tempo that holds, for what is as long as the song says.
+    pub(super) fn follow(&mut self, tempo: Tempo) {
+        let beat_s = beat_s(tempo);
+        // Own effects may have come since the last quantum.
+        self.own.iter_mut().for_each(|own| own.follow(beat_s));
+        if tempo != self.tempo {
+            self.tempo = tempo;
+            self.tracks.iter_mut().for_each(|chain| chain.inserts.beat_s = beat_s);
+            self.master.follow(beat_s);
+        }
+    }
+
     /// Flips a bit of one sample in the next quantum.
     pub(super) fn plant(&mut self, place: Planted, sample: usize) {
         self.planted = Some((place, sample));
@@ -315,8 +336,9 @@ impl Mixer {
             *out = self.voices[at];
             let silence = sounding & 1 << at == 0;
             let key = chain.inserts.side.map(|side| &self.voices[side]);
-            if silence && chain.inserts.is_silent() && chain.space.is_silent() {
+            if silence && chain.inserts.is_silent() && chain.sides.is_silent() && chain.space.is_silent() {
                 chain.inserts.rest(key);
+                chain.sides.rest();
                 chain.space.rest();
                 let gains = chain.fader.quantum(chain.inserts.pan_sway());
                 let sends = chain.sends.each_mut().map(ends_of);
@@ -324,15 +346,20 @@ impl Mixer {
                 continue;
             }
             chain.inserts.process([&mut *out], silence, key);
+            let apart = chain.sides.process(out, side);
             let sides = if chain.space.is_off() {
                 chain.space.rest();
-                [&*out, &*out]
+                [&*out, if apart { &*side } else { &*out }]
             } else {
-                *side = *out;
+                if !apart {
+                    *side = *out;
+                }
                 chain.space.process(out, side);
-                *wide |= 1 << at;
                 [&*out, &*side]
             };
+            if !std::ptr::eq(sides[0], sides[1]) {
+                *wide |= 1 << at;
+            }
             let gains = chain.fader.quantum(chain.inserts.pan_sway());
             let faded = [product(sides[0], &gains[0]), product(sides[1], &gains[1])];
             add(left, &faded[0]);

@@ -256,6 +256,12 @@ impl OwnMix {
         self.effects.iter_mut().flatten().for_each(|effects| effects.inserts.modulation.seek(sample));
     }
 
+    /// Seconds of a beat, for what is as long as the song says.
+    pub(super) fn follow(&mut self, beat_s: f32) {
+        self.master.follow(beat_s);
+        self.effects.iter_mut().flatten().for_each(|effects| effects.inserts.beat_s = beat_s);
+    }
+
     /// The shared master's values, which this one's chain follows.
     pub(super) fn head_for(&mut self, param: &impl Fn(Param) -> f32, ramp: u32) {
         self.master.head_for(param, ramp);

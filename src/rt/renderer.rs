@@ -383,6 +383,9 @@ impl Renderer {
         for track in TrackIndex::all().filter(|track| relocked & 1 << track.get() != 0) {
             self.mixer.note_change(Owner::Track(track));
         }
+        if let Some(tempo) = self.tempo {
+            self.mixer.follow(tempo.tempo);
+        }
         let sounding = Sounding::under(&material.song, &self.players.locked);
         let mixed = self.mixer.render(&sounding, &self.players.cues);
         hash_tracks(&mut self.bars, self.head, mixed, &marks);
