@@ -11,7 +11,7 @@ use antiphon::dsp::SampleFile;
 use antiphon::param::{Owner, Param, Slot};
 use antiphon::pattern::{
     Choke, Condition, ContextField, Edit, FileId, Follow, MidiMode, Name, PatternIndex, Song, StepField,
-    TrackField, Trig, text,
+    TrackField, Trig, presets, text,
 };
 use antiphon::rt::personal::{PersonalEdit, is_personal};
 use antiphon::rt::ports::{
@@ -316,6 +316,60 @@ fn no_message_in_no_block_allocates_under_the_session() {
         let frames = if guarded.frame > 150_000 { 16 } else { sizes.next().expect("endless") };
         guarded.process(frames, Drive::Session, &moves, &NOTES);
         while guarded.session.from_engine.pop().is_ok() {}
+    }
+}
+
+/// Every row of the table to either end and back, on a track and on the master, while the song plays:
+/// every switch, every word, every effect.
+#[test]
+fn no_row_of_the_table_allocates() {
+    let mut guarded = Guarded::new(48_000.0);
+    let start = ToEngine::Start { tick: Beats::ZERO, frame: 0 };
+    guarded.session.to_engine.push(start).expect("room in the ring");
+    for owner in [Owner::Track(track(4)), Owner::Master] {
+        for param in Param::ALL {
+            let (slot, spec) = (Slot::new(owner, param), param.spec());
+            for value in [spec.max, spec.min, spec.stated] {
+                let edit = Edit::Param { slot, value };
+                let edit = ToEngine::Edit { edit, at: None };
+                guarded.session.to_engine.push(edit).expect("room in the ring");
+                guarded.process(48, Drive::Session, &[], &[]);
+                while guarded.session.from_engine.pop().is_ok() {}
+            }
+        }
+    }
+}
+
+/// Sounds and grooves of the factory, and sounds by chance, laid over a song that plays.
+#[test]
+fn no_preset_allocates() {
+    let mut guarded = Guarded::new(48_000.0);
+    let start = ToEngine::Start { tick: Beats::ZERO, frame: 0 };
+    guarded.session.to_engine.push(start).expect("room in the ring");
+    let mut song = groove();
+    let lay = |guarded: &mut Guarded, song: &mut Song, edits: Vec<Edit>| {
+        for few in edits.chunks(64) {
+            for edit in few {
+                song.apply(edit);
+                let told = ToEngine::Edit { edit: *edit, at: None };
+                guarded.session.to_engine.push(told).expect("room in the ring");
+            }
+            guarded.process(64, Drive::Session, &[], &[]);
+            while guarded.session.from_engine.pop().is_ok() {}
+        }
+    };
+    for sound in presets::sounds() {
+        let edits = song.sound_edits(track(4), &presets::read(sound.text).expect("it reads"));
+        lay(&mut guarded, &mut song, edits.expect("a track"));
+    }
+    for seed in 0..8 {
+        let edits = song.random_sound_edits(track(2), seed);
+        lay(&mut guarded, &mut song, edits);
+    }
+    for groove in presets::grooves() {
+        // Where the song is full, the groove is refused.
+        let edits = song.groove_edits(&presets::read(groove.text).expect("it reads"));
+        lay(&mut guarded, &mut song, edits.unwrap_or_default());
     }
 }
 

@@ -67,7 +67,7 @@ const LEAD: Recipe = Recipe {
     sub: 0.36,
     apart: 0.04,
     foot_hz: 260.0,
-    foot: [2.4, 4.6],
+    foot: [2.3, 4.3],
     sweep_hz: [1_000.0, 8_000.0],
     sweep_s: 0.8,
     q: 1.4,

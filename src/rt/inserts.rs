@@ -230,7 +230,10 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
             // A quarter turn apart, two channels turn about each other.
             let sway = if mix == 0.0 { 0.0 } else { self.sweep.sine((at as u32) << 30) };
             self.phasers[at].process(io, sway, depth, self.stages, mix);
-            self.steady[at].process(io);
+            // What a track gives has nothing steady; the master's own drive may make some.
+            if CHANNELS == 1 || self.drive_mix.value() > 0.0 || !self.steady[at].is_silent() {
+                self.steady[at].process(io);
+            }
             self.delays[at].process(io, time, feedback, delay_mix);
         }
     }
@@ -492,7 +495,7 @@ impl Buses {
 
     /// Whether they give nothing until they are sent something.
     pub(super) fn is_silent(&self) -> bool {
-        self.reverb.is_silent() && self.delays.iter().all(Delay::is_silent)
+        self.reverb.is_silent() && self.echoes.is_silent()
     }
 
     /// Adds a track's two sides, after its fader, along a send's two ends; bus 0 is the reverb, 1 the

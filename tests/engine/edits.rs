@@ -190,12 +190,12 @@ fn a_removed_track_falls_silent_without_a_click() {
     rig.run_session(3000, &[64]);
     let edit = Edit::Track { track: track(0), field: TrackField::Alive(false) };
     rig.tell(ToEngine::Edit { edit, at: None });
-    rig.run_session(1000, &[64]);
+    rig.run_session(2000, &[64]);
     let after = &rig.left[2900..];
     assert!(after[..100].iter().any(|sample| sample.abs() > 0.05));
     let steepest = after.windows(2).map(|pair| (pair[1] - pair[0]).abs()).fold(0.0, f32::max);
     assert!(steepest < 0.02, "a click: {steepest}");
-    assert!(after[700..].iter().all(|sample| *sample == 0.0));
+    assert!(after[1200..].iter().all(|sample| *sample == 0.0));
 }
 
 #[test]
