@@ -60,8 +60,14 @@ const SIZE: LogicalSize<f32> = LogicalSize { width: 1120.0, height: 700.0 };
 const MIN_SIZE: LogicalSize<f32> = LogicalSize { width: 900.0, height: 420.0 };
 /// How small and large it can be shown.
 const ZOOM: std::ops::RangeInclusive<f32> = 0.5..=4.0;
-/// Between two pictures while nothing is touched.
+/// Between two pictures while something plays.
 const FRAME: Duration = Duration::from_millis(33);
+/// While a hand is at work: its own edits show with the next picture.
+const AT_WORK: Duration = Duration::from_millis(16);
+/// While nothing moves: what others do then shows a little later.
+const IDLE: Duration = Duration::from_millis(100);
+/// How long a hand counts as at work after its last move.
+const LULL: Duration = Duration::from_millis(500);
 /// Touches of one control that follow each other this closely are one undo step.
 const TOUCHES: Duration = Duration::from_secs(1);
 
@@ -152,6 +158,8 @@ pub struct Hands {
     track: track::Page,
     /// Whether a fill is held by this hand.
     filling: bool,
+    /// When a hand last moved.
+    touched: Option<Instant>,
 }
 
 /// What the middle of the window shows.
@@ -213,6 +221,7 @@ impl Default for Hands {
             sound: sound::Page::default(),
             track: track::Page::default(),
             filling: false,
+            touched: None,
         }
     }
 }
@@ -339,7 +348,7 @@ impl NiceEguiApp for App {
         if let (true, Some(host)) = (may_push, &self.host) {
             self.params.push_knobs(&view.song, &host.param_setter(), HostClock.now());
         }
-        ui.ctx().request_repaint_after(FRAME);
+        ui.ctx().request_repaint_after(self.hands.patience(ui, &view, Instant::now()));
     }
 
     fn editor_closed(&mut self) {
@@ -348,6 +357,19 @@ impl NiceEguiApp for App {
 }
 
 impl Hands {
+    /// How long the present picture may stay.
+    fn patience(&mut self, ui: &egui::Ui, view: &View, now: Instant) -> Duration {
+        if ui.input(|input| !input.events.is_empty() || input.pointer.any_down()) {
+            self.touched = Some(now);
+        }
+        let at_work = self.touched.is_some_and(|touched| now - touched < LULL);
+        match (at_work, view.position) {
+            (true, _) => AT_WORK,
+            (false, Some(_)) => FRAME,
+            (false, None) => IDLE,
+        }
+    }
+
     /// Counts on from the last reported position, by at most a tenth of a second.
     fn position_now(&mut self, view: &View, now: Instant) -> Option<Beats> {
         let told = view.position?;

@@ -17,19 +17,20 @@ pub struct Group {
 }
 
 /// The order of the signal; modules that are not named here come behind.
-const ORDER: [&str; 15] = [
-    VOICE, "env", "distort", "filter", "eq", "comp", "amp", "chorus", "phaser", "delay", "reverb", MIX,
-    LIMITER, "groove", "lfo",
+const ORDER: [&str; 16] = [
+    VOICE, SAMPLE, "env", "distort", "filter", "eq", "comp", "amp", "chorus", "phaser", "delay", "reverb",
+    MIX, LIMITER, "groove", "lfo",
 ];
 const MIX: &str = "mix";
 const VOICE: &str = "voice";
+const SAMPLE: &str = "sample";
 const LIMITER: &str = "limiter";
 
 /// The groups that an owner has.
 pub fn of(owner: Owner) -> impl Iterator<Item = &'static Group> {
     let fits = move |group: &&Group| match owner {
         Owner::Track(_) => group.key != LIMITER,
-        Owner::Master => group.key != VOICE && group.key != "env",
+        Owner::Master => ![VOICE, SAMPLE, "env"].contains(&group.key),
     };
     all().iter().filter(fits)
 }
@@ -73,7 +74,7 @@ fn home(param: Param) -> &'static str {
     let spec = param.spec();
     match spec.module() {
         "level" | "pan" | "mute" | "send" => MIX,
-        "tune" | "decay" | "sample" | "voice" => VOICE,
+        "tune" | "decay" | "voice" => VOICE,
         module => module,
     }
 }

@@ -9,6 +9,7 @@ use crate::pattern::{Chord, ChordChange, ChordKind, ContextField, Edit, MAX_CHOR
 use crate::time::Beats;
 
 /// What the next chord is.
+#[derive(Default)]
 pub struct Page {
     /// Its bar and beat, in quarter notes.
     beat: u32,
@@ -16,12 +17,6 @@ pub struct Page {
     kind: usize,
     /// 0: the root.
     bass: usize,
-}
-
-impl Default for Page {
-    fn default() -> Page {
-        Page { beat: 0, root: 0, kind: 0, bass: 0 }
-    }
 }
 
 /// The pitch classes by name.

@@ -14,8 +14,7 @@ use super::transport::PAGE;
 use super::{Hands, Scene, cell, grid};
 use crate::param::TrackIndex;
 use crate::pattern::{
-    Edit, Follow, MAX_GATE, Pattern, PatternIndex, Pitch, Scale, Step, StepField, TrackField, Voice,
-    voice_named,
+    Edit, Follow, MAX_GATE, Pattern, PatternIndex, Pitch, Scale, Step, StepField, TrackField, Voice, voice_of,
 };
 use crate::rt::own_note;
 
@@ -72,7 +71,7 @@ pub fn own(scene: &Scene<'_>, track: TrackIndex) -> u8 {
     match row.pitch {
         Some(Pitch::Note(note)) => note,
         Some(Pitch::Hertz(hertz)) => (69.0 + 12.0 * (hertz / 440.0).log2()).round().clamp(0.0, 127.0) as u8,
-        None => own_note(voice_named(&row.name, &row.sample).voice),
+        None => own_note(voice_of(row).voice),
     }
 }
 
@@ -371,7 +370,7 @@ fn paint_velocities(ui: &Ui, roll: &Roll, bars: Rect, pattern: &Pattern, hands: 
 
 /// Whether a voice plays several notes at once.
 fn plays_chords(voice: Voice) -> bool {
-    matches!(voice, Voice::Synth | Voice::Pad | Voice::Fm)
+    matches!(voice, Voice::Synth | Voice::Pad | Voice::Fm | Voice::Sampler)
 }
 
 fn pointer(
@@ -473,7 +472,7 @@ fn press(
     (hands.cursor, hands.cursor_shown) = ((track, step), true);
     let (cell, note) = (&held_pattern.steps[usize::from(step)], roll.note(at.y));
     let row = scene.view.song.track(track);
-    let chords = plays_chords(voice_named(&row.name, &row.sample).voice);
+    let chords = plays_chords(voice_of(row).voice);
     let free = cell.also.iter().position(Option::is_none).filter(|_| cell.on && chords);
     let place = free.map_or(0, |free| free + 1);
     let taken = held(step, Part::Fresh(place))?;

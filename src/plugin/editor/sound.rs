@@ -9,7 +9,7 @@ use super::theme::{self, CORNER, FIELD, GROUND, S2, S3, S4, TEXT};
 use super::{Hands, Scene, presets};
 use crate::client::Command;
 use crate::param::{Owner, Param, ParamSpec, Slot, Taper, TrackIndex, Unit};
-use crate::pattern::{ContextField, Edit, Name, Song, Track, TrackField, groove as grooves, voice_named};
+use crate::pattern::{ContextField, Edit, Name, Song, Track, TrackField, groove as grooves, voice_of};
 
 /// A control's width, in logical points.
 const WIDTH: f32 = 104.0;
@@ -61,7 +61,7 @@ fn owners(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) -> Owner {
                 for track in song.in_order() {
                     let chosen = !hands.sound.master && hands.cursor.0 == track;
                     let row = song.track(track);
-                    let hint = format!("{} ({})", row.name, voice_named(&row.name, &row.sample).voice.name());
+                    let hint = format!("{} ({})", row.name, voice_of(row).voice.name());
                     if ui.selectable_label(chosen, row.name.as_str()).on_hover_text(hint).clicked() {
                         hands.sound.master = false;
                         hands.cursor.0 = track;
