@@ -1,9 +1,9 @@
 //! The project's own measurements: `cargo bench --features client,server --bench antiphon -- [NAME] [--json]`.
 //!
 //! Every comparison is a ratio within one run. Each measurement ends within ten seconds, but the
-//! engine's, a minute, the session's, three jams of half a minute, and the clock's: four hundred simulated half hours
-//! and as many lives with clocks that step (`clock-models`), and seven minutes of real sockets and sound
-//! (`clock-through`).
+//! engine's, a minute, the session's, three jams of half a minute, and the clock's: four hundred simulated
+//! half hours (`clock-models`), as many lives with clocks that step (`clock-steps`), and seven minutes of
+//! real sockets and sound (`clock-through`).
 
 mod clock;
 #[path = "../support/clock_trial.rs"]
@@ -44,11 +44,12 @@ static HEAP: heap::Counted = heap::Counted;
 type Measure = fn(&mut Report);
 
 /// Every measurement by its name.
-const ALL: [(&str, Measure); 5] = [
+const ALL: [(&str, Measure); 6] = [
     ("engine", engine::measure),
     ("ops", ops::measure),
     ("session", session::measure),
     ("clock-models", clock::measure),
+    ("clock-steps", clock::step),
     ("clock-through", through::measure),
 ];
 
@@ -74,7 +75,7 @@ fn main() -> ExitCode {
         [name] if ALL.iter().any(|(known, _)| is_part(name, known)) => name,
         _ => {
             let known = ALL.map(|(known, _)| known).join(", ");
-            eprintln!("usage: [NAME] [--json], where NAME is clock for both of its parts, or one of {known}");
+            eprintln!("usage: [NAME] [--json], where NAME is clock for all of its parts, or one of {known}");
             return ExitCode::from(2);
         }
     };

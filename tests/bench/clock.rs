@@ -38,11 +38,10 @@ pub fn measure(report: &mut Report) {
         beside: None,
         bar: Some(1.0),
     });
-    step(report);
 }
 
 /// Lives in which the machine's clocks step; the first few again by a peer that does not compare them.
-fn step(report: &mut Report) {
+pub fn step(report: &mut Report) {
     let lives = |seeds: u64, cross_checks: bool| {
         let all = NETWORKS.into_iter().flat_map(|(network, ..)| (0..seeds).map(move |seed| (network, seed)));
         all.fold(Stepped::default(), |sum, (network, seed)| {
