@@ -113,6 +113,11 @@ pub(super) fn chunks(bytes: &[u8]) -> Result<Vec<Chunk>, ImportError> {
 }
 
 fn parse(bytes: &[u8]) -> Result<(Frame, Vec<Chunk>), ImportError> {
+    // Frames a second of −128: the reader negates them in a byte.
+    let head = bytes.windows(4).position(|four| four == b"MThd");
+    if head.is_some_and(|head| bytes.get(head + 12) == Some(&0x80)) {
+        return Err(ImportError::Smpte);
+    }
     let smf = Smf::parse(bytes).map_err(|error| ImportError::NotMidi(error.to_string()))?;
     let Timing::Metrical(ppqn) = smf.header.timing else { return Err(ImportError::Smpte) };
     let ppqn = i64::from(ppqn.as_int()).max(1);
