@@ -6,6 +6,7 @@
 
 mod clock_socket;
 mod code;
+pub mod controls;
 pub mod decisions;
 pub mod events;
 mod feed;
@@ -50,7 +51,7 @@ pub use profile::default_profile;
 pub use reach::Reach;
 pub use tap::Taps;
 pub use view::{
-    AudioMatch, ClockStatus, Connection, Difference, HistoryView, LinesView, MergeReport, Peer,
+    AudioMatch, ClockStatus, Connection, ControlsView, Difference, HistoryView, LinesView, MergeReport, Peer,
     TransportView, View,
 };
 
@@ -133,6 +134,8 @@ pub enum Command {
     Mine(crate::rt::personal::PersonalEdit),
     /// Put another own mix in its place, as a project does that is loaded.
     MineAll(Box<personal::Personal>),
+    /// What the musician's controllers move; kept in the profile folder.
+    Control(ControlCommand),
     /// Forget what the own mix says of an owner; `None`: all of it.
     MineClear(Option<crate::param::Owner>),
     /// Start the session's transport from a tick, on a bar soon enough for everybody.
@@ -192,6 +195,19 @@ pub enum Command {
     Digest,
     /// Ask for the view as the commands before this one left it.
     Look(Sender<Arc<View>>),
+}
+
+/// What a person or script wants of controllers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum ControlCommand {
+    /// The controller that moves next is to move this; `None`: none. [`Event::Mapped`] tells.
+    Learn(Option<(crate::rt::controls::Target, crate::rt::controls::Takeover)>),
+    /// A controller moves something.
+    Map(crate::rt::controls::Mapping),
+    /// A controller moves nothing.
+    Forget(crate::rt::controls::Controller),
+    /// No controller moves anything.
+    ForgetAll,
 }
 
 /// What a person or script wants of branches, versions and the past. All of it works alone as well
@@ -461,6 +477,13 @@ pub enum Event {
         name: crate::pattern::Name,
         /// How it stands.
         standing: &'static str,
+    },
+    /// A controller moves something from now on.
+    Mapped {
+        /// Which, in words.
+        controller: String,
+        /// What, in words.
+        target: String,
     },
     /// What was played live has become steps.
     KeptNotes {

@@ -64,7 +64,8 @@ impl Plugin for Antiphon {
     const VERSION: &'static str = env!("CARGO_PKG_VERSION");
     const AUDIO_IO_LAYOUTS: &'static [AudioIOLayout] =
         &[AudioIOLayout { main_output_channels: NonZeroU32::new(2), ..AudioIOLayout::const_default() }];
-    const MIDI_INPUT: MidiConfig = MidiConfig::Basic;
+    // Controllers, too: the musician's move what they have been taught to.
+    const MIDI_INPUT: MidiConfig = MidiConfig::MidiCCs;
     const MIDI_OUTPUT: MidiConfig = MidiConfig::Basic;
     // Without it automation is as coarse as the block, and the sound depends on the block's size.
     const SAMPLE_ACCURATE_AUTOMATION: bool = true;

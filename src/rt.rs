@@ -4,6 +4,7 @@
 //! contract): the same engine input gives the same canonical samples, whatever the block size, the
 //! device's rate and the machine.
 
+pub mod controls;
 mod cues;
 mod echoes;
 mod engine;

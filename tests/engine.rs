@@ -1,5 +1,7 @@
 //! The engine from outside: the same input gives the same samples, and every note its place.
 
+#[path = "engine/controls.rs"]
+mod controls;
 #[path = "engine/echoes.rs"]
 mod echoes;
 #[path = "engine/effects.rs"]

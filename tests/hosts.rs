@@ -12,8 +12,10 @@ mod python;
 #[path = "hosts/session.rs"]
 mod session;
 
-use antiphon::param::Unit;
+use antiphon::client::controls;
+use antiphon::param::{Owner, Param, Slot, TrackIndex, Unit};
 use antiphon::plugin::params::host_slots;
+use antiphon::rt::controls::{Controller, Mapping, Source, Takeover, Target};
 use antiphon::time::{Beats, Tempo, TempoMap};
 
 use clap::{Happening, Host, Plan, RATE};
@@ -170,6 +172,45 @@ fn a_saved_project_restores_the_same_sound() {
     for channel in 0..16 {
         assert_eq!(during.onsets(channel), before.onsets(channel), "channel {channel}");
     }
+}
+
+#[test]
+fn a_controller_of_the_profile_moves_what_it_was_taught_and_keys_are_played() {
+    profile();
+    let home = std::path::PathBuf::from(std::env::var("ANTIPHON_HOME").expect("a profile folder"));
+    let slot = Slot::new(Owner::Track(TrackIndex::new(4).expect("a track")), Param::FilterFreq);
+    let mapping = |channel, source, target| Mapping {
+        controller: Controller { channel, source },
+        target,
+        takeover: Takeover::Absolute,
+    };
+    let level = Slot::new(Owner::Master, Param::Level);
+    let mappings = [
+        mapping(2, Source::Cc(74), Target::Shared(slot)),
+        mapping(0, Source::PitchBend, Target::Shared(level)),
+    ];
+    controls::keep(&home, &mappings).expect("kept");
+    let mut host = Host::active(RATE, 512);
+    let mut plan = Plan::stopped(2_048);
+    plan.happenings = vec![(5, Happening::Midi([0xb2, 74, 32])), (6, Happening::Midi([0xe0, 0, 0x20]))];
+    let wanted = [(slot, 32.0 / 127.0), (level, 4_096.0 / 16_383.0)];
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(60);
+    loop {
+        host.play(&plan);
+        let song = antiphon::plugin::state::read(groove(&host.save())).expect("a groove").song;
+        let is = |(slot, travel): &(Slot, f32)| song.params[slot.index()] == slot.spec().value_at(*travel);
+        if wanted.iter().all(is) {
+            break;
+        }
+        assert!(std::time::Instant::now() < deadline, "the controller moves nothing");
+    }
+    plan.happenings = vec![
+        (300, Happening::Midi([0x99, 36, 100])),
+        (400, Happening::Midi([0xb0, 1, 64])),
+        (1_500, Happening::Midi([0x89, 36, 0])),
+    ];
+    assert!(host.play(&plan).peak() > 0.02, "keys are played as before");
+    controls::keep(&home, &[]).expect("kept");
 }
 
 /// Our part of a state: where it begins and ends.

@@ -13,6 +13,7 @@ use antiphon::pattern::{
     Choke, Condition, ContextField, Edit, FileId, Follow, MidiMode, Name, PatternIndex, Song, StepField,
     TrackField, Trig, presets, text,
 };
+use antiphon::rt::controls::{ControlMap, Controller, Mapping, Said, Source, Takeover, Target};
 use antiphon::rt::personal::{PersonalEdit, is_personal};
 use antiphon::rt::ports::{
     FromEngine, HostTransport, LiveNote, Lock, Mode, ParamMove, Room, SessionPorts, ToEngine, ports,
@@ -55,7 +56,11 @@ impl Guarded {
     fn process(&mut self, frames: usize, drive: Drive, params: &[ParamMove], notes: &[LiveNote]) {
         let Guarded { engine, left, right, midi, frame, frame_ns, .. } = self;
         let now = HostNanos((*frame as f64 * *frame_ns) as i64);
+        let value = (*frame % 127) as u8;
         assert_no_alloc(|| {
+            for said in [Said::Cc(7, value), Said::Cc(39, 1), Said::PitchBend(8_192), Said::Note(61, 99)] {
+                engine.control(0, 0, said);
+            }
             engine.process(Block {
                 left: &mut left[..frames],
                 right: &mut right[..frames],
@@ -213,7 +218,21 @@ fn own_mix() -> Vec<ToEngine> {
             edits.extend([spec.max, spec.min, spec.stated].map(|value| PersonalEdit::Param { slot, value }));
         }
     }
+    let cutoff = Slot::new(Owner::Track(at), Param::FilterFreq);
+    let mappings = [
+        (Source::Cc(7), Target::Shared(cutoff), Takeover::Absolute),
+        (Source::Wide(7), Target::Own(cutoff), Takeover::PickUp),
+        (Source::PitchBend, Target::Trim(Owner::Master), Takeover::Absolute),
+        (Source::Note(61), Target::Mute(at), Takeover::PickUp),
+    ]
+    .map(|(source, target, takeover)| Mapping {
+        controller: Controller { channel: 0, source },
+        target,
+        takeover,
+    });
     let mut messages = rooms();
+    messages.push(ToEngine::Room(Room::Controls(Box::new(ControlMap::new(&mappings, true)))));
+    messages.push(ToEngine::Room(Room::Controls(Box::new(ControlMap::new(&mappings, false)))));
     messages.extend(edits.into_iter().map(ToEngine::Mine));
     messages.extend(rooms());
     messages

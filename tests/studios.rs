@@ -5,6 +5,8 @@
 mod branching;
 #[path = "studios/clock.rs"]
 mod clock;
+#[path = "studios/controls.rs"]
+mod controls;
 #[path = "studios/deciding.rs"]
 mod deciding;
 #[path = "studios/editing.rs"]

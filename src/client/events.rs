@@ -86,6 +86,9 @@ pub fn to_json(event: &Event) -> Value {
             "over": report.over, "conflicts": report.conflicts, "far_apart": report.far_apart,
             "branch": report.branch, "line": report.line,
         }),
+        Event::Mapped { controller, target } => {
+            json!({"event": "mapped", "controller": controller, "target": target})
+        }
         Event::TookOver => json!({"event": "took-over"}),
         Event::SetAside(message) => json!({"event": "set-aside", "message": message}),
         Event::Restored { commits } => json!({"event": "restored", "commits": commits}),

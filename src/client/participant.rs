@@ -5,6 +5,7 @@
 
 mod alone;
 mod clock;
+mod controls;
 mod decisions;
 mod engine;
 mod launch;
@@ -26,6 +27,7 @@ use parking_lot::RwLock;
 use rtrb::Consumer;
 use tokio::sync::mpsc;
 
+use self::controls::ControlSide;
 use self::engine::EngineSide;
 use self::lines::LinesSide;
 use self::mode::ModeSide;
@@ -78,6 +80,7 @@ pub struct Participant {
     engine: EngineSide,
     mode: ModeSide,
     mine: MineSide,
+    controls: ControlSide,
     shown: Shown,
     samples: SampleSide,
     lines: LinesSide,
@@ -95,6 +98,7 @@ impl Participant {
         events: Events,
     ) -> (Participant, Arc<RwLock<Arc<View>>>, Inbox) {
         let (network, inbox) = Line::new(profile.folder());
+        let controls = ControlSide::of(profile.folder());
         let samples = SampleSide::new(SampleStore::of(profile.folder()), config.reach);
         let mut participant = Participant {
             clock: HostClock,
@@ -115,6 +119,7 @@ impl Participant {
             engine: EngineSide::default(),
             mode: ModeSide::default(),
             mine: MineSide::default(),
+            controls,
             shown: Shown::default(),
             samples,
             lines: LinesSide::new(State::new()),
@@ -133,6 +138,7 @@ impl Participant {
 
     /// What waits for the thread to run.
     pub fn begin(&mut self) {
+        self.tell_controls();
         if let Some(link) = self.invited.take() {
             return self.join(link);
         }
@@ -193,6 +199,7 @@ impl Participant {
                 self.engine.metronome = level.clamp(0.0, 1.0);
                 self.feed.push(ToEngine::Metronome(self.engine.metronome));
             }
+            Command::Control(command) => self.control_command(command, now),
             Command::Mine(edit) => self.mine(edit, now),
             Command::MineAll(mix) => self.take_mix(*mix, now),
             Command::MineClear(owner) => self.clear_mine(owner, now),
@@ -224,6 +231,7 @@ impl Participant {
         self.doze(now);
         self.rest_hands(now);
         self.look_at_mine(now);
+        self.look_at_controls(now);
         self.on_main(|it| {
             it.promote(now);
             it.speak(now);

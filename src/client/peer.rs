@@ -5,6 +5,7 @@
 //! Its device is a thread paced by the raw monotonic clock, so that it plays in real time without
 //! an audio device.
 
+mod control_order;
 mod decision_order;
 mod device;
 mod mine_order;
@@ -23,6 +24,7 @@ use crossbeam::channel::{Receiver, unbounded};
 use rtrb::RingBuffer;
 use serde_json::{Value, json};
 
+use self::control_order::ControlOrder;
 use self::device::{Device, Keeping, Keys, Pace, Told};
 pub use self::order::Order;
 use self::people_order::PeopleOrder;
@@ -372,6 +374,9 @@ impl Peer {
                 }
                 Err(error) => tell(json!({"event": "error", "message": error.to_string()}))?,
             },
+            Order::Control(ControlOrder::Tell) => tell(ControlOrder::told(&view))?,
+            Order::Control(ControlOrder::Change(command)) => self.client.send(Command::Control(command)),
+            Order::Control(ControlOrder::Say(channel, said)) => self.keys.control(channel, said),
             Order::Mine(order) => order.carry_out(&self.client, &view).into_iter().try_for_each(tell)?,
             Order::Clock => tell(clock_json(&self.client.view_after_commands().clock))?,
             Order::Trim(ms) => self.client.send(Command::Trim(ms)),

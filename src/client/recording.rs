@@ -18,6 +18,7 @@ use thiserror::Error;
 use crate::dsp::SampleFile;
 use crate::param::{Owner, TrackIndex};
 use crate::pattern::{Edit, FileId, Song};
+use crate::rt::controls::{ControlMap, Mapping, Said};
 use crate::rt::personal::PersonalEdit;
 use crate::rt::ports::{LiveNote, Mode, Room, ToEngine, ports};
 use crate::rt::{Block, Drive, ENGINE_VERSION, Engine, EngineConfig, MidiBuffer, OwnEffects};
@@ -53,6 +54,8 @@ enum Record {
     Told(Told),
     /// A block was asked for, so many ns after it was due by the rate alone.
     Block { late: i64, notes: Vec<(u32, u8, u8, f32)> },
+    /// A controller moved in the next block.
+    Control { frame: u32, channel: u8, said: Said },
 }
 
 /// A message as it is written.
@@ -100,6 +103,7 @@ enum Told {
     OwnMix,
     OwnEffects(Owner),
     Mine(PersonalEdit),
+    Controls(Vec<Mapping>, bool),
 }
 
 /// A clock's map; host time has no meaning elsewhere, but here it is the recording's own.
@@ -132,6 +136,8 @@ impl From<Map> for ClockMap {
 pub enum Heard {
     /// A message that the next block takes in.
     Message(ToEngine),
+    /// A controller moves at the next block's first frame: its channel and what it did.
+    Control(u8, Said),
     /// A block: when it was asked for, and the keys pressed in it.
     Block(HostNanos, Vec<LiveNote>),
 }
@@ -190,6 +196,7 @@ impl<W: Write> Recorder<W> {
     pub fn take(&mut self, heard: Heard) -> std::io::Result<()> {
         let record = match heard {
             Heard::Message(message) => Record::Told(told(message)),
+            Heard::Control(channel, said) => Record::Control { frame: 0, channel, said },
             Heard::Block(now, notes) => {
                 let late = now.0 - due(self.begun, self.blocks, self.block, self.rate);
                 self.blocks += 1;
@@ -241,6 +248,9 @@ fn told(message: ToEngine) -> Told {
         }
         ToEngine::Room(Room::Mix(_)) => Told::OwnMix,
         ToEngine::Room(Room::Effects(effects)) => Told::OwnEffects(effects.owner()),
+        ToEngine::Room(Room::Controls(map)) => {
+            Told::Controls(map.mappings().copied().collect(), map.is_learning())
+        }
         ToEngine::Mine(edit) => Told::Mine(edit),
     }
 }
@@ -270,6 +280,12 @@ fn message(told: Told) -> Result<ToEngine, ReplayError> {
         }
         Told::OwnMix => ToEngine::Room(Room::Mix(Box::default())),
         Told::OwnEffects(owner) => ToEngine::Room(Room::Effects(Box::new(OwnEffects::new(owner)))),
+        Told::Controls(mappings, learning) => {
+            let sound = mappings.iter().all(Mapping::is_sound);
+            let map = sound.then(|| Box::new(ControlMap::new(&mappings, learning)));
+            let map = map.ok_or(ReplayError::Unsound("a controller is none"))?;
+            ToEngine::Room(Room::Controls(map))
+        }
         Told::Mine(edit) => {
             let unsound = |_| ReplayError::Unsound("an edit of the own mix is outside its bounds");
             ToEngine::Mine(edit.check().map_err(unsound)?)
@@ -382,6 +398,7 @@ impl<R: Read> Replay<R> {
                     let room = self.session.to_engine.push(message(told)?);
                     room.map_err(|_| ReplayError::Unsound("more was told at once than an engine takes"))?;
                 }
+                Some(Record::Control { frame, channel, said }) => self.engine.control(frame, channel, said),
                 Some(Record::Block { late, notes }) => {
                     self.play(late, &notes);
                     return Ok(Some((&self.left, &self.right)));

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::client::people::People;
 use crate::client::personal::Personal;
 use crate::pattern::{Bars, Edit, FileId, Metre, Song};
+use crate::rt::controls::{Mapping, Takeover, Target};
 use crate::rt::ports::{Meter, Mode, Sync, TempoMatch};
 use crate::session::{
     Branch, BranchId, ClientId, HistoryEntry, MergeOutcome, MergeSummary, Role, Seq, Timeline, Version,
@@ -61,6 +62,8 @@ pub struct View {
     pub metronome: f32,
     /// This machine's own mix.
     pub personal: Arc<Personal>,
+    /// What controllers move.
+    pub controls: ControlsView,
     /// Whether what is played live here becomes steps, and whether exactly on them.
     pub recording: Option<bool>,
     /// The sample files that the song names and that are not on this machine: their tracks are silent
@@ -82,6 +85,15 @@ impl View {
         let soonest = self.transport.session_position.map_or(0, next);
         Bars::change(&self.song, bar.max(u32::try_from(soonest).unwrap_or(u32::MAX)), metre)
     }
+}
+
+/// What the musician's controllers move.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct ControlsView {
+    /// Controllers and what they move.
+    pub mappings: Arc<Vec<Mapping>>,
+    /// What the next controller that moves is to move.
+    pub learning: Option<(Target, Takeover)>,
 }
 
 /// Who decides over the position here, and how host and session stand to each other.

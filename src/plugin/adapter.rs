@@ -112,7 +112,12 @@ impl Adapter {
         engine.hold_session(self.offline || bouncing);
 
         while let Some(event) = context.next_event() {
-            self.notes.take(&event, frames);
+            match notes::said(&event) {
+                Some((timing, channel, said)) => {
+                    engine.control(timing.min(frames.saturating_sub(1) as u32), channel, said);
+                }
+                None => self.notes.take(&event, frames),
+            }
         }
         let moves = &mut self.moves;
         let mut moved = 0;

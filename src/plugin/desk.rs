@@ -16,7 +16,9 @@ use crate::client::{
     AudioMatch, Client, ClientConfig, ClockStatus, Command, Connection, Link, Reach, View, default_profile,
 };
 use crate::param::MAX_TRACKS;
-use crate::pattern::Song;
+use crate::pattern::{Edit, Song};
+use crate::rt::controls::Target;
+use crate::rt::personal::PersonalEdit;
 use crate::rt::ports::SessionPorts;
 use crate::session::{ClientId, Role, Seq, Timeline};
 use crate::time::{Beats, TempoMap};
@@ -77,6 +79,8 @@ pub struct Desk {
     pub handoff: Handoff,
     client: RwLock<Option<Arc<Client>>>,
     kept: Mutex<Kept>,
+    /// What a hand at the editor touched last, for a controller to learn.
+    touched: Mutex<Option<Target>>,
     /// Everything that was asked for.
     #[cfg(test)]
     pub told: Mutex<Vec<Command>>,
@@ -112,6 +116,7 @@ impl Desk {
             handoff: Handoff::new(),
             client: RwLock::new(None),
             kept: Mutex::new(kept),
+            touched: Mutex::default(),
             #[cfg(test)]
             told: Mutex::default(),
         });
@@ -169,10 +174,18 @@ impl Desk {
     pub fn send(&self, command: Command) {
         #[cfg(test)]
         self.told.lock().push(command.clone());
+        if let Some(target) = touched_by(&command) {
+            *self.touched.lock() = Some(target);
+        }
         match self.client() {
             Some(client) => client.send(command),
             None => self.apply_alone(command),
         }
+    }
+
+    /// What was touched last, of what a controller can move.
+    pub fn touched(&self) -> Option<Target> {
+        *self.touched.lock()
     }
 
     /// Without the session's thread (no profile folder to be had, or the host has not activated
@@ -248,6 +261,7 @@ impl Desk {
             transport: Default::default(),
             metronome: 0.0,
             missing_files: Vec::new(),
+            controls: Default::default(),
             personal: Arc::new(project.personal.unwrap_or_default()),
             recording: None,
             lines: Default::default(),
@@ -346,5 +360,29 @@ impl Desk {
     /// Takes the line away.
     pub fn dismiss(&self) {
         self.kept.lock().notice = None;
+    }
+}
+
+/// What a command moves, where that is one thing that a controller can move.
+fn touched_by(command: &Command) -> Option<Target> {
+    let of_edit = |edit: &Edit| match edit {
+        Edit::Param { slot, .. } => Some(Target::Shared(*slot)),
+        _ => None,
+    };
+    match command {
+        Command::Gesture(edit) => of_edit(edit),
+        Command::Edit { edits, .. } | Command::Stroke { edits, .. } => match edits.as_slice() {
+            [edit] => of_edit(edit),
+            _ => None,
+        },
+        Command::Mine(edit) => match *edit {
+            PersonalEdit::Trim { owner, .. } => Some(Target::Trim(owner)),
+            PersonalEdit::Mute { track, .. } => Some(Target::Mute(track)),
+            PersonalEdit::Solo { track, .. } => Some(Target::Solo(track)),
+            PersonalEdit::Pan { track, .. } => Some(Target::Pan(track)),
+            PersonalEdit::Param { slot, .. } => Some(Target::Own(slot)),
+            PersonalEdit::Bounce(_) => None,
+        },
+        _ => None,
     }
 }

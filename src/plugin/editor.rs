@@ -18,6 +18,7 @@ mod header;
 mod history;
 mod keys;
 mod locks;
+mod mine;
 mod mode;
 mod notes;
 mod patterns;
@@ -273,6 +274,7 @@ enum Page {
     Cards,
     Step,
     Track,
+    Mine,
 }
 
 /// Shows the page that is open.
@@ -284,6 +286,7 @@ fn side(ui: &mut egui::Ui, scene: &Scene<'_>, hands: &mut Hands) {
         Some(Page::Cards) => conflicts::show(ui, scene, hands),
         Some(Page::Step) => step::show(ui, scene, hands),
         Some(Page::Track) => track::show(ui, scene, hands),
+        Some(Page::Mine) => mine::show(ui, scene, hands),
         None => {}
     }
 }

@@ -2,12 +2,14 @@
 
 mod block;
 mod clocked;
+mod controlled;
 mod driving;
 mod telling;
 mod told;
 
 pub use block::{Block, Drive, EngineConfig, MAX_MIDI_OUT, MidiBuffer};
 
+use super::controls::ControlMap;
 use super::locked::Sounding;
 use super::metronome::Metronome;
 use super::midi::MidiGate;
@@ -58,6 +60,8 @@ pub struct Engine {
     told_no_position: bool,
     focus: TrackIndex,
     metronome: Metronome,
+    /// What the musician's controllers move, once there is any.
+    controls: Option<Box<ControlMap>>,
     /// Device frames of the next position and meter.
     position_due: i64,
     meter_due: i64,
@@ -92,6 +96,7 @@ impl Engine {
             halt: None,
             last_tick: Beats::ZERO,
             told_no_position: false,
+            controls: None,
             metronome: Metronome::new(config.rate.clamp(8_000.0, 384_000.0)),
             focus: TrackIndex::all().next().expect("a song has tracks"),
             position_due: 0,
@@ -106,7 +111,7 @@ impl Engine {
         self.midi.pay(block.midi_out);
         self.flush();
         if self.held {
-            self.take_files();
+            self.take_own();
         } else {
             self.take_messages();
         }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::controls::Target;
 use super::cues::CueList;
 use super::files::{Files, Named};
 use super::inserts::{Fader, Inserts, RAMP, Space};
@@ -278,6 +279,11 @@ impl Mixer {
     /// Writes an edit of the own mix; without room for it, it is forgotten.
     pub(super) fn write_own(&mut self, edit: PersonalEdit) {
         self.own.iter_mut().for_each(|own| own.write(edit));
+    }
+
+    /// Where a value of the own mix stands; 0 without one.
+    pub(super) fn own_value(&self, target: Target) -> f32 {
+        self.own.as_ref().map_or(0.0, |own| own.value(target))
     }
 
     /// Whether the host bounces: that gets everybody's mix, unless the musician wants theirs.

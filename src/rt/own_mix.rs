@@ -13,6 +13,7 @@
 
 use std::fmt;
 
+use super::controls::{ControlMap, Target};
 use super::inserts::{Inserts, RAMP, Space, line};
 use super::master::Master;
 use super::personal::{PersonalEdit, neutral};
@@ -31,6 +32,8 @@ pub enum Room {
     Mix(Box<OwnMix>),
     /// For one owner's effects in it.
     Effects(Box<OwnEffects>),
+    /// What the musician's controllers move; it takes the place of what they moved before.
+    Controls(Box<ControlMap>),
 }
 
 /// One track in the own mix.
@@ -203,6 +206,23 @@ impl OwnMix {
             PersonalEdit::Bounce(on) => self.bounced = on,
         }
         self.aim(RAMP);
+    }
+
+    /// Where a value of the own mix stands; 0 for what is no such.
+    pub(super) fn value(&self, target: Target) -> f32 {
+        let switch = |on: bool| f32::from(u8::from(on));
+        match target {
+            Target::Trim(Owner::Track(track)) => self.strips[track.get()].trim_db,
+            Target::Trim(Owner::Master) => self.level_db,
+            Target::Mute(track) => switch(self.strips[track.get()].mute),
+            Target::Solo(track) => switch(self.strips[track.get()].solo),
+            Target::Pan(track) => self.strips[track.get()].pan,
+            Target::Own(slot) => match &self.effects[slot.owner().row()] {
+                Some(effects) => effects.values[slot.param() as usize],
+                None => neutral(slot),
+            },
+            Target::Shared(_) => 0.0,
+        }
     }
 
     /// Whether the host bounces.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use rtrb::{Consumer, Producer, RingBuffer};
 use serde::{Deserialize, Serialize};
 
+use super::controls::Said;
 use super::files::Files;
 pub use super::mode::{Lock, Mode, ModeError, Sync, TempoMatch};
 pub use super::own_mix::Room;
@@ -147,6 +148,16 @@ pub enum FromEngine {
     RetiredFile(Arc<SampleFile>),
     /// Room to drop.
     RetiredRoom(Room),
+    /// A controller moved something of the musician's own mix, and it sounds already. May be dropped
+    /// when the ring is full; the next one tells.
+    MineMoved(PersonalEdit),
+    /// A controller moved while one is to be learned.
+    Controller {
+        /// MIDI channel, 0 to 15.
+        channel: u8,
+        /// What it did.
+        said: Said,
+    },
     /// A note of the pattern (or played live) began.
     NoteOn {
         /// On which track.

@@ -7,7 +7,7 @@ use assert_no_alloc::assert_no_alloc;
 use clack_extensions::params::{ParamInfoBuffer, PluginParams};
 use clack_extensions::state::PluginState;
 use clack_host::events::event_types::{
-    NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags,
+    MidiEvent, NoteOffEvent, NoteOnEvent, ParamValueEvent, TransportEvent, TransportFlags,
 };
 use clack_host::events::spaces::CoreEventSpace;
 use clack_host::events::{EventFlags, EventHeader};
@@ -37,6 +37,7 @@ pub enum Happening {
     NoteOn { key: u16, channel: u16 },
     NoteOff { key: u16, channel: u16 },
     Param { id: ClapId, value: f64 },
+    Midi([u8; 3]),
 }
 
 /// A stretch to render.
@@ -357,6 +358,9 @@ fn push(events: &mut EventBuffer, time: u32, happening: Happening) {
         }
         Happening::NoteOff { key, channel } => {
             events.push(&NoteOffEvent::new(time, Pckn::new(0u16, channel, key, 1u32), 0.0));
+        }
+        Happening::Midi(bytes) => {
+            events.push(&MidiEvent::new(time, 0, bytes));
         }
         Happening::Param { id, value } => {
             events.push(&ParamValueEvent::new(time, id, Pckn::match_all(), value));

@@ -76,6 +76,8 @@ impl Participant {
                 FromEngine::RetiredTempoMap(map) => drop(map),
                 FromEngine::RetiredFile(file) => drop(file),
                 FromEngine::RetiredRoom(room) => drop(room),
+                FromEngine::MineMoved(edit) => self.mine_moved(edit, now),
+                FromEngine::Controller { channel, said } => self.controller_moved(channel, said, now),
                 FromEngine::NoteOn { track, step, tick, frame, heard } => {
                     self.engine.lamps[track.get()] = step;
                     let session = heard.and_then(|host| self.session_time(host));

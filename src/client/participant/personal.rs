@@ -7,6 +7,7 @@ use crate::client::personal::{self, Personal};
 use crate::param::{OWNER_COUNT, Owner, Slot, TrackIndex};
 use crate::pattern::TrackId;
 use crate::rt::OwnEffects;
+use crate::rt::controls::Target;
 use crate::rt::personal::PersonalEdit;
 use crate::rt::ports::{Room, ToEngine};
 use crate::time::HostNanos;
@@ -22,8 +23,20 @@ pub struct MineSide {
     room: (bool, [bool; OWNER_COUNT]),
     /// Since when something is not kept.
     unkept: Option<HostNanos>,
+    /// Whether the engine knows what controllers move.
+    controls: bool,
     /// Who the tracks were when it last went along with them.
     tracks: Vec<TrackId>,
+}
+
+impl MineSide {
+    pub(super) fn knows_controls(&self) -> bool {
+        self.controls
+    }
+
+    pub(super) fn note_controls(&mut self) {
+        self.controls = true;
+    }
 }
 
 impl Participant {
@@ -40,7 +53,6 @@ impl Participant {
     }
 
     /// The engine has been told already: a controller moved it.
-    #[allow(dead_code)]
     pub(super) fn mine_moved(&mut self, edit: PersonalEdit, now: HostNanos) {
         if let Ok(edit) = edit.check() {
             Arc::make_mut(&mut self.mine.mix).apply(edit);
@@ -73,28 +85,39 @@ impl Participant {
 
     /// The engine is a new one, or has missed something.
     pub(super) fn tell_all_of_mine(&mut self) {
-        self.mine.room = Default::default();
+        (self.mine.room, self.mine.controls) = Default::default();
         let mix = self.mine.mix.clone();
         mix.edits().for_each(|edit| self.tell_mine(edit));
+        self.tell_controls();
     }
 
     /// Tells the engine, behind the room that it needs.
     fn tell_mine(&mut self, edit: PersonalEdit) {
-        let (mix, effects) = &mut self.mine.room;
-        if !std::mem::replace(mix, true) {
-            self.feed.push(ToEngine::Room(Room::Mix(Box::default())));
-        }
-        if let PersonalEdit::Param { slot, .. } = edit
-            && !std::mem::replace(&mut effects[slot.owner().row()], true)
-        {
-            self.make_effects(slot);
-        }
+        let effects = if let PersonalEdit::Param { slot, .. } = edit { Some(slot) } else { None };
+        self.make_room(effects);
         self.feed.push(ToEngine::Mine(edit));
     }
 
-    fn make_effects(&mut self, slot: Slot) {
-        let effects = Box::new(OwnEffects::new(slot.owner()));
-        self.feed.push(ToEngine::Room(Room::Effects(effects)));
+    /// Gives the engine room for the mix, and for the effects that a slot belongs to.
+    fn make_room(&mut self, effects: Option<Slot>) {
+        let (mix, owners) = &mut self.mine.room;
+        if !std::mem::replace(mix, true) {
+            self.feed.push(ToEngine::Room(Room::Mix(Box::default())));
+        }
+        if let Some(owner) = effects.map(Slot::owner)
+            && !std::mem::replace(&mut owners[owner.row()], true)
+        {
+            self.feed.push(ToEngine::Room(Room::Effects(Box::new(OwnEffects::new(owner)))));
+        }
+    }
+
+    /// As a controller of the target needs it.
+    pub(super) fn make_room_for(&mut self, target: Target) {
+        match target {
+            Target::Shared(_) => {}
+            Target::Own(slot) => self.make_room(Some(slot)),
+            _ => self.make_room(None),
+        }
     }
 
     /// What comes due: tracks that have moved, and a mix to keep.

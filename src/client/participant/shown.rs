@@ -7,7 +7,7 @@ use parking_lot::RwLock;
 use super::Participant;
 use crate::client::observers::Observers;
 use crate::client::people::People;
-use crate::client::{ClockStatus, Connection, Peer, View};
+use crate::client::{ClockStatus, Connection, ControlsView, Peer, View};
 use crate::time::{Clock, HostNanos};
 
 /// The least time between two views.
@@ -113,6 +113,10 @@ impl Participant {
             metronome: self.engine.metronome,
             missing_files: self.samples.missing(),
             personal: self.mine.mix.clone(),
+            controls: ControlsView {
+                mappings: self.controls.mappings.clone(),
+                learning: self.controls.learning,
+            },
             recording: self.session.company.live.armed(),
             lines: self.lines_view(),
             transport: self.transport_view(self.clock.now()),

@@ -13,6 +13,7 @@ use rtrb::{Consumer, Producer, RingBuffer};
 use crate::client::HostClock;
 use crate::client::recording::{Heard, Recorder};
 use crate::pattern::Song;
+use crate::rt::controls::Said;
 use crate::rt::ports::{LiveNote, ToEngine};
 use crate::rt::{Block, Drive, Engine, MidiBuffer};
 use crate::time::{Clock, HostNanos, TempoMap};
@@ -144,18 +145,24 @@ pub struct Keys {
     pressed: Producer<Key>,
 }
 
-/// A key that is pressed, for so many ms.
+/// What is done on the device's keyboard.
 #[derive(Clone, Copy)]
-struct Key {
-    note: u8,
-    velocity: f32,
-    ms: u32,
+enum Key {
+    /// A key is pressed, for so many ms.
+    Press { note: u8, velocity: f32, ms: u32 },
+    /// A controller moves.
+    Control { channel: u8, said: Said },
 }
 
 impl Keys {
     /// Presses a key at once; one that finds 64 waiting is not heard.
     pub fn press(&mut self, note: u8, velocity: f32, ms: u32) {
-        let _ = self.pressed.push(Key { note, velocity, ms });
+        let _ = self.pressed.push(Key::Press { note, velocity, ms });
+    }
+
+    /// Moves a controller at once, or strikes a mapped pad; one that finds 64 waiting is not felt.
+    pub fn control(&mut self, channel: u8, said: Said) {
+        let _ = self.pressed.push(Key::Control { channel, said });
     }
 }
 
@@ -182,10 +189,20 @@ impl Player {
             self.notes.push(LiveNote { frame: 0, channel: 0, note, velocity: 0.0 });
         }
         while self.held.len() < PRESSED
-            && let Ok(Key { note, velocity, ms }) = self.keys.pop()
+            && let Ok(key) = self.keys.pop()
         {
-            self.held.push((note, frame + i128::from(ms) * i128::from(self.pace.rate) / 1000));
-            self.notes.push(LiveNote { frame: 0, channel: 0, note, velocity });
+            match key {
+                Key::Press { note, velocity, ms } => {
+                    self.held.push((note, frame + i128::from(ms) * i128::from(self.pace.rate) / 1000));
+                    self.notes.push(LiveNote { frame: 0, channel: 0, note, velocity });
+                }
+                Key::Control { channel, said } => {
+                    if let Some((.., heard)) = &self.told {
+                        let _ = heard.send(Heard::Control(channel, said));
+                    }
+                    self.engine.control(0, channel, said);
+                }
+            }
         }
     }
 

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::control_order::ControlOrder;
 use super::decision_order::DecisionOrder;
 use super::mine_order::MineOrder;
 use super::past;
@@ -99,6 +100,8 @@ pub enum Order {
     Preset(PresetOrder),
     /// This peer's own mix.
     Mine(MineOrder),
+    /// What controllers move.
+    Control(ControlOrder),
 }
 
 /// Why a line was not understood.
@@ -110,7 +113,7 @@ pub enum OrderError {
          fingerprint, peers, clock, trim, latency, chat, people, kick, role, invite, invites, revoke, code, lock, unlock, \
          follow, cursor, note, keep, record, fork, audition, merge, drop, name, unname, restore, history, export, import, rotate, insert, delete, clear, \
          fill, euclid, copy, overlay, pattern, track, sample, scene, arrangement, capture, undo, redo, conflicts, resolve, try, strategy, permit, presets, sound, groove, \
-         save, randomize, my, quit"
+         save, randomize, my, learn, map, unmap, maps, control, quit"
     )]
     Unknown(String),
     /// A command in another form.
@@ -263,6 +266,7 @@ impl Order {
             }
             _ if let Some(order) = DecisionOrder::read(command, &words, song) => order.map(Order::Decision),
             _ if let Some(order) = PresetOrder::read(command, &words, song) => order.map(Order::Preset),
+            _ if let Some(order) = ControlOrder::read(command, &words, song) => order.map(Order::Control),
             _ => match PeopleOrder::read(command, &words, song) {
                 Some(order) => order.map(Order::People),
                 None => Err(OrderError::Unknown(line.trim().to_owned())),

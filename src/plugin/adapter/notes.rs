@@ -2,6 +2,7 @@
 
 use nice_plug::midi::{Channel, Key, NoteEvent};
 
+use crate::rt::controls::Said;
 use crate::rt::ports::LiveNote;
 
 /// Notes one block may hold; beginnings beyond it are left out, ends find room.
@@ -9,6 +10,25 @@ const CAPACITY: usize = 1024;
 /// Room kept for ends.
 const FOR_ENDS: usize = 256;
 const REST: LiveNote = LiveNote { frame: 0, channel: 0, note: 0, velocity: 0.0 };
+
+/// What a controller did, by an event's timing and channel; `None` where it is no controller's.
+pub fn said<S>(event: &NoteEvent<S>) -> Option<(u32, u8, Said)> {
+    // Hosts give fractions of the greatest value.
+    let whole = |value: f32, most: f32| (value.clamp(0.0, 1.0) * most + 0.5) as u16;
+    let seven = |value: f32| whole(value, 127.0) as u8;
+    match *event {
+        NoteEvent::MidiCC { timing, channel, cc, value } => {
+            Some((timing, channel, Said::Cc(cc & 127, seven(value))))
+        }
+        NoteEvent::MidiPitchBend { timing, channel, value } => {
+            Some((timing, channel, Said::PitchBend(whole(value, 16_383.0))))
+        }
+        NoteEvent::MidiChannelPressure { timing, channel, pressure } => {
+            Some((timing, channel, Said::Pressure(seven(pressure))))
+        }
+        _ => None,
+    }
+}
 
 /// Collects one block's notes in fixed room.
 ///

@@ -5,14 +5,14 @@ use egui::{Align, Layout, RichText, Ui, vec2};
 use super::theme::{self, PANEL, QUIET, S4, TEXT};
 use super::widgets::{self, Dot};
 use super::{Hands, Scene};
-use super::{conflicts, history, people, step, track};
+use super::{conflicts, history, mine, people, step, track};
 use crate::client::Command;
 use crate::client::decisions::Decision;
 use crate::session::How;
 
 const HELP: &str = "Click a cell to play it · drag to paint · scroll over it for velocity · shift chooses several\n\
                     arrows move, space toggles, 1–9 velocity, Ctrl+C and Ctrl+V copy and paste, Ctrl+Z undoes\n\
-                    G steps, N notes, S sound · D the step, A the track · M mutes, O solos, F fills\n\
+                    G steps, N notes, S sound · D the step, A the track, H your own mix · M mutes, O solos (with shift for you alone), F fills\n\
                     [ ] patterns, P plays one, Q–I scenes";
 
 pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
@@ -24,6 +24,7 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
                 history::toggle(ui, scene, hands);
                 people::toggle(ui, scene, hands);
+                mine::toggle(ui, scene, hands);
                 track::toggle(ui, hands);
                 step::toggle(ui, hands);
                 conflicts::toggle(ui, scene, hands);

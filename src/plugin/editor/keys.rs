@@ -5,7 +5,7 @@ use egui::{Key, Ui};
 use nice_plug_egui::{Key as HostKey, KeyCapture};
 
 use super::transport::PAGE;
-use super::{Hands, Middle, Page, Scene, arrangement, chosen, grid, notes, patterns, scenes};
+use super::{Hands, Middle, Page, Scene, arrangement, chosen, grid, mine, notes, patterns, scenes};
 use crate::client::Command;
 use crate::client::decisions::Decision;
 use crate::param::TrackIndex;
@@ -29,6 +29,8 @@ pub fn take(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     if ui.memory(|memory| memory.focused()).is_some() {
         return;
     }
+    // With shift first: the others would take it, too.
+    mine::take_keys(ui, scene, hands);
     chosen::take_keys(ui, scene, hands);
     pages(ui, hands);
     let tracks: Vec<TrackIndex> = scene.view.song.alive().map(|(track, _)| track).collect();
@@ -77,7 +79,7 @@ pub fn take(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
     }
 }
 
-/// G, N and S turn the middle of the window, D and A the pages beside it.
+/// G, N and S turn the middle of the window, D, A and H the pages beside it.
 fn pages(ui: &Ui, hands: &mut Hands) {
     let pressed = |key| ui.input_mut(|input| input.consume_key(egui::Modifiers::NONE, key));
     for (key, view) in [(Key::G, Middle::Steps), (Key::N, Middle::Notes), (Key::S, Middle::Sound)] {
@@ -85,7 +87,7 @@ fn pages(ui: &Ui, hands: &mut Hands) {
             hands.view = view;
         }
     }
-    for (key, page) in [(Key::D, Page::Step), (Key::A, Page::Track)] {
+    for (key, page) in [(Key::D, Page::Step), (Key::A, Page::Track), (Key::H, Page::Mine)] {
         if pressed(key) {
             hands.turn_to(page);
         }
@@ -131,7 +133,7 @@ fn ours() -> Vec<HostKey> {
     let moves = ["ArrowUp", "ArrowDown", "ArrowLeft", "ArrowRight", "PageUp", "PageDown", "Enter"];
     let rest = ["Insert", "Delete", "Backspace", "Escape", "Tab"];
     let named = moves.into_iter().chain(rest);
-    let typed = " 0123456789zZyYpqwertuifgnsdacxvmo[],.<>+-="
+    let typed = " 0123456789zZyYpqwertuifgnsdacxvmoMOh[],.<>+-="
         .chars()
         .map(|letter| HostKey::Character(letter.to_string()));
     named.filter_map(|name| name.parse().ok()).chain(typed).collect()

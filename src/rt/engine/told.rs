@@ -6,9 +6,10 @@ use super::{Driver, Engine};
 use crate::dsp::{LIMITER_LATENCY, QUANTUM};
 use crate::param::TrackIndex;
 use crate::pattern::Voice;
+use crate::rt::controls::Said;
 use crate::rt::files::Named;
 use crate::rt::instrument::voice_of;
-use crate::rt::ports::{FromEngine, LiveNote, ParamMove, ToEngine};
+use crate::rt::ports::{FromEngine, LiveNote, ParamMove, Room, ToEngine};
 use crate::rt::renderer::TrackNote;
 use crate::rt::timeline::{Anchor, Timing};
 use crate::time::TempoMap;
@@ -23,62 +24,74 @@ impl Engine {
                 return;
             }
             let Ok(message) = self.ports.from_session.pop() else { return };
-            match message {
-                ToEngine::Edit { edit, at } => {
-                    if !self.renderer.take_edit(&mut self.material, edit, at) {
-                        self.outbox.count_overfull();
-                    }
-                }
-                ToEngine::Song(song) => {
-                    let old = std::mem::replace(&mut self.material.song, song);
-                    self.renderer.note_song(&self.material.song);
-                    self.outbox.retire_song(old);
-                }
-                ToEngine::TempoMap(map) => {
-                    let old = self.exchange_map(map);
-                    self.outbox.retire_map(old);
-                }
-                ToEngine::Start { tick, frame } => self.start = Some((tick, frame)),
-                ToEngine::Timeline { tick, at } => {
-                    let running = self.driver == Driver::Clock;
-                    self.lock.play((tick, at), &self.material.map, self.frame, running);
-                }
-                ToEngine::Clock { map, latency_ns } => self.lock.set_clock(map, latency_ns),
-                ToEngine::Mode { mode, offset } => self.lock.set_mode(mode, offset),
-                ToEngine::Stop => {
-                    self.start = None;
-                    self.lock.stop(self.driver == Driver::Clock);
-                    if self.driver == Driver::Session {
-                        self.driver = Driver::Nobody;
-                    }
-                }
-                ToEngine::Focus(track) => self.focus = track,
-                ToEngine::Echo { track, note, velocity, at } => {
-                    let velocity = if velocity.is_finite() { velocity.clamp(0.0, 1.0) } else { 0.0 };
-                    let note = TrackNote { track, note: note.min(127), velocity };
-                    if !self.renderer.take_echo(at, note) {
-                        self.outbox.count_dropped();
-                    }
-                }
-                ToEngine::Renew { bar } => self.renderer.take_renewal(&self.material, i64::from(bar)),
-                ToEngine::Metronome(level) => self.metronome.level = level.clamp(0.0, 1.0),
-                ToEngine::File { place, file } => self.put_file(place, file),
-                ToEngine::Room(room) => {
-                    let left_over = self.renderer.take_room(&self.material.song, room);
-                    left_over.into_iter().for_each(|room| self.outbox.retire_room(room));
-                }
-                ToEngine::Mine(edit) => self.renderer.write_own(edit),
-            }
+            self.take_message(message);
         }
     }
 
-    /// Takes sample files in, as far as nothing else waits before them.
-    pub(super) fn take_files(&mut self) {
-        while self.outbox.has_room()
-            && matches!(self.ports.from_session.peek(), Ok(ToEngine::File { .. }))
-            && let Ok(ToEngine::File { place, file }) = self.ports.from_session.pop()
-        {
-            self.put_file(place, file);
+    /// Takes in what is this machine's own (sample files, the own mix, controllers), as far as nothing
+    /// else waits before it.
+    pub(super) fn take_own(&mut self) {
+        for _ in 0..MAX_MESSAGES {
+            let own = |message: &ToEngine| {
+                matches!(message, ToEngine::File { .. } | ToEngine::Room(_) | ToEngine::Mine(_))
+            };
+            if !self.outbox.has_room() || !self.ports.from_session.peek().is_ok_and(own) {
+                return;
+            }
+            let Ok(message) = self.ports.from_session.pop() else { return };
+            self.take_message(message);
+        }
+    }
+
+    fn take_message(&mut self, message: ToEngine) {
+        match message {
+            ToEngine::Edit { edit, at } => {
+                if !self.renderer.take_edit(&mut self.material, edit, at) {
+                    self.outbox.count_overfull();
+                }
+            }
+            ToEngine::Song(song) => {
+                let old = std::mem::replace(&mut self.material.song, song);
+                self.renderer.note_song(&self.material.song);
+                self.outbox.retire_song(old);
+            }
+            ToEngine::TempoMap(map) => {
+                let old = self.exchange_map(map);
+                self.outbox.retire_map(old);
+            }
+            ToEngine::Start { tick, frame } => self.start = Some((tick, frame)),
+            ToEngine::Timeline { tick, at } => {
+                let running = self.driver == Driver::Clock;
+                self.lock.play((tick, at), &self.material.map, self.frame, running);
+            }
+            ToEngine::Clock { map, latency_ns } => self.lock.set_clock(map, latency_ns),
+            ToEngine::Mode { mode, offset } => self.lock.set_mode(mode, offset),
+            ToEngine::Stop => {
+                self.start = None;
+                self.lock.stop(self.driver == Driver::Clock);
+                if self.driver == Driver::Session {
+                    self.driver = Driver::Nobody;
+                }
+            }
+            ToEngine::Focus(track) => self.focus = track,
+            ToEngine::Echo { track, note, velocity, at } => {
+                let velocity = if velocity.is_finite() { velocity.clamp(0.0, 1.0) } else { 0.0 };
+                let note = TrackNote { track, note: note.min(127), velocity };
+                if !self.renderer.take_echo(at, note) {
+                    self.outbox.count_dropped();
+                }
+            }
+            ToEngine::Renew { bar } => self.renderer.take_renewal(&self.material, i64::from(bar)),
+            ToEngine::Metronome(level) => self.metronome.level = level.clamp(0.0, 1.0),
+            ToEngine::File { place, file } => self.put_file(place, file),
+            ToEngine::Room(room) => {
+                let left_over = match room {
+                    Room::Controls(map) => self.exchange_controls(map).map(Room::Controls),
+                    room => self.renderer.take_room(&self.material.song, room),
+                };
+                left_over.into_iter().for_each(|room| self.outbox.retire_room(room));
+            }
+            ToEngine::Mine(edit) => self.renderer.write_own(edit),
         }
     }
 
@@ -117,6 +130,14 @@ impl Engine {
     pub(super) fn take_notes(&mut self, notes: &[LiveNote]) {
         let ahead = (self.output.look_ahead() + LIMITER_LATENCY + QUANTUM) as i64;
         for live in notes {
+            if self.is_controller(live.channel, live.note) {
+                // A pad is struck; that it is let go moves nothing.
+                if live.velocity > 0.0 {
+                    let velocity = (live.velocity.clamp(0.0, 1.0) * 127.0 + 0.5) as u8;
+                    self.control(live.frame, live.channel, Said::Note(live.note & 127, velocity.max(1)));
+                }
+                continue;
+            }
             let heard = self.output.stream_at(self.frame + i64::from(live.frame));
             let Some(track) = self.track_of(live) else { continue };
             let velocity = if live.velocity.is_finite() { live.velocity.clamp(0.0, 1.0) } else { 0.0 };

@@ -5,6 +5,7 @@
 
 use super::Renderer;
 use crate::pattern::Song;
+use crate::rt::controls::Target;
 use crate::rt::locked::Sounding;
 use crate::rt::own_mix::Room;
 use crate::rt::personal::PersonalEdit;
@@ -18,6 +19,11 @@ impl Renderer {
     /// Writes an edit of the own mix.
     pub(in crate::rt) fn write_own(&mut self, edit: PersonalEdit) {
         self.mixer.write_own(edit);
+    }
+
+    /// Where a value of the own mix stands.
+    pub(in crate::rt) fn own_value(&self, target: Target) -> f32 {
+        self.mixer.own_value(target)
     }
 
     /// Whether the host bounces.

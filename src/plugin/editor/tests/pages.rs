@@ -44,7 +44,14 @@ fn nothing_leaves_the_least_window_at_either_side() {
         let mut window = Window::of(GROOVE, LEAST * zoom);
         window.zoom(zoom);
         for view in [Middle::Steps, Middle::Notes, Middle::Sound] {
-            for open in [None, Some(Page::People), Some(Page::History), Some(Page::Step), Some(Page::Track)] {
+            for open in [
+                None,
+                Some(Page::People),
+                Some(Page::History),
+                Some(Page::Step),
+                Some(Page::Track),
+                Some(Page::Mine),
+            ] {
                 (window.hands.view, window.hands.open) = (view, open);
                 window.rest();
                 for (name, rect) in window.named().filter(|(_, rect)| rect.is_positive()) {
