@@ -73,7 +73,7 @@ fn bad_files_say_what_is_wrong() {
     assert!(matches!(decode(cut), Err(DecodeError::CutOff { .. })));
     assert!(matches!(decode(Vec::new()), Err(DecodeError::Format(_))));
     assert!(matches!(decode(b"seq kick: X...\n".repeat(50)), Err(DecodeError::Format(_))));
-    assert!(matches!(decode(wav(48_000, 1, 16, 0, |_, _| 0.0)), Err(_)));
+    assert!(decode(wav(48_000, 1, 16, 0, |_, _| 0.0)).is_err());
     assert_eq!(decode(wav(8_000, 1, 16, 30 * 8_000 + 1, |_, _| 0.0)), Err(DecodeError::TooLong));
     assert!(matches!(decode(wav(4_000, 1, 16, 100, |_, _| 0.0)), Err(DecodeError::Shape { .. })));
     let holed = wav(48_000, 1, 32, 100, |at, _| if at == 7 { f64::NAN } else { 0.0 });
