@@ -316,7 +316,7 @@ mod tests {
         let track = TrackIndex::all().next().expect("a track");
         song.tracks[0].alive = true;
         song.tracks[0].name = Name::new("kick").expect("a name");
-        for edit in renamed(track, song.tracks[0].name, Name::EMPTY, Name::new("thud").expect("a name")) {
+        for edit in renamed(track, song.track(track), Name::new("thud").expect("a name")) {
             song.apply(&edit);
         }
         let row = song.track(track);
