@@ -12,6 +12,8 @@ mod hanging;
 mod metronome;
 #[path = "engine/personal.rs"]
 mod personal;
+#[path = "engine/random_songs.rs"]
+mod random_songs;
 #[path = "support/registers.rs"]
 mod registers;
 #[path = "engine/renewal.rs"]
@@ -20,6 +22,8 @@ mod renewal;
 mod rig;
 #[path = "engine/sequencing.rs"]
 mod sequencing;
+#[path = "engine/smooth.rs"]
+mod smooth;
 
 use antiphon::pattern::Song;
 use antiphon::rt::ports::ToEngine;
