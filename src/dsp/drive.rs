@@ -9,7 +9,8 @@ use super::{QUANTUM, Quantum};
 /// "Reducing the aliasing of nonlinear waveshaping using continuous-time convolution", DAFx 2016).
 /// `amount` 0 to 1 raises the gain into the clipper by up to 27 dB; the level after it is brought
 /// back so that a constant −6 dB would keep its level. Dry and wet take the same way, so no `mix`
-/// combs. At mix 0 the input passes bit for bit. *Thread: audio. Realtime-safe: yes.*
+/// combs. That way is 3 samples long: `presence` crosses over into it. At presence 0 the input passes
+/// bit for bit. *Thread: audio. Realtime-safe: yes.*
 #[derive(Clone, Debug)]
 pub struct Drive {
     up: HalfBand,
@@ -52,10 +53,11 @@ impl Drive {
         self.up.is_silent() && self.down.is_silent() && self.dry == 0.0
     }
 
-    /// Drives a quantum in place.
-    pub fn process(&mut self, io: &mut Quantum, amount: f32, mix: f32) {
-        let (amount, mix) = (bound(amount, 0.0, 1.0), bound(mix, 0.0, 1.0));
-        let presence = if mix > 0.0 { 1.0 } else { 0.0 };
+    /// Drives a quantum in place. `amount`, `mix` and `presence`, 0 to 1, are those of its end;
+    /// `presence` says how much of all this is there: 1 is on, 0 is off.
+    pub fn process(&mut self, io: &mut Quantum, amount: f32, mix: f32, presence: f32) {
+        let amount = bound(amount, 0.0, 1.0);
+        let (mix, presence) = (bound(mix, 0.0, 1.0), bound(presence, 0.0, 1.0));
         if self.fresh {
             (self.mix, self.presence) = (mix, presence);
         }
@@ -66,6 +68,9 @@ impl Drive {
         let to = if amount == self.amount { self.push } else { Push::of(amount) };
         if self.fresh || self.presence == 0.0 {
             self.push = to;
+        }
+        if !self.fresh && self.presence == 0.0 {
+            self.enter(snap(io[0]));
         }
         let settings = Settings {
             gain: line(self.push.gain, to.gain),
@@ -81,6 +86,13 @@ impl Drive {
         }
         (self.amount, self.push, self.mix, self.presence) = (amount, to, mix, presence);
         self.fresh = false;
+    }
+
+    /// Joins a sounding signal as if it had always stood where it stands now: from zero, the filters
+    /// would hear a step, and ring.
+    fn enter(&mut self, now: f32) {
+        (self.up, self.down) = (HalfBand::resting(now), HalfBand::resting(now));
+        (self.dry, self.pushed) = (now, now * self.push.gain);
     }
 
     /// The clipper, at twice the rate.
@@ -204,6 +216,11 @@ const ALLPASS: [Twice; STAGES] =
 const WATCH: usize = 8;
 
 impl HalfBand {
+    /// One that has heard this value for ever.
+    fn resting(value: f32) -> HalfBand {
+        HalfBand { past: [[value; 2]; STAGES + 1] }
+    }
+
     /// A quantum in, its samples at twice the rate out.
     #[inline]
     fn split(&mut self, io: &Quantum) -> [Twice; QUANTUM] {

@@ -87,6 +87,12 @@ pub(super) struct Core {
 }
 
 impl Core {
+    /// One that has heard this value for ever: so a filter joins a sounding signal, which is no step
+    /// to it then.
+    fn resting(value: f32) -> Core {
+        Core { s1: 0.0, s2: value }
+    }
+
     /// The next sample. Whoever ticks it calls [`Core::settle`] at least every 32 samples.
     #[inline]
     pub fn tick(&mut self, x: f32, Tuning { loss, turn, pull, k }: Tuning) -> Responses {
@@ -188,8 +194,7 @@ impl Mix {
 ///
 /// A low-pass opened to 20 kHz is no filter at all: it passes its input bit for bit; that is
 /// how it is switched off. Changes of kind, and into and out of that, cross over within one
-/// quantum. *Thread: audio. Realtime-safe:
-/// yes.*
+/// quantum. *Thread: audio. Realtime-safe: yes.*
 #[derive(Clone, Debug)]
 pub struct Svf {
     core: Core,
@@ -219,6 +224,9 @@ impl Svf {
             return;
         }
         let q = bound(q, 0.1, 30.0);
+        if from == Mix::THROUGH && !self.fresh {
+            self.core = Core::resting(snap(io[0]));
+        }
         if from == Mix::THROUGH || self.fresh {
             self.cutoff_hz = bound(cutoff[0], 20.0, 20_000.0);
             self.at = Coefficients::new(self.cutoff_hz, q);

@@ -48,6 +48,7 @@ pub(super) struct Inserts<const CHANNELS: usize> {
     trembling: f32,
     amount: Smoother,
     drive_mix: Smoother,
+    drive_presence: Smoother,
     bands: [Smoother; 3],
     squeeze: CompSettings,
     presence: Smoother,
@@ -87,6 +88,7 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
             trembling: 1.0,
             amount: still,
             drive_mix: still,
+            drive_presence: still,
             bands: [still; 3],
             squeeze: CompSettings {
                 threshold_db: 0.0,
@@ -122,7 +124,9 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
         self.cutoff.set(on(Param::FilterEnabled, Param::FilterFreq, 20_000.0), ramp);
         self.q.set(param(Param::FilterQ), ramp);
         self.amount.set(param(Param::DistortAmount), ramp);
-        self.drive_mix.set(on(Param::DistortEnabled, Param::DistortMix, 0.0), ramp);
+        let mix = on(Param::DistortEnabled, Param::DistortMix, 0.0);
+        self.drive_mix.set(mix, ramp);
+        self.drive_presence.set(if mix > 0.0 { 1.0 } else { 0.0 }, ramp);
         let bands = [Param::EqLow, Param::EqMid, Param::EqHigh];
         for (band, value) in self.bands.iter_mut().zip(bands) {
             band.set(3.0 * on(Param::EqEnabled, value, 0.0), ramp);
@@ -187,6 +191,7 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
             &mut self.q,
             &mut self.amount,
             &mut self.drive_mix,
+            &mut self.drive_presence,
             &mut self.gain,
             &mut self.phaser_depth,
             &mut self.phaser_mix,
@@ -231,7 +236,7 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
             let sway = if mix == 0.0 { 0.0 } else { self.sweep.sine((at as u32) << 30) };
             self.phasers[at].process(io, sway, depth, self.stages, mix);
             // What a track gives has nothing steady; the master's own drive may make some.
-            if CHANNELS == 1 || self.drive_mix.value() > 0.0 || !self.steady[at].is_silent() {
+            if CHANNELS == 1 || self.drive_presence.value() > 0.0 || !self.steady[at].is_silent() {
                 self.steady[at].process(io);
             }
             self.delays[at].process(io, time, feedback, delay_mix);
@@ -248,6 +253,7 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
         let (_, sway) = self.modulation.of(Target::Q);
         let q = quantum_on(&mut self.q) * if sway == 0.0 { 1.0 } else { exp2(Q_OCTAVES * sway) };
         let (amount, mix) = (quantum_on(&mut self.amount), quantum_on(&mut self.drive_mix));
+        let presence = quantum_on(&mut self.drive_presence);
         let bands = self.bands.each_mut().map(quantum_on);
         // Between the notes of a track only what comes later works on.
         if silence && self.is_silent_to_comp() {
@@ -255,7 +261,7 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
         }
         for (at, io) in channels.into_iter().enumerate() {
             self.filters[at].process(io, self.kind, &cutoff, q);
-            self.drives[at].process(io, amount, mix);
+            self.drives[at].process(io, amount, mix, presence);
             self.eqs[at].process(io, bands);
         }
     }

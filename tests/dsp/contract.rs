@@ -152,7 +152,7 @@ fn every_tail_ends_in_exact_silence() {
     let mut io = [0.5; QUANTUM];
     for _ in 0..2500 {
         filter.process(&mut io, FilterKind::Lowpass, &[100.0; QUANTUM], 10.0);
-        drive.process(&mut io, 0.5, 0.5);
+        drive.process(&mut io, 0.5, 0.5, 1.0);
         io = [0.0; QUANTUM];
     }
     assert!(filter.is_silent() && drive.is_silent());
@@ -261,7 +261,7 @@ fn everything() -> Vec<u64> {
             filter.process(&mut own, *kind, &[*cutoff; QUANTUM], *q);
             sound.extend(own);
         }
-        drive.process(&mut io, 0.9, 0.7);
+        drive.process(&mut io, 0.9, 0.7, 1.0);
         delay.process(&mut io, 0.01, 0.2, 0.4);
         eq.process(&mut io, [6.0, -3.0, -9.0]);
         let levels = Levels::of([&io]);
@@ -371,7 +371,7 @@ proptest! {
             cutoffs[15] = a;
             filter.process(&mut io, kinds[kind], &cutoffs, b);
             prop_assert!(io.iter().all(|x| x.is_finite()), "filter {a} {b}");
-            drive.process(&mut io, c, d);
+            drive.process(&mut io, c, d, 1.0);
             prop_assert!(io.iter().all(|x| x.is_finite()), "drive {c} {d}");
             delay.process(&mut io, a, b, c);
             prop_assert!(io.iter().all(|x| x.is_finite()), "delay {a} {b} {c}");

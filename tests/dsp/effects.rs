@@ -77,7 +77,7 @@ fn after_a_reset_every_effect_begins_with_its_settings() {
         let (mut filter, mut drive, mut delay) = (Svf::new(), Drive::new(), Delay::new());
         let mut chain = |io: &mut Quantum| {
             filter.process(io, FilterKind::Highpass, &[4000.0; QUANTUM], 2.0);
-            drive.process(io, 0.8, 0.6);
+            drive.process(io, 0.8, 0.6, 1.0);
             delay.process(io, 0.01, 0.5, 0.3);
         };
         if primed {
@@ -88,12 +88,12 @@ fn after_a_reset_every_effect_begins_with_its_settings() {
         for _ in 0..2 {
             let mut silence = [0.0; QUANTUM];
             reference.0.process(&mut silence, FilterKind::Highpass, &[4000.0; QUANTUM], 2.0);
-            reference.1.process(&mut silence, 0.8, 0.6);
+            reference.1.process(&mut silence, 0.8, 0.6, 1.0);
             reference.2.process(&mut silence, 0.01, 0.5, 0.3);
         }
         let expected = through(&signal, |io| {
             reference.0.process(io, FilterKind::Highpass, &[4000.0; QUANTUM], 2.0);
-            reference.1.process(io, 0.8, 0.6);
+            reference.1.process(io, 0.8, 0.6, 1.0);
             reference.2.process(io, 0.01, 0.5, 0.3);
         });
         assert_eq!(out, expected, "primed: {primed}");
@@ -134,11 +134,11 @@ fn a_swept_filter_neither_bursts_nor_clicks() {
 fn drive_at_mix_0_passes_every_bit() {
     let signal = sine(997.0, RATE, 0.7, 4800);
     let mut drive = Drive::new();
-    assert_eq!(through(&signal, |io| drive.process(io, 1.0, 0.0)), signal);
+    assert_eq!(through(&signal, |io| drive.process(io, 1.0, 0.0, 0.0)), signal);
     // Also after having been on.
-    through(&signal, |io| drive.process(io, 1.0, 1.0));
-    through(&signal[..64], |io| drive.process(io, 1.0, 0.0));
-    assert_eq!(through(&signal, |io| drive.process(io, 1.0, 0.0)), signal);
+    through(&signal, |io| drive.process(io, 1.0, 1.0, 1.0));
+    through(&signal[..64], |io| drive.process(io, 1.0, 0.0, 0.0));
+    assert_eq!(through(&signal, |io| drive.process(io, 1.0, 0.0, 0.0)), signal);
 }
 
 #[test]
@@ -148,7 +148,7 @@ fn drive_adds_harmonics_but_few_aliases_and_keeps_the_level() {
     let signal = sine(hz, RATE, 0.5, 24_000);
     for (amount, alias_db) in [(0.3, -80.0), (0.6, -60.0), (1.0, -40.0)] {
         let mut drive = Drive::new();
-        let out = through(&signal, |io| drive.process(io, amount, 1.0));
+        let out = through(&signal, |io| drive.process(io, amount, 1.0, 1.0));
         dump(&format!("drive-{amount}"), &out);
         let steady = &out[4800..4800 + 16_384];
         let spectrum = Spectrum::new(steady, RATE, Window::Steady);
@@ -162,7 +162,7 @@ fn drive_adds_harmonics_but_few_aliases_and_keeps_the_level() {
     }
     let low = sine(200.0, RATE, 0.5, 24_000);
     let mut drive = Drive::new();
-    let out = through(&low, |io| drive.process(io, 0.5, 1.0));
+    let out = through(&low, |io| drive.process(io, 0.5, 1.0, 1.0));
     let spectrum = Spectrum::new(&out[4800..4800 + 16_384], RATE, Window::Steady);
     let third = db(spectrum.at(600.0) / spectrum.at(200.0));
     assert!((-30.0..-8.0).contains(&third), "third harmonic at {third:.1} dB");
@@ -173,8 +173,8 @@ fn a_mix_of_drive_does_not_comb() {
     // At small levels the clipper is a gain; any dip would be the two ways' difference.
     let signal: Vec<f32> = impulse(8192).iter().map(|x| x * 1e-3).collect();
     let mut drive = Drive::new();
-    through(&[0.0; 64], |io| drive.process(io, 0.0, 0.5));
-    let out = through(&signal, |io| drive.process(io, 0.0, 0.5));
+    through(&[0.0; 64], |io| drive.process(io, 0.0, 0.5, 1.0));
+    let out = through(&signal, |io| drive.process(io, 0.0, 0.5, 1.0));
     let spectrum = Spectrum::new(&out, RATE, Window::Flat);
     let base = spectrum.at(100.0);
     for (hz, most) in [(1_000.0, 0.05), (5_000.0, 0.2), (10_000.0, 0.6), (15_000.0, 1.3)] {

@@ -21,6 +21,11 @@ const BEGUN: usize = 4_000;
 const MOVE: usize = 128;
 const MOVES: usize = 24;
 
+/// The corner, as a share of the peak, at which a fade begins that takes 5 ms: the steepest of the
+/// table is `eq.low`, whose 18 dB in a straight line of decibels leave the loud end 2.07 times as
+/// steeply as a straight line to nothing does.
+const CORNER: f32 = 2.1 / 240.0;
+
 /// The greatest second difference of a signal: what a step or a corner stands out in.
 fn roughest(signal: &[f32]) -> f32 {
     signal.windows(3).map(|w| (w[2] - 2.0 * w[1] + w[0]).abs()).fold(0.0, f32::max)
@@ -37,6 +42,9 @@ fn stated(owner: Owner, module: &str) -> Song {
             set(&mut song, owner, param, spec.stated);
         }
     }
+    if module == "filter" {
+        set(&mut song, owner, Param::FilterFreq, 300.0);
+    }
     if module == "send" {
         set(&mut song, owner, Param::SendReverb, 0.4);
         set(&mut song, owner, Param::SendDelay, 0.4);
@@ -44,8 +52,8 @@ fn stated(owner: Owner, module: &str) -> Song {
     song
 }
 
-/// The roughness of a render in which a parameter takes these values in turn.
-fn rough(song: &Song, slot: Slot, values: impl Iterator<Item = f32>) -> f32 {
+/// The roughness and the peak of a render in which a parameter takes these values in turn.
+fn rough(song: &Song, slot: Slot, values: impl Iterator<Item = f32>) -> (f32, f32) {
     let tempo = Tempo::from_bpm(40.0).expect("a tempo");
     let mut rig = Rig::new(48_000.0, song, &TempoMap::constant(tempo));
     rig.tell(ToEngine::Start { tick: Beats::ZERO, frame: 0 });
@@ -54,7 +62,9 @@ fn rough(song: &Song, slot: Slot, values: impl Iterator<Item = f32>) -> f32 {
         rig.tell(ToEngine::Edit { edit: Edit::Param { slot, value }, at: None });
         rig.run_session(MOVE, &[MOVE]);
     }
-    roughest(&rig.left[BEGUN - 500..]).max(roughest(&rig.right[BEGUN - 500..]))
+    let (left, right) = (&rig.left[BEGUN - 500..], &rig.right[BEGUN - 500..]);
+    let peak = left.iter().chain(right).fold(0.0, |most: f32, sample| sample.abs().max(most));
+    (roughest(left).max(roughest(right)), peak)
 }
 
 /// What is found too rough: id, roughness, and what it is held against.
@@ -62,17 +72,20 @@ fn sweep(owner: Owner, param: Param) -> Option<String> {
     let spec = param.spec();
     let song = stated(owner, spec.module());
     let slot = Slot::new(owner, param);
-    let still = |value: f32| rough(&song, slot, std::iter::repeat_n(value, MOVES / 2));
-    let (low, high) = (still(spec.min), still(spec.max));
+    let still = |value: f32| {
+        let mut song = song.clone();
+        set(&mut song, owner, param, value);
+        rough(&song, slot, std::iter::repeat_n(value, MOVES / 2))
+    };
+    let ((low, low_peak), (high, high_peak)) = (still(spec.min), still(spec.max));
     let at = |n: usize| match spec.taper {
         // From one end to the other and back, at each move.
         Taper::Stepped if n % 8 < 4 => spec.min,
         Taper::Stepped => spec.max,
         _ => spec.value_at(1.0 - (2.0 * n as f32 / MOVES as f32 - 1.0).abs()),
     };
-    let moved = rough(&song, slot, (0..=MOVES).map(at));
-    // A second difference of 4e-4 lies 68 dB under full scale.
-    let most = 2.5 * low.max(high) + 4e-4;
+    let (moved, _) = rough(&song, slot, (0..=MOVES).map(at));
+    let most = 2.5 * low.max(high) + CORNER * low_peak.max(high_peak);
     println!("{} {owner:?}: {moved:e}, still {low:e} and {high:e}", spec.id);
     (moved > most).then(|| format!("{} {owner:?}: {moved:e} above {most:e}", spec.id))
 }
