@@ -133,11 +133,10 @@ impl PingPong {
         let feedback = bound(feedback, 0.0, 0.95);
         let from = if self.fresh { feedback } else { self.feedback };
         let samples = (bound(time_s, 0.01, DELAY_MAX_SECONDS) * RATE + 0.5) as usize;
-        let mut heard = [[0.0; QUANTUM]; 2];
-        for side in 0..2 {
+        let heard: [Quantum; 2] = std::array::from_fn(|side| {
             self.taps[side].head_for(samples, &self.lines[side]);
-            heard[side] = self.taps[side].read(&self.lines[side]);
-        }
+            self.taps[side].read(&self.lines[side])
+        });
         let mut written = [[0.0; QUANTUM]; 2];
         for n in 0..QUANTUM {
             let feedback = feedback - (feedback - from) * (SHARE * (QUANTUM - 1 - n) as f32);

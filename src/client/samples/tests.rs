@@ -32,7 +32,7 @@ fn whole_numbers_at_48_khz_come_through_as_they_are() {
     let ramp = |at: usize, _| (at as f64 - 400.0) / 512.0;
     for bits in [16, 24] {
         let words = decode(wav(48_000, 1, bits, 800, ramp)).expect("a sound");
-        let expected: Vec<i32> = (0..800).map(|at| ((at - 400) << 14) as i32).collect();
+        let expected: Vec<i32> = (0..800).map(|at| (at - 400) << 14).collect();
         assert_eq!(words, expected, "{bits} bits");
     }
     let sides = |at: usize, channel: u16| if channel == 0 { at as f64 / 1024.0 } else { 0.0 };
@@ -94,7 +94,7 @@ fn a_file_is_kept_under_the_hash_of_its_sound() {
     // The same sound in another file is the same file.
     std::fs::write(&path, wav(48_000, 2, 24, 3_000, tone)).expect("written");
     assert_eq!(store.import(&path).expect("a sample").id, stored.id);
-    assert_eq!(store.list(), [stored.clone()]);
+    assert_eq!(store.list(), std::slice::from_ref(&stored));
     let file = store.load(stored.id).expect("readable").expect("here");
     assert_eq!(file.frames(), 3_000);
     let bytes = store.bytes(stored.id).expect("readable").expect("here");
