@@ -131,7 +131,7 @@ fn a_swept_filter_neither_bursts_nor_clicks() {
 }
 
 #[test]
-fn drive_at_mix_0_passes_every_bit() {
+fn drive_that_is_not_there_passes_every_bit() {
     let signal = sine(997.0, RATE, 0.7, 4800);
     let mut drive = Drive::new();
     assert_eq!(through(&signal, |io| drive.process(io, 1.0, 0.0, 0.0)), signal);
