@@ -178,10 +178,14 @@ impl Participant {
         self.schedule();
     }
 
-    /// Tells the engine a transport change, behind what it needs to know for it.
+    /// Tells the engine a transport change, behind what it needs to know for it: a start in a session
+    /// whose time nobody has measured yet would be read by another clock.
     pub(super) fn schedule(&mut self) {
         self.tell_mode();
-        let Some(timeline) = self.engine.scheduled.take() else { return };
+        let measured = self.session_now(self.clock.now()).is_some();
+        let Some(timeline) = self.engine.scheduled.take_if(|timeline| measured || !timeline.playing) else {
+            return;
+        };
         self.feed.push(match timeline.playing {
             true => ToEngine::Timeline { tick: timeline.tick, at: timeline.at },
             false => ToEngine::Stop,
