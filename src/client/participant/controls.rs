@@ -9,7 +9,7 @@ use crate::rt::controls::{ControlMap, Controller, Mapping, Said, Source, Takeove
 use crate::rt::ports::{Room, ToEngine};
 use crate::time::HostNanos;
 
-/// A coarse half waits so long for its fine one.
+/// One half of a pair waits so long for the other.
 const PAIR: i64 = 150_000_000;
 
 /// The mappings, and what is being learned.
@@ -17,8 +17,8 @@ const PAIR: i64 = 150_000_000;
 pub struct ControlSide {
     pub(super) mappings: Arc<Vec<Mapping>>,
     pub(super) learning: Option<(Target, Takeover)>,
-    /// A control change that may be the coarse half of a pair.
-    coarse: Option<(Controller, HostNanos)>,
+    /// A control change that may be half of a pair.
+    half: Option<(Controller, HostNanos)>,
 }
 
 impl ControlSide {
@@ -32,7 +32,7 @@ impl Participant {
     pub(super) fn control_command(&mut self, command: ControlCommand, now: HostNanos) {
         match command {
             ControlCommand::Learn(wanted) => {
-                (self.controls.learning, self.controls.coarse) = (wanted, None);
+                (self.controls.learning, self.controls.half) = (wanted, None);
                 self.tell_controls();
             }
             ControlCommand::Map(mapping) if mapping.is_sound() => self.map(mapping, now),
@@ -47,7 +47,7 @@ impl Participant {
     }
 
     fn map(&mut self, mapping: Mapping, now: HostNanos) {
-        (self.controls.learning, self.controls.coarse) = (None, None);
+        (self.controls.learning, self.controls.half) = (None, None);
         self.take_mappings(controls::with(&self.controls.mappings, mapping));
         let controller = controller_words(mapping.controller);
         let target = target_words(mapping.target, self.studio.song());
@@ -82,23 +82,21 @@ impl Participant {
             return;
         }
         let controller = Controller { channel, source: said.source() };
-        let fine = |coarse: Controller| match (coarse.source, said) {
-            (Source::Cc(number), Said::Cc(other, _)) => coarse.channel == channel && other == number + WIDE,
-            _ => false,
-        };
-        match (self.controls.coarse, said) {
-            (Some((coarse, _)), Said::Cc(other, _)) if fine(coarse) => {
-                self.learned(Controller { source: Source::Wide(other - WIDE), ..coarse }, now);
+        let Said::Cc(number, _) = said else { return self.learned(controller, now) };
+        match self.controls.half {
+            Some((half, _)) if half == controller => {}
+            Some((half, _)) if half.channel == channel && is_pair(half.source, number) => {
+                let coarse = Source::Wide(number % WIDE);
+                self.learned(Controller { source: coarse, ..half }, now);
             }
-            (Some((coarse, _)), _) if coarse == controller => {}
-            (_, Said::Cc(number, _)) if number < WIDE => self.controls.coarse = Some((controller, now)),
+            _ if number < 2 * WIDE => self.controls.half = Some((controller, now)),
             _ => self.learned(controller, now),
         }
     }
 
-    /// A coarse half without a fine one is a control change of 7 bits.
+    /// A half without the other is a control change of 7 bits.
     pub(super) fn look_at_controls(&mut self, now: HostNanos) {
-        if let Some((controller, _)) = self.controls.coarse.filter(|(_, since)| now - *since >= PAIR) {
+        if let Some((controller, _)) = self.controls.half.filter(|(_, since)| now - *since >= PAIR) {
             self.learned(controller, now);
         }
     }
@@ -109,4 +107,9 @@ impl Participant {
             self.shown.stale();
         }
     }
+}
+
+/// Whether two control changes are one number in 14 bits, whichever of them comes first.
+fn is_pair(source: Source, number: u8) -> bool {
+    matches!(source, Source::Cc(other) if number.abs_diff(other) == WIDE && number.min(other) < WIDE)
 }
