@@ -191,9 +191,10 @@ fn module_statement(
     let file = track.file.filter(|_| module == "sample");
     let kept = keys::params_of(module).any(touched) || sample.is_some() || file.is_some() || steps.is_some();
     // What goes without saying is left out: a module that is named is on, a sample is whole and its
-    // gain 0, a compressor hears itself.
-    let quiet =
-        |param: &Param| matches!(keys::key_of(*param), "enabled" | "gain" | "side") || module == "sample";
+    // gain 0, a compressor hears itself, a delay has a time of its own.
+    let quiet = |param: &Param| {
+        matches!(keys::key_of(*param), "enabled" | "gain" | "side" | "sync") || module == "sample"
+    };
     let said = |param: &Param| !quiet(param) || song.param(owner, *param) != param.spec().stated;
     let values = keys::params_of(module).filter(said).map(|param| (param, song.param(owner, param)));
     (kept || template.is_some()).then(|| Statement::Module {
