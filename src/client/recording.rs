@@ -15,11 +15,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::dsp::SampleFile;
 use crate::param::{Owner, TrackIndex};
 use crate::pattern::{Edit, FileId, Song};
 use crate::rt::controls::{ControlMap, Mapping, Said};
 use crate::rt::personal::PersonalEdit;
+use crate::rt::ports::SampleFile;
 use crate::rt::ports::{LiveNote, Mode, Room, ToEngine, ports};
 use crate::rt::{Block, Drive, ENGINE_VERSION, Engine, EngineConfig, MidiBuffer, OwnEffects};
 use crate::time::{Beats, ClockMap, HostNanos, SessionNanos, TempoMap};

@@ -5,9 +5,9 @@
 
 use std::sync::Arc;
 
-use crate::dsp::SampleFile;
 use crate::param::TrackIndex;
 use crate::pattern::{FileId, Song};
+use crate::rt::ports::SampleFile;
 use crate::rt::ports::{BarFingerprint, FromEngine, ToEngine, ports};
 use crate::rt::{Block, Drive, Engine, EngineConfig, FILES, MidiBuffer, Stems};
 use crate::time::{Beats, HostNanos, Tempo, TempoMap};

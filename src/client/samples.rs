@@ -22,8 +22,8 @@ use thiserror::Error;
 pub use decode::{DecodeError, MAX_INPUT, decode};
 
 use super::journal::set_aside;
-use crate::dsp::SampleFile;
 use crate::pattern::{FileId, Name, Song};
+use crate::rt::ports::SampleFile;
 use crate::wire::{
     MAX_SAMPLE_FILE, SampleFileError, check_sample_file, decode_sample_file, encode_sample_file,
 };

@@ -10,7 +10,7 @@ use super::files::Files;
 pub use super::mode::{Lock, Mode, ModeError, Sync, TempoMatch};
 pub use super::own_mix::Room;
 use super::personal::PersonalEdit;
-use crate::dsp::SampleFile;
+pub use crate::dsp::SampleFile;
 use crate::param::{MAX_TRACKS, Slot, TrackIndex};
 use crate::pattern::{Edit, FileId, Song};
 use crate::time::{Beats, ClockMap, HostNanos, SamplePos, SessionNanos, TempoMap};

@@ -6,7 +6,7 @@
 
 use thiserror::Error;
 
-use crate::dsp::SampleFile;
+use crate::rt::ports::SampleFile;
 
 /// The most bytes of a file: 30 s.
 pub const MAX_SAMPLE_FILE: usize = HEAD + 3 * SampleFile::MAX_FRAMES;

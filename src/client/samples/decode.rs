@@ -19,7 +19,7 @@ use symphonia::core::probe::Hint;
 use thiserror::Error as ThisError;
 
 use super::resample;
-use crate::dsp::SampleFile;
+use crate::rt::ports::SampleFile;
 
 /// The most bytes of a file that is read.
 pub const MAX_INPUT: usize = 64 << 20;

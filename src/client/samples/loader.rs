@@ -9,9 +9,9 @@ use std::thread;
 use crossbeam::channel::{Receiver, Sender, unbounded};
 
 use super::{SampleStore, Stored};
-use crate::dsp::SampleFile;
 use crate::param::TrackIndex;
 use crate::pattern::FileId;
+use crate::rt::ports::SampleFile;
 
 /// What is wished for.
 #[derive(Debug)]
