@@ -54,9 +54,9 @@ fn a_sample_travels_and_sounds_the_same() {
     a.order(&format!("sample vox {}", tone.display()));
     let hash = a.until("sampled", |line| Some(text(line, "hash").to_owned()));
     let said = format!("sample vox: my-tone hash={hash}");
-    b.state_when(|notation| notation.contains(&said));
     standing(&mut b, &hash, "missing");
     standing(&mut b, &hash, "here");
+    b.state_when(|notation| notation.contains(&said));
     let kept = b.profile().join("samples").join(format!("{hash}.wav"));
     let own = a.profile().join("samples").join(format!("{hash}.wav"));
     assert_eq!(std::fs::read(&kept).expect("b has it"), std::fs::read(own).expect("a has it"));
