@@ -21,7 +21,8 @@ pub struct Arguments {
 
 /// The feature sets that must stand alone. With no features the tree holds no async runtime, no
 /// plugin framework and no database.
-pub const FEATURE_SETS: [&str; 6] = ["", "client", "server", "plugin", "standalone,server", "link,server"];
+pub const FEATURE_SETS: [&str; 7] =
+    ["", "client", "server", "plugin", "picture", "standalone,server", "link,server"];
 
 /// Lines past which a file is worth a second look; told, not enforced.
 const LONG_FILE: usize = 900;
