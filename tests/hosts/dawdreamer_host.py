@@ -45,8 +45,8 @@ def render(engine):
 
 
 def onsets(audio):
-    """Samples at which sound comes out of silence."""
-    loud = numpy.flatnonzero(abs(audio[0]) > 1e-4)
+    """Samples at which something sets in: by slope, as what a track lets go below 5 Hz lingers."""
+    loud = numpy.flatnonzero(abs(numpy.diff(audio[0], prepend=0.0)) > 1e-4)
     gaps = numpy.diff(loud, prepend=-RATE)
     return loud[gaps > 400]
 
