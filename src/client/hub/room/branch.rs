@@ -10,7 +10,8 @@
 
 use std::collections::BTreeMap;
 
-use super::{Meta, Room, nack};
+use super::said::nack;
+use super::{Meta, Room};
 use crate::client::MergeReport;
 use crate::client::hub::speech::FromHub;
 use crate::client::journal::Record;

@@ -1,10 +1,13 @@
 //! The session's clock as the machine measures it: one socket for all instances, which share this
 //! machine's clock and are told every word of it.
 
-use super::{PROBES, Room};
+use super::Room;
 use crate::client::clock_socket::{ClockOrder, ClockWord};
 use crate::client::hub::speech::FromHub;
 use crate::time::{Clock, ClockEpoch, ClockNews, Probe};
+
+/// Clock probes kept for instances that come later.
+const PROBES: usize = 64;
 
 impl Room {
     /// A word of the clock's socket.
@@ -32,6 +35,12 @@ impl Room {
     pub(super) fn look_at_clock(&mut self) {
         self.shared_clock.look(self.clock.look());
         self.clock_moved();
+    }
+
+    /// 0 while session time is this machine's own: no server has told another, or what it told is
+    /// forgotten.
+    pub(super) fn clock_epoch(&self) -> u64 {
+        if self.shared_clock.map().is_some() || self.branch.is_none() { self.epoch } else { 0 }
     }
 
     /// Keeps what later instances are told: probes of another clock are of no use to them.

@@ -1,10 +1,11 @@
 //! The room's one connection to the session's server.
 
 use super::Room;
-use crate::client::Connection;
+use super::said::nack;
 use crate::client::hub::speech::FromHub;
 use crate::client::journal::Record;
 use crate::client::socket::SocketEvent;
+use crate::client::{Connection, Link};
 use crate::param::Owner;
 use crate::rt::ENGINE_VERSION;
 use crate::session::{Answered, Catchup, Commit, Cseq, Refusal, State};
@@ -27,6 +28,23 @@ impl Room {
             name: self.name.clone(),
             last_seq: self.last_seq(),
             unanswered: self.waiting.front().map_or(self.replica.next_cseq(), |oldest| oldest.cseq),
+        }
+    }
+
+    /// A link with another secret to a session that refused the one before, or another way there.
+    pub(super) fn another_way_in(&mut self, link: Link, allows: bool) {
+        let refused = matches!(self.connection, Connection::Refused(_));
+        if link.secret.is_empty() || !(refused || link.secret != self.link.secret) {
+            return;
+        }
+        if link.secret != self.link.secret || allows {
+            self.pass.forget();
+        }
+        self.link = link;
+        if refused && !self.link.is_local() {
+            let hello = self.hello();
+            self.network.join(self.link.clone(), &hello);
+            self.connect(Connection::Connecting);
         }
     }
 
@@ -64,6 +82,18 @@ impl Room {
         self.replica.disconnect();
         self.sent.clear();
         self.people.clear();
+    }
+
+    fn connect(&mut self, connection: Connection) {
+        self.tell_all(&FromHub::Connection(connection.clone()));
+        self.connection = connection;
+    }
+
+    /// Tells the server what is worth telling while it listens.
+    pub(super) fn send(&self, up: &Up) {
+        if self.connection == Connection::Online {
+            self.network.send(up);
+        }
     }
 
     /// Tries again where the connection is lost, and sends what waits.
@@ -238,7 +268,7 @@ impl Room {
         self.names.refused(meta.instance, meta.ticket, &reason);
         // The instance holds it still, or has it from the branch: it is told once, either way.
         let told = match meta.kept {
-            false => super::nack(meta.ticket, reason),
+            false => nack(meta.ticket, reason),
             true => FromHub::TakenBack { cseq, reason: reason.to_string() },
         };
         self.tell_instance(meta.instance, told);
