@@ -47,4 +47,4 @@ pub use sample_clock::SampleClock;
 pub use stems::Stems;
 
 /// Part of every input key: grows with each change that alters a sample.
-pub const ENGINE_VERSION: u32 = 4;
+pub const ENGINE_VERSION: u32 = 5;

@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use super::math::bound;
 use super::voice::velocity_gain;
-use super::{Adsr, Body, EnvShape, QUANTUM, Quantum, SampleFile, Strike, Voice};
+use super::{Adsr, Body, EnvShape, QUANTUM, Quantum, Reading, SampleFile, Strike, Voice};
 
-/// Plays a [`SampleFile`], higher and lower as a tape does. At its own pitch, whole and forwards it
-/// gives the file's samples bit for bit, times the velocity's gain.
+/// Plays a [`SampleFile`], higher and lower as a tape does, but that nothing folds back. At its own
+/// pitch, whole and forwards it gives the file's samples bit for bit, times the velocity's gain.
 ///
 /// A clone of the file is held while it is the track's: whoever takes a file away lets go of the
 /// voices first, and keeps it until then ([`crate::rt::ports::ToEngine::File`]), so that none is
@@ -68,6 +68,7 @@ pub struct Sampler {
     /// How far it has come, and how far it goes in a sample.
     place: i64,
     step: i64,
+    reading: Reading,
     /// How much of a loop's end crosses into its beginning: at most half.
     crossing: i64,
     fade_in: u32,
@@ -90,6 +91,7 @@ impl SamplerVoice {
             play: Play::Once,
             place: 0,
             step: ONE,
+            reading: Reading::PLAIN,
             crossing: 0,
             fade_in: 0,
             amp: Adsr::new(),
@@ -120,6 +122,7 @@ impl SamplerVoice {
         (body.reverse, body.play) = (excerpt.reverse, excerpt.play);
         body.place = 0;
         body.step = (f64::from(pitch_hz / SamplerVoice::PITCH_HZ) * ONE as f64) as i64;
+        body.reading = Reading::of_step(body.step);
         body.crossing = (CROSSING * ONE).min(body.length / 2);
         let begins = first == 0 && !excerpt.reverse;
         body.enveloped = shape.is_some() || excerpt.play != Play::Once;
@@ -140,10 +143,11 @@ impl Sampler {
     /// The file's value at a place of the excerpt.
     #[inline]
     fn value(&self, file: &SampleFile, place: i64) -> f32 {
-        file.at(match self.reverse {
+        let place = match self.reverse {
             false => self.first * ONE + place,
             true => self.first * ONE + self.length - ONE - place,
-        })
+        };
+        file.at(place, self.reading)
     }
 
     /// The next sample; past the end silence.

@@ -9,7 +9,9 @@ use antiphon::dsp::{
 use proptest::prelude::*;
 
 use crate::measure::*;
-use crate::voices::{clap, cymbal, fm, hat, kick, note, perc, render, shaker, snare, strike, synth, tom};
+use crate::voices::{
+    clap, cymbal, fm, hat, kick, note, perc, render, sampler, shaker, snare, strike, synth, tom,
+};
 
 /// The bits of a sound as one number.
 fn hash(sound: &[f32]) -> u64 {
@@ -36,6 +38,8 @@ fn first_seconds() -> Vec<(&'static str, Vec<f32>)> {
         ("bass", note(Patch::Bass, strike(55.0, 1.0), 24_000, 1.0)),
         ("pad", note(Patch::Pad, strike(220.0, 0.8), 24_000, 1.0)),
         ("fm", fm(strike(220.0, 1.0), 24_000, 1.0)),
+        ("sampler", sampler(0.7)),
+        ("sampler-high", sampler(3.1)),
     ];
     sounds.iter_mut().for_each(|(_, sound)| sound.truncate(48_000));
     sounds

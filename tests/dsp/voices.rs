@@ -1,8 +1,11 @@
 //! Each voice against the target in its documentation.
 
+use std::sync::Arc;
+
 use antiphon::dsp::{
-    Body, Character, ClapVoice, CymbalVoice, EnvShape, FmVoice, HatKind, HatVoice, KickVoice, Patch,
-    PercVoice, QUANTUM, ShakerVoice, SnareVoice, Strike, SynthVoice, TomVoice, Voice,
+    Body, Character, ClapVoice, CymbalVoice, EnvShape, Excerpt, FmVoice, HatKind, HatVoice, KickVoice, Patch,
+    PercVoice, QUANTUM, SampleFile, SamplerVoice, ShakerVoice, SnareVoice, Strike, SynthVoice, TomVoice,
+    Voice,
 };
 
 use crate::measure::*;
@@ -98,6 +101,15 @@ pub fn fm(strike: Strike, samples: u32, seconds: f64) -> Vec<f32> {
     let mut voice = FmVoice::new();
     voice.strike(Strike { length: Some(samples), ..strike }, FmVoice::SHAPE);
     render(&mut voice, seconds)
+}
+
+/// A snare as a sample file, played so much faster than it is.
+pub fn sampler(speed: f32) -> Vec<f32> {
+    let words: Vec<i32> = snare(1.0).iter().map(|sample| (sample * 8_388_607.0) as i32).collect();
+    let mut voice = SamplerVoice::new();
+    let file = Arc::new(SampleFile::new(&words));
+    voice.strike(strike(SamplerVoice::PITCH_HZ * speed, 1.0), &file, Excerpt::WHOLE, None);
+    render(&mut voice, 1.0)
 }
 
 fn whole(sound: &[f32]) -> Spectrum {

@@ -3,6 +3,7 @@
 use std::f64::consts::PI;
 
 use super::LANES;
+use crate::dsp::kaiser::{kaiser, sinc};
 
 /// Rates whose exact phases are more than this share a finer table, read between its rows.
 const MOST_EXACT: u64 = 1024;
@@ -53,7 +54,7 @@ impl Table {
             let kernel: Vec<f64> = (0..taps)
                 .map(|tap| {
                     let t = tap as f64 - (half - 1.0) - phase;
-                    let value = 2.0 * cutoff * sinc(2.0 * cutoff * t) * kaiser(t / half);
+                    let value = 2.0 * cutoff * sinc(2.0 * cutoff * t) * kaiser(t / half, BETA);
                     sum += value;
                     value
                 })
@@ -101,25 +102,4 @@ fn dot(a: &[f32], b: &[f32]) -> f32 {
     }
     let [a, b, c, d, e, f, g, h] = lanes;
     ((a + e) + (c + g)) + ((b + f) + (d + h))
-}
-
-fn sinc(x: f64) -> f64 {
-    if x.abs() < 1e-9 { 1.0 } else { libm::sin(PI * x) / (PI * x) }
-}
-
-/// The Kaiser window at x within ±1; 0 outside.
-fn kaiser(x: f64) -> f64 {
-    let inside = 1.0 - x * x;
-    if inside <= 0.0 { 0.0 } else { bessel_i0(BETA * inside.sqrt()) / bessel_i0(BETA) }
-}
-
-/// The modified Bessel function of the first kind and order 0, by its power series.
-fn bessel_i0(x: f64) -> f64 {
-    let (mut sum, mut term) = (1.0, 1.0);
-    for n in 1..60 {
-        let half = x / (2.0 * f64::from(n));
-        term *= half * half;
-        sum += term;
-    }
-    sum
 }
