@@ -12,8 +12,11 @@ mod songs;
 
 use std::hint::black_box;
 
+use antiphon::param::{Owner, Param, Slot, TrackIndex};
 use antiphon::pattern::Song;
-use antiphon::rt::Engine;
+use antiphon::rt::personal::PersonalEdit;
+use antiphon::rt::ports::{Room, ToEngine};
+use antiphon::rt::{Engine, OwnEffects};
 
 use self::beside::Patch;
 use self::rig::{RATE, Rig, percent_of};
@@ -34,6 +37,7 @@ pub fn measure(report: &mut Report) {
     measure_worst(report);
     measure_memory(report);
     measure_parts(report);
+    measure_own_mix(report);
     instructions::measure(report);
 }
 
@@ -152,6 +156,41 @@ fn measure_parts(report: &mut Report) {
         let value = (cost(&songs::four("hat", module)) - plain) / 4.0;
         row(report, format!("{} on it", module.replace("ID", "track")), value, "% of real time");
     }
+}
+
+/// What a mix of one's own costs beyond the busy song without it: the second sum, and a module on each
+/// of its tracks.
+fn measure_own_mix(report: &mut Report) {
+    let song = songs::busy(16, true);
+    let owner = |at| Owner::Track(TrackIndex::all().nth(at).expect("sixteen tracks"));
+    let switched = |owner, param| PersonalEdit::Param { slot: Slot::new(owner, param), value: 1.0 };
+    let rig = |edits: &[PersonalEdit]| {
+        let mut rig = Rig::new(&song, 64);
+        if !edits.is_empty() {
+            rig.tell(ToEngine::Room(Room::Mix(Box::default())));
+        }
+        for edit in edits {
+            if let PersonalEdit::Param { slot, .. } = edit {
+                rig.tell(ToEngine::Room(Room::Effects(Box::new(OwnEffects::new(slot.owner())))));
+            }
+            rig.tell(ToEngine::Mine(*edit));
+        }
+        rig.percent(SECONDS);
+        rig
+    };
+    let trim = [PersonalEdit::Trim { owner: owner(0), db: -3.0 }];
+    let eqs: Vec<PersonalEdit> = (0..16).map(|at| switched(owner(at), Param::EqLow)).collect();
+    let mut rigs = [rig(&[]), rig(&trim), rig(&eqs)];
+    // In turns, as they are compared with each other.
+    let mut beyond = [Vec::new(), Vec::new()];
+    for _ in 0..2 * ROUNDS {
+        let [without, trim, eqs] = rigs.each_mut().map(|rig| rig.percent(SECONDS));
+        beyond[0].push(trim - without);
+        beyond[1].push(eqs - without);
+    }
+    let [trim, eqs] = beyond.map(median);
+    row(report, "a mix of one's own, one trim", trim, "% of real time");
+    row(report, "a mix of one's own, an equaliser on 16 tracks", eqs, "% of real time");
 }
 
 /// The plain loop's cost for as much sound.

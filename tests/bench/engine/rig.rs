@@ -25,19 +25,24 @@ pub struct Rig {
 
 impl Rig {
     pub fn new(song: &Song, block: usize) -> Rig {
-        let (mut session, engine) = ports();
-        let start = ToEngine::Start { tick: Beats::ZERO, frame: 0 };
-        session.to_engine.push(start).expect("a new ring has room");
+        let (session, engine) = ports();
         let tempo = Box::new(TempoMap::constant(Tempo::from_bpm(124.0).expect("a tempo")));
         let config = EngineConfig { rate: RATE as f64, max_block: block };
-        Rig {
+        let mut rig = Rig {
             engine: Engine::new(config, Box::new(song.clone()), tempo, engine),
             session,
             midi: MidiBuffer::new(),
             left: vec![0.0; block],
             right: vec![0.0; block],
             peak: 0.0,
-        }
+        };
+        rig.tell(ToEngine::Start { tick: Beats::ZERO, frame: 0 });
+        rig
+    }
+
+    /// Tells the engine something.
+    pub fn tell(&mut self, message: ToEngine) {
+        self.session.to_engine.push(message).expect("the ring has room");
     }
 
     /// Renders one block.
