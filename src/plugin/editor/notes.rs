@@ -3,19 +3,22 @@
 //!
 //! A click puts a note or takes one away, a drag moves it up and down, its right end makes it longer;
 //! each drag is one undo step.
+//!
+//! Thread: the window's.
 
-use egui::{Align2, Key, Modifiers, Pos2, Rect, RichText, Sense, Stroke, StrokeKind, Ui, pos2, vec2};
+mod hand;
+mod paint;
+mod roll;
 
+use egui::{Key, Modifiers, Rect, RichText, Sense, Ui, pos2, vec2};
+
+use self::hand::Held;
+use self::roll::Roll;
 use super::chosen::Chosen;
-use super::theme::{
-    self, ACCENT, ACCENT_DIM, CORNER, FIELD, FIELD_ALT, GROUND, LIGHT, LINE, QUIET, S2, S3, S4, TEXT,
-};
-use super::transport::PAGE;
-use super::{Hands, Scene, cell, grid};
+use super::theme::{GROUND, QUIET, S2, S3, S4, TEXT};
+use super::{Hands, Scene, cell, theme};
 use crate::param::TrackIndex;
-use crate::pattern::{
-    Edit, Follow, MAX_GATE, Pattern, PatternIndex, Pitch, Scale, Step, StepField, TrackField, Voice, voice_of,
-};
+use crate::pattern::{Edit, Follow, Pitch, Scale, Step, StepField, TrackField, voice_of};
 use crate::rt::own_note;
 
 /// The keys' width.
@@ -26,8 +29,6 @@ const VELOCITIES: f32 = 34.0;
 const RULER: f32 = 16.0;
 /// A row's least height at each zoom.
 const ROWS: [f32; 3] = [9.0, 13.0, 19.0];
-/// The right end of a note, by which it is made longer.
-const EDGE: f32 = 6.0;
 
 /// What the person does with the notes.
 pub struct Page {
@@ -41,111 +42,6 @@ pub struct Page {
 impl Default for Page {
     fn default() -> Page {
         Page { low: None, zoom: 1, held: None }
-    }
-}
-
-/// A note in hand.
-#[derive(Clone, Copy)]
-struct Held {
-    step: u8,
-    what: Part,
-    /// The undo step that the whole drag is.
-    stroke: u64,
-    /// It has been moved: letting go is no click.
-    moved: bool,
-}
-
-#[derive(Clone, Copy, PartialEq)]
-enum Part {
-    /// The note at a place: 0 for the step's own, else one of its chord.
-    Pitch(usize),
-    /// Just put there; moves as a pitch, and letting go leaves it.
-    Fresh(usize),
-    Length,
-    Velocity,
-}
-
-/// The pitch of a track's steps that have no note of their own.
-pub fn own(scene: &Scene<'_>, track: TrackIndex) -> u8 {
-    let row = scene.view.song.track(track);
-    match row.pitch {
-        Some(Pitch::Note(note)) => note,
-        Some(Pitch::Hertz(hertz)) => (69.0 + 12.0 * (hertz / 440.0).log2()).round().clamp(0.0, 127.0) as u8,
-        None => own_note(voice_of(row).voice),
-    }
-}
-
-/// Whether a note is of the song's key.
-fn is_in_key(scene: &Scene<'_>, note: u8) -> bool {
-    let context = &scene.view.song.context;
-    context.scale.notes() >> ((note + 12 - context.key % 12) % 12) & 1 == 1
-}
-
-/// The nearest note of the song's key, the higher of two.
-pub fn in_scale(scene: &Scene<'_>, note: u8) -> u8 {
-    let near = (0..12u8).flat_map(|far| [note.saturating_add(far), note.saturating_sub(far)]);
-    near.filter(|note| *note < 128).find(|note| is_in_key(scene, *note)).unwrap_or(note)
-}
-
-/// Where notes lie on the screen.
-struct Roll {
-    area: Rect,
-    low: u8,
-    rows: u8,
-    page: u8,
-}
-
-impl Roll {
-    fn row(&self) -> f32 {
-        self.area.height() / f32::from(self.rows)
-    }
-
-    fn column(&self) -> f32 {
-        self.area.width() / f32::from(PAGE)
-    }
-
-    fn x(&self, step: f32) -> f32 {
-        self.area.left() + (step - f32::from(self.page * PAGE)) * self.column()
-    }
-
-    fn y(&self, note: i16) -> f32 {
-        self.area.bottom() - f32::from(note - i16::from(self.low) + 1) * self.row()
-    }
-
-    fn step(&self, x: f32) -> Option<u8> {
-        let column = ((x - self.area.left()) / self.column()).floor();
-        (0.0..f32::from(PAGE)).contains(&column).then(|| self.page * PAGE + column as u8)
-    }
-
-    fn note(&self, y: f32) -> u8 {
-        let above = ((self.area.bottom() - y) / self.row()).floor();
-        (f32::from(self.low) + above).clamp(0.0, 127.0) as u8
-    }
-
-    fn of(&self, step: u8, held: &Step, note: u8) -> Rect {
-        let from = f32::from(step) + f32::from(held.micro) / 100.0;
-        let long = if held.tie { f32::from(held.gate).max(100.0) } else { f32::from(held.gate) } / 100.0;
-        let x = self.x(from)..=(self.x(from + long) - 1.0).max(self.x(from) + 3.0);
-        let top = self.y(i16::from(note));
-        Rect::from_x_y_ranges(x, top + 0.5..=top + self.row() - 0.5)
-    }
-}
-
-/// The notes of a step: its own, then its chord's.
-fn notes_of(held: &Step, own: u8) -> impl Iterator<Item = (usize, u8)> {
-    let chord = held.also.into_iter().enumerate().filter_map(|(place, note)| Some((place + 1, note?)));
-    std::iter::once((0, held.note.unwrap_or(own))).chain(chord)
-}
-
-/// The edit by which the note at a place becomes another.
-fn moved(held: &Step, place: usize, note: Option<u8>) -> StepField {
-    match place.checked_sub(1) {
-        None => StepField::Note(note),
-        Some(place) => {
-            let mut also = held.also;
-            also[place] = note;
-            StepField::Also(also)
-        }
     }
 }
 
@@ -171,12 +67,12 @@ pub fn show(ui: &mut Ui, scene: &Scene<'_>, hands: &mut Hands) {
             scroll(ui, &roll, track, hands);
         }
         let (place, pattern) = scene.pattern(track, &hands.shown);
-        paint_rows(ui, &roll, pattern, scene);
-        paint_ruler(ui, &roll, pattern, scene);
-        paint_notes(ui, &roll, track, pattern, scene, hands);
+        paint::rows(ui, &roll, pattern, scene);
+        paint::ruler(ui, &roll, pattern, scene);
+        paint::notes(ui, &roll, track, pattern, scene, hands);
         let bars = Rect::from_min_max(pos2(area.left(), area.bottom() + S2), rect.max);
-        paint_velocities(ui, &roll, bars, pattern, hands);
-        pointer(ui, &response, (&roll, bars), (track, place), scene, hands);
+        paint::velocities(ui, &roll, bars, pattern, hands);
+        hand::follow(ui, &response, (&roll, bars), (track, place), scene, hands);
         if let Some(at) = response.hover_pos().filter(|at| area.contains(*at))
             && let Some(step) = roll.step(at.x)
         {
@@ -262,230 +158,6 @@ fn scroll(ui: &Ui, roll: &Roll, track: TrackIndex, hands: &mut Hands) {
     }
 }
 
-fn paint_rows(ui: &Ui, roll: &Roll, pattern: &Pattern, scene: &Scene<'_>) {
-    let painter = ui.painter();
-    let end = roll.x(f32::from(pattern.length)).clamp(roll.area.left(), roll.area.right());
-    for note in (roll.low..).take(usize::from(roll.rows)) {
-        let top = roll.y(i16::from(note));
-        let row = Rect::from_x_y_ranges(roll.area.left()..=end, top..=top + roll.row() - 1.0);
-        let (key, tonic) = (is_in_key(scene, note), note % 12 == scene.view.song.context.key);
-        painter.rect_filled(
-            row,
-            0.0,
-            if tonic {
-                FIELD_ALT
-            } else if key {
-                FIELD
-            } else {
-                GROUND
-            },
-        );
-        let left = Rect::from_x_y_ranges(roll.area.left() - KEYS..=roll.area.left() - 4.0, row.y_range());
-        painter.rect_filled(left, 2.0, if key { FIELD_ALT } else { FIELD });
-        if tonic {
-            painter.rect_filled(left.with_min_x(left.right() - 3.0), 0.0, ACCENT);
-        }
-        let readable = roll.row() >= 12.0 || tonic || note % 12 == 0;
-        if readable {
-            let color = if key { TEXT } else { QUIET };
-            let at = left.left_center() + vec2(4.0, 0.0);
-            painter.text(at, Align2::LEFT_CENTER, cell::note_name(note), theme::figures(10.5), color);
-        }
-    }
-    for column in 0..=PAGE {
-        let x = roll.area.left() + f32::from(column) * roll.column();
-        if x <= end + 0.5 {
-            let beat = column % 4 == 0;
-            painter.vline(x, roll.area.y_range(), Stroke::new(1.0, if beat { LINE } else { GROUND }));
-        }
-    }
-}
-
-fn paint_ruler(ui: &Ui, roll: &Roll, pattern: &Pattern, scene: &Scene<'_>) {
-    let now = grid::playing_step(scene, pattern);
-    for column in 0..PAGE {
-        let step = roll.page * PAGE + column;
-        let center = pos2(roll.x(f32::from(step) + 0.5), roll.area.top() - RULER / 2.0);
-        let color = match (now == Some(step), column % 4 == 0) {
-            (true, _) => ACCENT,
-            (false, true) => TEXT,
-            (false, false) => QUIET,
-        };
-        ui.painter().text(center, Align2::CENTER_CENTER, step + 1, theme::figures(11.0), color);
-        if now == Some(step) {
-            let x = roll.x(f32::from(step))..=roll.x(f32::from(step + 1)) - 1.0;
-            let under = Rect::from_x_y_ranges(x, roll.area.y_range());
-            ui.painter().rect_filled(under, 0.0, egui::Color32::from_white_alpha(14));
-        }
-    }
-}
-
-fn paint_notes(ui: &Ui, roll: &Roll, track: TrackIndex, pattern: &Pattern, scene: &Scene<'_>, hands: &Hands) {
-    let painter = ui.painter_at(roll.area);
-    let own = own(scene, track);
-    for (step, held) in (0..pattern.length).zip(&pattern.steps).filter(|(_, held)| held.on) {
-        for (_, note) in notes_of(held, own) {
-            let rect = roll.of(step, held, note);
-            let fill = ACCENT_DIM.lerp_to_gamma(ACCENT, held.velocity);
-            painter.rect(rect, CORNER, fill, Stroke::new(1.0, ACCENT), StrokeKind::Inside);
-            if held.tie {
-                let bar = Rect::from_center_size(rect.right_center(), vec2(9.0, 3.0));
-                painter.rect_filled(bar, 0.0, LIGHT);
-            }
-            if held.note.is_none() && rect.height() > 6.0 {
-                // It follows the track's own pitch.
-                painter.circle_filled(rect.left_center() + vec2(5.0, 0.0), 2.0, GROUND);
-            }
-        }
-    }
-    if hands.cursor_shown && hands.cursor.1 / PAGE == roll.page {
-        let x = roll.x(f32::from(hands.cursor.1))..=roll.x(f32::from(hands.cursor.1 + 1)) - 1.0;
-        let column = Rect::from_x_y_ranges(x, roll.area.y_range());
-        painter.rect_stroke(column, CORNER, Stroke::new(1.0, LIGHT), StrokeKind::Inside);
-    }
-}
-
-fn paint_velocities(ui: &Ui, roll: &Roll, bars: Rect, pattern: &Pattern, hands: &Hands) {
-    let painter = ui.painter();
-    painter.text(
-        pos2(bars.left() - KEYS, bars.center().y),
-        Align2::LEFT_CENTER,
-        "velocity",
-        theme::font(11.0),
-        QUIET,
-    );
-    for step in (roll.page * PAGE..pattern.length).take(usize::from(PAGE)) {
-        let held = &pattern.steps[usize::from(step)];
-        let x = roll.x(f32::from(step)) + 1.0..=roll.x(f32::from(step + 1)) - 2.0;
-        let column = Rect::from_x_y_ranges(x, bars.y_range());
-        painter.rect_filled(column, CORNER, FIELD);
-        if held.on {
-            let bar = column.with_min_y(column.bottom() - column.height() * held.velocity);
-            let in_hand =
-                hands.notes.held.is_some_and(|held| held.step == step && held.what == Part::Velocity);
-            painter.rect_filled(bar, CORNER, if in_hand { ACCENT } else { ACCENT_DIM });
-        }
-    }
-}
-
-/// Whether a voice plays several notes at once.
-fn plays_chords(voice: Voice) -> bool {
-    matches!(voice, Voice::Synth | Voice::Pad | Voice::Fm | Voice::Sampler)
-}
-
-fn pointer(
-    ui: &Ui,
-    response: &egui::Response,
-    (roll, bars): (&Roll, Rect),
-    (track, pattern): (TrackIndex, PatternIndex),
-    scene: &Scene<'_>,
-    hands: &mut Hands,
-) {
-    let held_pattern = scene.view.song.pattern(track, pattern);
-    let Some(at) = ui.input(|input| input.pointer.interact_pos()) else { return };
-    if response.hovered() && ui.input(|input| input.pointer.primary_pressed()) {
-        hands.notes.held = press(at, (roll, bars), (track, pattern), scene, hands);
-    }
-    let Some(held) = hands.notes.held else { return };
-    let cell = &held_pattern.steps[usize::from(held.step)];
-    let edit = |field: StepField| {
-        if StepField::read(cell, field.register()) != field {
-            scene.stroke(held.stroke, Edit::Step { track, pattern, step: held.step, field });
-            return true;
-        }
-        false
-    };
-    if !ui.input(|input| input.pointer.primary_down()) {
-        hands.notes.held = None;
-        if let (Part::Pitch(place), false) = (held.what, held.moved) {
-            // A click on a note takes it away; a chord loses one of its notes, the step its last.
-            take_away(cell, place).into_iter().for_each(|field| {
-                edit(field);
-            });
-        }
-        return;
-    }
-    let moves = match held.what {
-        Part::Pitch(place) | Part::Fresh(place) => {
-            let note = roll.note(at.y);
-            let now = notes_of(cell, own(scene, track)).find(|(of, _)| *of == place).map(|(_, note)| note);
-            now.is_some_and(|now| now != note) && edit(moved(cell, place, Some(note)))
-        }
-        Part::Length => {
-            let from = f32::from(held.step) + f32::from(cell.micro) / 100.0;
-            let steps = (at.x - roll.x(from)) / roll.column();
-            let fine = ui.input(|input| input.modifiers.shift);
-            let gate = if fine { steps * 100.0 } else { (steps * 4.0).round() * 25.0 };
-            edit(StepField::Gate(gate.round().clamp(10.0, f32::from(MAX_GATE)) as u16))
-        }
-        Part::Velocity => {
-            let velocity = (bars.bottom() - at.y) / bars.height();
-            edit(StepField::Velocity((velocity.clamp(0.05, 1.0) * 100.0).round() / 100.0))
-        }
-    };
-    if let (true, Some(held)) = (moves, hands.notes.held.as_mut()) {
-        held.moved = true;
-    }
-}
-
-fn take_away(cell: &Step, place: usize) -> Vec<StepField> {
-    let last = cell.also.iter().position(Option::is_some);
-    match (place, last) {
-        (0, None) => vec![StepField::On(false)],
-        // Another of the chord becomes the step's own.
-        (0, Some(other)) => vec![StepField::Note(cell.also[other]), moved(cell, other + 1, None)],
-        (place, _) => vec![moved(cell, place, None)],
-    }
-}
-
-/// What a press takes into the hand; where nothing is, it puts a note.
-fn press(
-    at: Pos2,
-    (roll, bars): (&Roll, Rect),
-    (track, pattern): (TrackIndex, PatternIndex),
-    scene: &Scene<'_>,
-    hands: &mut Hands,
-) -> Option<Held> {
-    let held_pattern = scene.view.song.pattern(track, pattern);
-    let own = own(scene, track);
-    let held = |step, what| Some(Held { step, what, stroke: rand::random(), moved: false });
-    if bars.contains(at) {
-        let step = roll.step(at.x).filter(|step| held_pattern.steps[usize::from(*step)].on)?;
-        return held(step, Part::Velocity);
-    }
-    if !roll.area.contains(at) {
-        return None;
-    }
-    let sounding = (0..held_pattern.length).filter(|step| held_pattern.steps[usize::from(*step)].on);
-    let hit = sounding.rev().find_map(|step| {
-        let cell = &held_pattern.steps[usize::from(step)];
-        let (place, note) = notes_of(cell, own).find(|(_, note)| roll.of(step, cell, *note).contains(at))?;
-        Some((step, place, roll.of(step, cell, note)))
-    });
-    hands.mark = None;
-    if let Some((step, place, rect)) = hit {
-        (hands.cursor, hands.cursor_shown) = ((track, step), true);
-        let edge = rect.right() - at.x < EDGE.min(rect.width() / 3.0);
-        return held(step, if edge { Part::Length } else { Part::Pitch(place) });
-    }
-    let step = roll.step(at.x).filter(|step| *step < held_pattern.length)?;
-    (hands.cursor, hands.cursor_shown) = ((track, step), true);
-    let (cell, note) = (&held_pattern.steps[usize::from(step)], roll.note(at.y));
-    let row = scene.view.song.track(track);
-    let chords = plays_chords(voice_of(row).voice);
-    let free = cell.also.iter().position(Option::is_none).filter(|_| cell.on && chords);
-    let place = free.map_or(0, |free| free + 1);
-    let taken = held(step, Part::Fresh(place))?;
-    let edit = |field| Edit::Step { track, pattern, step, field };
-    let mut edits = vec![edit(moved(cell, place, Some(note)))];
-    if !cell.on {
-        edits.push(edit(StepField::On(true)));
-        edits.extend(cell.also.iter().any(Option::is_some).then(|| edit(StepField::Also([None; 3]))));
-    }
-    scene.strokes(taken.stroke, edits);
-    Some(taken)
-}
-
 /// Alt with up and down moves the chosen steps' notes by a semitone, with shift as well by an octave.
 pub fn take_keys(ui: &Ui, scene: &Scene<'_>, hands: &mut Hands) {
     let of = Chosen::of(scene, hands);
@@ -505,29 +177,42 @@ pub fn take_keys(ui: &Ui, scene: &Scene<'_>, hands: &mut Hands) {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_chord_loses_its_notes_one_by_one() {
-        let mut cell = Step { on: true, note: Some(60), also: [None, Some(64), None], ..Step::REST };
-        let apply =
-            |cell: &mut Step, place| take_away(cell, place).into_iter().for_each(|field| field.write(cell));
-        apply(&mut cell, 0);
-        assert_eq!((cell.on, cell.note, cell.also), (true, Some(64), [None; 3]));
-        apply(&mut cell, 0);
-        assert!(!cell.on);
+/// The pitch of a track's steps that have no note of their own.
+pub fn own(scene: &Scene<'_>, track: TrackIndex) -> u8 {
+    let row = scene.view.song.track(track);
+    match row.pitch {
+        Some(Pitch::Note(note)) => note,
+        Some(Pitch::Hertz(hertz)) => (69.0 + 12.0 * (hertz / 440.0).log2()).round().clamp(0.0, 127.0) as u8,
+        None => own_note(voice_of(row).voice),
     }
+}
 
-    #[test]
-    fn the_roll_finds_back_what_it_shows() {
-        let area = Rect::from_min_size(pos2(48.0, 20.0), vec2(640.0, 240.0));
-        let roll = Roll { area, low: 48, rows: 24, page: 1 };
-        for (step, note) in [(16, 48), (20, 60), (31, 71)] {
-            let at = roll.of(step, &Step::REST, note).center();
-            assert_eq!((roll.step(at.x), roll.note(at.y)), (Some(step), note));
+/// Whether a note is of the song's key.
+fn is_in_key(scene: &Scene<'_>, note: u8) -> bool {
+    let context = &scene.view.song.context;
+    context.scale.notes() >> ((note + 12 - context.key % 12) % 12) & 1 == 1
+}
+
+/// The nearest note of the song's key, the higher of two.
+pub fn in_scale(scene: &Scene<'_>, note: u8) -> u8 {
+    let near = (0..12u8).flat_map(|far| [note.saturating_add(far), note.saturating_sub(far)]);
+    near.filter(|note| *note < 128).find(|note| is_in_key(scene, *note)).unwrap_or(note)
+}
+
+/// The notes of a step: its own, then its chord's.
+fn notes_of(held: &Step, own: u8) -> impl Iterator<Item = (usize, u8)> {
+    let chord = held.also.into_iter().enumerate().filter_map(|(place, note)| Some((place + 1, note?)));
+    std::iter::once((0, held.note.unwrap_or(own))).chain(chord)
+}
+
+/// The edit by which the note at a place becomes another.
+fn moved(held: &Step, place: usize, note: Option<u8>) -> StepField {
+    match place.checked_sub(1) {
+        None => StepField::Note(note),
+        Some(place) => {
+            let mut also = held.also;
+            also[place] = note;
+            StepField::Also(also)
         }
-        assert_eq!(roll.step(area.right() + 1.0), None);
     }
 }
