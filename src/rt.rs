@@ -4,10 +4,12 @@
 //! contract): the same engine input gives the same canonical samples, whatever the block size, the
 //! device's rate and the machine.
 
+mod buses;
 pub mod controls;
 mod cues;
 mod echoes;
 mod engine;
+mod fader;
 mod files;
 mod fingerprint;
 mod inserts;
@@ -27,11 +29,13 @@ mod pending;
 pub mod personal;
 mod player;
 pub mod ports;
+mod ramp;
 mod renderer;
 mod sample_clock;
 mod scheduler;
 mod session_lock;
 mod sides;
+mod space;
 mod stems;
 mod synced;
 mod timed;

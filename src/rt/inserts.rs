@@ -1,19 +1,18 @@
-//! The insert effects of one owner, from filter to reverb.
+//! The insert effects of one owner, from filter to delay.
 //!
 //! Thread: audio. Realtime-safe: yes, but for the `new`s. Invariant: an effect that is off passes its
-//! input bit for bit, at next to no cost; what switches or moves crosses over within [`RAMP`].
+//! input bit for bit, at next to no cost; what switches or moves crosses over within
+//! [`RAMP`](super::ramp::RAMP).
 
 use super::modulation::{Modulation, Target};
+use super::ramp::{quantum_on, scale_along};
 use super::synced::{BEAT_S, echo_s};
 use crate::dsp::math::{db_to_gain, exp2};
 use crate::dsp::{
-    Chorus, CompSettings, Compressor, Delay, Drive, Eq, FilterKind, Levels, Lfo, Phaser, PingPong, QUANTUM,
-    Quantum, Reverb, Smoother, Steady, Svf,
+    CompSettings, Compressor, Delay, Drive, Eq, FilterKind, Levels, Lfo, Phaser, QUANTUM, Quantum, Smoother,
+    Steady, Svf,
 };
 use crate::param::Param;
-
-/// Samples a parameter takes to arrive: 5 ms.
-pub(super) const RAMP: u32 = 240;
 
 /// Octaves by which an LFO of depth 1 moves a cutoff to either side, and a resonance.
 const FREQ_OCTAVES: f32 = 4.0;
@@ -22,12 +21,8 @@ const Q_OCTAVES: f32 = 2.0;
 const STAGES: [usize; 5] = [2, 4, 6, 8, 12];
 
 /// The switch of a module over one of its values.
-fn switched(param: &impl Fn(Param) -> f32, switch: Param, value: Param, off: f32) -> f32 {
+pub(super) fn switched(param: &impl Fn(Param) -> f32, switch: Param, value: Param, off: f32) -> f32 {
     if param(switch) >= 0.5 { param(value) } else { off }
-}
-
-fn quantum_on(value: &mut Smoother) -> f32 {
-    value.advance_by(QUANTUM as u32)
 }
 
 /// Filter, drive, equaliser, compressor, gain, phaser and delay, on one or two channels.
@@ -298,253 +293,5 @@ impl<const CHANNELS: usize> Inserts<CHANNELS> {
     /// Where an LFO has the pan, −1 to 1 to either side.
     pub(super) fn pan_sway(&self) -> f32 {
         self.modulation.of(Target::Pan).1
-    }
-}
-
-/// Multiplies by a factor that moves from where it was to `to` in a straight line.
-fn scale_along(io: &mut Quantum, was: &mut f32, to: f32) {
-    if *was != to || to != 1.0 {
-        let step = (to - *was) * (1.0 / QUANTUM as f32);
-        for (n, value) in io.iter_mut().enumerate() {
-            *value *= to - step * (QUANTUM - 1 - n) as f32;
-        }
-    }
-    *was = to;
-}
-
-/// Chorus and reverb: what makes two sides of one.
-pub(super) struct Space {
-    chorus: [Chorus; 2],
-    reverb: Reverb,
-    sway: Lfo,
-    chorus_depth: Smoother,
-    chorus_mix: Smoother,
-    decay: Smoother,
-    predelay: f32,
-    reverb_mix: Smoother,
-}
-
-impl Space {
-    /// Allocates.
-    pub(super) fn new() -> Space {
-        let still = Smoother::new(0.0);
-        Space {
-            chorus: std::array::from_fn(|_| Chorus::new()),
-            reverb: Reverb::new(),
-            sway: Lfo::new(),
-            chorus_depth: still,
-            chorus_mix: still,
-            decay: Smoother::new(2.5),
-            predelay: 0.0,
-            reverb_mix: still,
-        }
-    }
-
-    /// Heads for an owner's values, to arrive after `ramp` samples.
-    pub(super) fn head_for(&mut self, param: &impl Fn(Param) -> f32, ramp: u32) {
-        let on = |switch, value| switched(param, switch, value, 0.0);
-        self.sway.set_hz(param(Param::ChorusRate));
-        self.chorus_depth.set(param(Param::ChorusDepth), ramp);
-        self.chorus_mix.set(on(Param::ChorusEnabled, Param::ChorusMix), ramp);
-        self.decay.set(param(Param::ReverbDecay), ramp);
-        self.predelay = param(Param::ReverbPredelay);
-        self.reverb_mix.set(on(Param::ReverbEnabled, Param::ReverbMix), ramp);
-    }
-
-    /// A run begins: the next quantum's first sample is this one of the song.
-    pub(super) fn begin(&mut self, song: i64) {
-        self.sway.begin(song);
-    }
-
-    pub(super) fn reset(&mut self) {
-        self.chorus.iter_mut().for_each(Chorus::reset);
-        self.reverb.reset();
-    }
-
-    /// Whether silence in gives silence out from here on.
-    pub(super) fn is_silent(&self) -> bool {
-        self.chorus.iter().all(Chorus::is_silent) && self.reverb.is_silent()
-    }
-
-    /// Whether it passes its input untouched, from here on.
-    pub(super) fn is_off(&self) -> bool {
-        let off = |mix: &Smoother| mix.is_settled() && mix.target() == 0.0;
-        off(&self.chorus_mix) && off(&self.reverb_mix) && self.is_silent()
-    }
-
-    /// A quantum that it leaves alone: the values move on.
-    pub(super) fn rest(&mut self) {
-        for value in [&mut self.chorus_depth, &mut self.chorus_mix, &mut self.decay, &mut self.reverb_mix] {
-            quantum_on(value);
-        }
-        self.sway.advance();
-        if self.chorus_mix.value() == 0.0 {
-            self.chorus.iter_mut().for_each(Chorus::pass);
-        }
-        if self.reverb_mix.value() == 0.0 {
-            self.reverb.pass();
-        }
-    }
-
-    pub(super) fn process(&mut self, left: &mut Quantum, right: &mut Quantum) {
-        self.sway.advance();
-        let (depth, mix) = (quantum_on(&mut self.chorus_depth), quantum_on(&mut self.chorus_mix));
-        for (at, io) in [&mut *left, &mut *right].into_iter().enumerate() {
-            let sway = if mix == 0.0 { 0.0 } else { self.sway.sine((at as u32) << 30) };
-            self.chorus[at].process(io, sway, depth, mix);
-        }
-        let (decay, mix) = (quantum_on(&mut self.decay), quantum_on(&mut self.reverb_mix));
-        self.reverb.process(left, right, decay, self.predelay, mix);
-    }
-}
-
-/// Level, mute and pan of an owner.
-pub(super) struct Fader {
-    level: Smoother,
-    pan: Smoother,
-    gains: [f32; 2],
-}
-
-impl Fader {
-    pub(super) fn new() -> Fader {
-        Fader { level: Smoother::new(0.0), pan: Smoother::new(0.0), gains: [0.0; 2] }
-    }
-
-    /// Heads for an owner's values, to arrive after `ramp` samples.
-    pub(super) fn head_for(&mut self, param: &impl Fn(Param) -> f32, ramp: u32) {
-        let muted = param(Param::Mute) >= 0.5;
-        let level = if muted { 0.0 } else { crate::param::fader_gain(param(Param::Level)) };
-        self.level.set(level, ramp);
-        self.pan.set(param(Param::Pan), ramp);
-        if ramp == 0 {
-            self.gains = self.gains_at(0.0);
-        }
-    }
-
-    fn gains_at(&self, sway: f32) -> [f32; 2] {
-        let pan = (self.pan.value() + sway).clamp(-1.0, 1.0);
-        let (left, right) = crate::dsp::math::pan_gains(pan);
-        [self.level.value() * left, self.level.value() * right]
-    }
-
-    /// The gains of both sides along the next quantum.
-    pub(super) fn quantum(&mut self, sway: f32) -> [Quantum; 2] {
-        quantum_on(&mut self.level);
-        quantum_on(&mut self.pan);
-        let (from, to) = (self.gains, self.gains_at(sway));
-        self.gains = to;
-        [line(from[0], to[0]), line(from[1], to[1])]
-    }
-}
-
-/// A straight line over one quantum that ends exactly.
-pub(super) fn line(from: f32, to: f32) -> Quantum {
-    if from == to {
-        return [to; QUANTUM];
-    }
-    let step = (to - from) * (1.0 / QUANTUM as f32);
-    std::array::from_fn(|n| to - step * (QUANTUM - 1 - n) as f32)
-}
-
-/// What the tracks send to, for all together: a reverb and a delay whose echoes change sides, wet
-/// alone, by the master's decay, pre-delay, time, sync and feedback.
-pub(super) struct Buses {
-    reverb: Reverb,
-    echoes: PingPong,
-    decay: Smoother,
-    predelay: f32,
-    time: f32,
-    sync: f32,
-    /// Seconds of a beat.
-    pub(super) beat_s: f32,
-    feedback: Smoother,
-    /// Whether each is switched on, and what it gets in this quantum.
-    open: [Smoother; 2],
-    inputs: [[Quantum; 2]; 2],
-    used: [bool; 2],
-}
-
-impl Buses {
-    /// Allocates.
-    pub(super) fn new() -> Buses {
-        Buses {
-            reverb: Reverb::new(),
-            echoes: PingPong::new(),
-            decay: Smoother::new(2.5),
-            predelay: 0.0,
-            time: 0.25,
-            sync: 0.0,
-            beat_s: BEAT_S,
-            feedback: Smoother::new(0.0),
-            open: [Smoother::new(1.0); 2],
-            inputs: [[[0.0; QUANTUM]; 2]; 2],
-            used: [false; 2],
-        }
-    }
-
-    /// Heads for the master's values, to arrive after `ramp` samples.
-    pub(super) fn head_for(&mut self, param: &impl Fn(Param) -> f32, ramp: u32) {
-        self.decay.set(param(Param::ReverbDecay), ramp);
-        self.predelay = param(Param::ReverbPredelay);
-        (self.time, self.sync) = (param(Param::DelayTime), param(Param::DelaySync));
-        self.feedback.set(param(Param::DelayFeedback), ramp);
-        for (open, switch) in self.open.iter_mut().zip([Param::ReverbEnabled, Param::DelayEnabled]) {
-            open.set(if param(switch) >= 0.5 { 1.0 } else { 0.0 }, ramp);
-        }
-    }
-
-    pub(super) fn reset(&mut self) {
-        self.reverb.reset();
-        self.echoes.reset();
-        self.used = [false; 2];
-    }
-
-    /// Whether they give nothing until they are sent something.
-    pub(super) fn is_silent(&self) -> bool {
-        self.reverb.is_silent() && self.echoes.is_silent()
-    }
-
-    /// Adds a track's two sides, after its fader, along a send's two ends; bus 0 is the reverb, 1 the
-    /// delay.
-    pub(super) fn send(&mut self, bus: usize, sides: [&Quantum; 2], from: f32, to: f32) {
-        let [left, right] = &mut self.inputs[bus];
-        if !self.used[bus] {
-            (*left, *right, self.used[bus]) = ([0.0; QUANTUM], [0.0; QUANTUM], true);
-        }
-        let amount = line(from, to);
-        for n in 0..QUANTUM {
-            left[n] += amount[n] * sides[0][n];
-            right[n] += amount[n] * sides[1][n];
-        }
-    }
-
-    /// Adds what the buses give to the master's two sides.
-    pub(super) fn add_to(&mut self, left: &mut Quantum, right: &mut Quantum) {
-        let decay = quantum_on(&mut self.decay);
-        let feedback = quantum_on(&mut self.feedback);
-        let before = self.open.map(|open| open.value());
-        let open = self.open.each_mut().map(quantum_on);
-        let used = std::mem::take(&mut self.used);
-        let silent = [self.reverb.is_silent(), self.echoes.is_silent()];
-        let time = echo_s(self.sync, self.beat_s).unwrap_or(self.time);
-        for bus in 0..2 {
-            if !used[bus] {
-                if silent[bus] {
-                    continue;
-                }
-                self.inputs[bus] = [[0.0; QUANTUM]; 2];
-            }
-            let [to_left, to_right] = &mut self.inputs[bus];
-            if bus == 0 {
-                self.reverb.process(to_left, to_right, decay, self.predelay, 1.0);
-            } else {
-                self.echoes.process(to_left, to_right, time, feedback);
-            }
-            let amount = line(before[bus], open[bus]);
-            for n in 0..QUANTUM {
-                left[n] += amount[n] * to_left[n];
-                right[n] += amount[n] * to_right[n];
-            }
-        }
     }
 }

@@ -2,7 +2,10 @@
 //!
 //! Thread: audio. Realtime-safe: yes, but for [`Master::new`].
 
-use super::inserts::{Buses, Fader, Inserts, Space};
+use super::buses::Buses;
+use super::fader::Fader;
+use super::inserts::Inserts;
+use super::space::Space;
 use crate::dsp::{Limiter, QUANTUM, Quantum, Smoother};
 use crate::param::{MAX_TRACKS, Param};
 

@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use super::controls::Target;
 use super::cues::CueList;
+use super::fader::Fader;
 use super::files::{Files, Named};
-use super::inserts::{Fader, Inserts, RAMP, Space};
+use super::inserts::Inserts;
 use super::instrument::{Instrument, Touch, voice_of};
 use super::locked::Sounding;
 use super::master::Master;
 use super::own_mix::{OwnMix, Room};
 use super::personal::PersonalEdit;
+use super::ramp::RAMP;
 use super::sides::Sides;
+use super::space::Space;
 use super::synced::beat_s;
 use crate::dsp::{QUANTUM, Quantum, SampleFile, Smoother};
 use crate::param::{MAX_TRACKS, Owner, Param, TrackIndex};

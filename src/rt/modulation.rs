@@ -3,7 +3,7 @@
 //! Thread: audio. Realtime-safe: yes. Invariant: without a depth an LFO moves nothing and costs next
 //! to nothing; its phase is a function of the song's position, see [`Lfo`].
 
-use super::inserts::RAMP;
+use super::ramp::RAMP;
 use crate::dsp::{Lfo, QUANTUM, Smoother, Wave};
 use crate::param::Param;
 

@@ -14,9 +14,11 @@
 use std::fmt;
 
 use super::controls::{ControlMap, Target};
-use super::inserts::{Inserts, RAMP, Space, line};
+use super::inserts::Inserts;
 use super::master::Master;
 use super::personal::{PersonalEdit, neutral};
+use super::ramp::{RAMP, line};
+use super::space::Space;
 use crate::dsp::math::db_to_gain;
 use crate::dsp::{QUANTUM, Quantum, Smoother};
 use crate::param::{MAX_TRACKS, OWNER_COUNT, Owner, PARAM_COUNT, Param, Slot};
