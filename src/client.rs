@@ -6,6 +6,7 @@
 
 mod clock_socket;
 mod code;
+mod command;
 pub mod controls;
 pub mod decisions;
 pub mod events;
@@ -45,6 +46,7 @@ mod trim;
 mod view;
 
 pub use code::Code;
+pub use command::{Command, ControlCommand, LineCommand, When};
 pub use link::{Fingerprint, Link, LinkError};
 pub use observers::{Observer, Path};
 pub use profile::default_profile;
@@ -72,10 +74,10 @@ use self::profile::Profile;
 /// Host time.
 pub use crate::time::RawClock as HostClock;
 
-use crate::pattern::{Edit, Song};
+use crate::pattern::Song;
 use crate::rt::ports::SessionPorts;
-use crate::session::{BranchId, ClientId, Detail, Page, Record, Seq};
-use crate::time::{Beats, SessionNanos, Tempo, TempoMap};
+use crate::session::{BranchId, ClientId, Page, Record, Seq};
+use crate::time::{Beats, SessionNanos, TempoMap};
 
 /// What a client starts from.
 pub struct ClientConfig {
@@ -91,189 +93,6 @@ pub struct ClientConfig {
     pub tempo_map: TempoMap,
     /// How servers may be reached.
     pub reach: Reach,
-}
-
-/// What a person or script wants.
-#[derive(Clone, Debug)]
-pub enum Command {
-    /// Change the song: one undo step, committed whole.
-    Edit {
-        /// The writes.
-        edits: Vec<Edit>,
-        /// When.
-        when: When,
-    },
-    /// Rotate, fill or otherwise change a whole pattern, as it is when the session decides.
-    Grid(crate::pattern::GridEdit),
-    /// A new track of this name at the end, where there is room.
-    AddTrack(crate::pattern::Name),
-    /// A parameter in somebody's hand: shown and sounding at once, made durable when the hand rests.
-    Gesture(Edit),
-    /// Edits on arrival that are one undo step with others of the same `step`, as a drag over cells
-    /// or a fader that pauses.
-    Stroke {
-        /// Any number that no other drag has.
-        step: u64,
-        /// The writes.
-        edits: Vec<Edit>,
-    },
-    /// Undo, conflicts, strategies, permissions.
-    Decide(decisions::Decision),
-    /// Ask for a tempo.
-    Tempo(Tempo),
-    /// Ask for a gradual change of tempo from the next bar on.
-    Ramp {
-        /// The tempo at its end.
-        tempo: Tempo,
-        /// Over how many bars, 1 to [`crate::session::MAX_RAMP_BARS`].
-        bars: u16,
-    },
-    /// How loud this machine's metronome is, 0 (off) to 1.
-    Metronome(f32),
-    /// Change this machine's own mix, which nobody else sees or hears.
-    Mine(crate::rt::personal::PersonalEdit),
-    /// Put another own mix in its place, as a project does that is loaded.
-    MineAll(Box<personal::Personal>),
-    /// What the musician's controllers move; kept in the profile folder.
-    Control(ControlCommand),
-    /// Forget what the own mix says of an owner; `None`: all of it.
-    MineClear(Option<crate::param::Owner>),
-    /// Start the session's transport from a tick, on a bar soon enough for everybody.
-    Start(Beats),
-    /// As [`Command::Start`], where the session stands still: so many bars later, in which every
-    /// metronome counts in.
-    CountIn {
-        /// From where.
-        tick: Beats,
-        /// 1 to [`crate::wire::MAX_COUNT_IN`].
-        bars: u8,
-    },
-    /// Stop the session's transport.
-    Stop,
-    /// Who decides over this machine's position; `None`: Follow in a session, Host without one.
-    Mode(Option<crate::rt::ports::Mode>),
-    /// Move the host's position by whole bars, so that it comes nearest to the session's: what modes
-    /// Host and Lead then play by.
-    Align,
-    /// Join a session; its state replaces ours.
-    Join(Link),
-    /// Leave; the song stays here.
-    Leave,
-    /// Replace the song without making edits of it (a project was loaded); ignored while joined.
-    Load(Box<Song>, TempoMap),
-    /// Where the cursor is.
-    Cursor(Option<(u8, u8)>),
-    /// The track that live notes play.
-    Focus(crate::param::TrackIndex),
-    /// A line of chat.
-    Chat(String),
-    /// Take a sound file in and let a track play it; [`Event::Sampled`] tells.
-    Sample {
-        /// The track.
-        track: crate::param::TrackIndex,
-        /// The file: WAV, AIFF, FLAC, MP3 or Ogg Vorbis.
-        path: PathBuf,
-    },
-    /// Something about the people.
-    People(people::Wish),
-    /// Something about branches, versions or the past.
-    Line(LineCommand),
-    /// Ask for the whole session as a file's bytes; without a session on a server.
-    Export(Sender<Result<Vec<u8>, String>>),
-    /// Sound later than the session's clock has it by so many ms, or earlier; kept in the profile
-    /// folder. What a path longer one way than the other adds unseen.
-    Trim(f64),
-    /// A frame of this machine's device sounds so many ms after its turn, 0 to 500; kept in the
-    /// profile folder. It is made up for, so that it sounds when the session's clock has it.
-    DeviceLatency(f64),
-    /// Make steps of what was played live in the last bar; [`Event::KeptNotes`] tells.
-    Keep(live::Keep),
-    /// Let what is played live here become steps as it is played, exactly on them (`true`) or with
-    /// its timing; `None` ends that. [`Event::KeptNotes`] tells.
-    Record(Option<bool>),
-    /// Ask for the confirmed state's digest; [`Event::Digest`] answers.
-    Digest,
-    /// Ask for the view as the commands before this one left it.
-    Look(Sender<Arc<View>>),
-}
-
-/// What a person or script wants of controllers.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum ControlCommand {
-    /// The controller that moves next is to move this; `None`: none. [`Event::Mapped`] tells.
-    Learn(Option<(crate::rt::controls::Target, crate::rt::controls::Takeover)>),
-    /// A controller moves something.
-    Map(crate::rt::controls::Mapping),
-    /// A controller moves nothing.
-    Forget(crate::rt::controls::Controller),
-    /// No controller moves anything.
-    ForgetAll,
-}
-
-/// What a person or script wants of branches, versions and the past. All of it works alone as well
-/// as in a session whose server is there.
-#[derive(Clone, Debug, PartialEq)]
-pub enum LineCommand {
-    /// Fork a branch; [`Event::Record`] tells its number.
-    Fork {
-        /// What it is called.
-        name: String,
-        /// From which line, after which commit; `None`: from where this machine is.
-        at: Option<(BranchId, Seq)>,
-    },
-    /// Follow a branch here alone, or [`BranchId::MAIN`] again; [`Event::Line`] answers.
-    Audition(BranchId),
-    /// Bring a branch back into the session's own line; [`Event::Merged`] answers.
-    Merge(BranchId),
-    /// Drop a branch.
-    Drop(BranchId),
-    /// Give a point of history a name.
-    Name {
-        /// The name.
-        name: String,
-        /// On which line, after which commit; `None`: where this machine is.
-        at: Option<(BranchId, Seq)>,
-    },
-    /// Forget a named version.
-    Unname(String),
-    /// Make the song what it was, by edits that can be undone; [`Event::Back`] answers.
-    Restore {
-        /// On which line.
-        line: BranchId,
-        /// After which commit.
-        seq: Seq,
-    },
-    /// The same, to a named version.
-    RestoreVersion(String),
-    /// Who did what on the line that this machine follows; [`Event::History`] and the view answer.
-    History {
-        /// What lies before this commit; `None`: the latest.
-        before: Option<Seq>,
-        /// How much of it.
-        detail: Detail,
-        /// The most lines.
-        limit: u16,
-    },
-    /// Begin with a session file's content, without a session on a server.
-    Import(Vec<u8>),
-}
-
-/// When an edit takes effect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum When {
-    /// On arrival.
-    Now,
-    /// At the next bar of this machine's position that everybody can hear of in time (at once when
-    /// stopped).
-    NextBar,
-    /// As [`When::NextBar`], at the next step: a sixteenth.
-    NextStep,
-    /// As [`When::NextBar`], at the next beat: a quarter note.
-    NextBeat,
-    /// As [`When::NextBar`], at the next bar line of every so many, counted from the song's beginning.
-    NextBars(u16),
-    /// At a tick.
-    At(Beats),
 }
 
 /// What happened, for scripts and tests; the channel holds 4096 and drops the oldest when full.
