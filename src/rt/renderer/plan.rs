@@ -90,7 +90,11 @@ impl Renderer {
     pub(super) fn loop_ahead(&self, material: &Material, anchor: &Anchor) -> Option<(Beats, Beats)> {
         let (start, end) = self.loop_range.filter(|(_, end)| self.next_tick < *end)?;
         let at = |tick| anchor.timing.sample_at(&material.map, tick);
-        (at(end) - at(start) >= SHORTEST_LOOP).then_some((start, end))
+        // A run that begins on the loop's end goes on behind it, though the ticks of that sample begin
+        // before.
+        let begins = self.origin.map(|offset| anchor.song_at(self.head + offset as i64));
+        let passed = begins.is_some_and(|begins| at(end) <= begins);
+        (!passed && at(end) - at(start) >= SHORTEST_LOOP).then_some((start, end))
     }
 
     pub(super) fn plan_stretch(
