@@ -18,8 +18,8 @@ use crate::report::{Report, Row};
 const PEERS: usize = 4;
 /// Half an edit a second each.
 const EDITS: usize = 3600 * PEERS / 2;
-/// What lists that have a bound need to reach it: 500 steps back, of each.
-const WARM_UP: usize = 600 * PEERS;
+/// What lists that have a bound need to reach it: a peer grows no more after some 9,600 edits.
+const WARM_UP: usize = 2_500 * PEERS;
 /// Edits a second: a server takes 60 from each.
 const RATE: u32 = 160;
 const PATIENCE: Duration = Duration::from_secs(60);
