@@ -67,7 +67,7 @@ pub use reverb::{REVERB_MAX_PREDELAY, Reverb};
 pub use sample_file::{Reading, SampleFile};
 pub use sampler::{Excerpt, Play, Sampler, SamplerVoice};
 pub use shaker::{Shaker, ShakerVoice};
-pub use smooth::Smoother;
+pub use smooth::{Smoother, line};
 pub use snare::{Snare, SnareVoice};
 pub use steady::Steady;
 pub use svf::{FilterKind, Svf};

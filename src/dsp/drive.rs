@@ -1,7 +1,7 @@
 //! Soft distortion.
 
 use super::math::{bound, exp2, snap, soft_clip};
-use super::{QUANTUM, Quantum};
+use super::{QUANTUM, Quantum, line};
 
 /// A soft clipper for one channel.
 ///
@@ -149,20 +149,6 @@ impl Push {
         let gain = exp2(4.5 * amount);
         Push { gain, level: 0.5 / soft_clip(0.5 * gain) }
     }
-}
-
-/// A straight line over one quantum that ends exactly.
-#[inline]
-fn line(from: f32, to: f32) -> Quantum {
-    if from == to {
-        return [to; QUANTUM];
-    }
-    let step = (to - from) * (1.0 / QUANTUM as f32);
-    let mut line = [0.0; QUANTUM];
-    for (n, value) in line.iter_mut().enumerate() {
-        *value = to - step * (QUANTUM - 1 - n) as f32;
-    }
-    line
 }
 
 /// The mean of [`soft_clip`] between two inputs: the difference of its antiderivative over their

@@ -176,7 +176,7 @@ mod tests {
         }
     }
 
-    /// From a semitone up to past the highest note there is.
+    /// From just above its own speed up to past the highest note there is.
     const HIGHER: [f64; 11] = [1.000_1, 1.059_5, 1.259_9, 1.5, 1.681_8, 2.0, 2.119, 3.0, 5.04, 16.7, 48.0];
 
     #[test]

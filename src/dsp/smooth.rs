@@ -1,6 +1,6 @@
 //! Parameters without zipper noise.
 
-use super::Quantum;
+use super::{QUANTUM, Quantum};
 
 /// A straight ramp that arrives exactly, after the samples it was given.
 ///
@@ -70,4 +70,15 @@ impl Smoother {
     pub fn is_settled(&self) -> bool {
         self.left == 0
     }
+}
+
+/// A straight line over one quantum, from the last one's end, that arrives exactly with its last
+/// sample. Realtime-safe: yes.
+#[inline]
+pub fn line(from: f32, to: f32) -> Quantum {
+    if from == to {
+        return [to; QUANTUM];
+    }
+    let step = (to - from) * (1.0 / QUANTUM as f32);
+    std::array::from_fn(|n| to - step * (QUANTUM - 1 - n) as f32)
 }

@@ -3,9 +3,9 @@
 //! Thread: audio. Realtime-safe: yes, but for [`Buses::new`]. Invariant: a bus that is sent nothing
 //! and has rung out adds nothing, at next to no cost.
 
-use super::ramp::{line, quantum_on};
+use super::ramp::quantum_on;
 use super::synced::{BEAT_S, echo_s};
-use crate::dsp::{PingPong, QUANTUM, Quantum, Reverb, Smoother};
+use crate::dsp::{PingPong, QUANTUM, Quantum, Reverb, Smoother, line};
 use crate::param::Param;
 
 /// What the tracks send to, for all together: a reverb and a delay whose echoes change sides, wet

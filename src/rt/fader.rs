@@ -3,8 +3,8 @@
 //! Thread: audio. Realtime-safe: yes. Invariant: but after a ramp of no length, the gains of
 //! one quantum begin where those of the last have ended.
 
-use super::ramp::{line, quantum_on};
-use crate::dsp::{Quantum, Smoother};
+use super::ramp::quantum_on;
+use crate::dsp::{Quantum, Smoother, line};
 use crate::param::Param;
 
 /// Level, mute and pan of an owner.

@@ -17,10 +17,10 @@ use super::controls::{ControlMap, Target};
 use super::inserts::Inserts;
 use super::master::Master;
 use super::personal::{PersonalEdit, neutral};
-use super::ramp::{RAMP, line};
+use super::ramp::RAMP;
 use super::space::Space;
 use crate::dsp::math::db_to_gain;
-use crate::dsp::{QUANTUM, Quantum, Smoother};
+use crate::dsp::{QUANTUM, Quantum, Smoother, line};
 use crate::param::{MAX_TRACKS, OWNER_COUNT, Owner, PARAM_COUNT, Param, Slot};
 
 /// Quanta for which the own mix goes on unheard, so that it is whole when it is wanted again: a
